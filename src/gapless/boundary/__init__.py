@@ -1,0 +1,1 @@
+"""What happens between two steps while a trial runs: crossings, middleware, suspicions, faults."""

@@ -1,0 +1,33 @@
+"""One passage of one boundary, as middleware sees it while it happens."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class Crossing:
+    """A step that is about to run, or has just run. Live objects: nothing here is copied or serialised."""
+
+    step: str
+    """The step's address."""
+    state: Any
+    """What the step is given; a middleware may hand on another."""
+    visit: int = 1
+    attempt: int = 1
+    branch: int | None = None
+    """Index among parallel visits of one superstep; None when not fanned out."""
+    router: bool = False
+    """Whether this is a conditional edge's decision."""
+    case_input: Any = None
+    """The case's input: signals may read it, goldens stay out of reach."""
+    seed: int = 0
+    """Seed of this crossing: the same case, trial, step, visit and attempt always get the same."""
+    faults: list[str] = field(default_factory=list[str])
+    """Faults that were injected at this crossing, for the record only."""
+
+    def rng(self) -> random.Random:
+        """Seeded random numbers for this crossing."""
+        return random.Random(self.seed)

@@ -1,0 +1,111 @@
+"""The trial that is running in this context: who records it, and which middleware stands at its boundaries."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from gapless.boundary.crossing import Crossing
+from gapless.boundary.flow import Middleware, adrive, compose, drive
+from gapless.records.seed import seed_of
+from gapless.trace.recorder import OpenStep, TrialRecorder, current_step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """What a framework adapter knows about a step that is about to run."""
+
+    step: str
+    """The step's address."""
+    task: str | None = None
+    """Identifies the visit: the same task again is a retry, another is a new visit."""
+    branch: int | None = None
+    """Index among parallel visits of one superstep; None when not fanned out."""
+    router: bool = False
+    """Whether this is a conditional edge's decision."""
+    checkpoint: str | None = None
+    """The framework's checkpoint id before the step."""
+    control: tuple[type[BaseException], ...] = ()
+    """Exceptions that are the framework's control flow (an interrupt), never faults."""
+    routed: Callable[[Any], tuple[str, ...]] | None = None
+    """Reads from the step's output the steps it hands over to."""
+
+
+class Session:
+    """One trial in progress. Framework adapters call `cross` or `across` round every step, and nothing else."""
+
+    def __init__(
+        self,
+        recorder: TrialRecorder,
+        *,
+        case_input: Any = None,
+        seed: int = 0,
+        middlewares: tuple[Middleware, ...] = (),
+    ) -> None:
+        self.recorder = recorder
+        self.case_input = case_input
+        self.seed = seed
+        self.middlewares = middlewares
+
+    def cross(self, passage: Passage, state: Any, call: Callable[[Any], Any]) -> Any:
+        """Runs a step in this thread, recorded and through the middleware; `call` runs it on a state."""
+        crossing, opened = self._open(passage, state)
+        token = current_step.set(opened)
+        try:
+            output = drive(compose(self.middlewares, crossing), call)
+        except BaseException as error:
+            self._failed(passage, crossing, opened, error)
+            raise
+        finally:
+            current_step.reset(token)
+        self._ended(passage, crossing, opened, output)
+        return output
+
+    async def across(self, passage: Passage, state: Any, call: Callable[[Any], Awaitable[Any]]) -> Any:
+        """`cross` for a step that is awaited."""
+        crossing, opened = self._open(passage, state)
+        token = current_step.set(opened)
+        try:
+            output = await adrive(compose(self.middlewares, crossing), call)
+        except BaseException as error:
+            self._failed(passage, crossing, opened, error)
+            raise
+        finally:
+            current_step.reset(token)
+        self._ended(passage, crossing, opened, output)
+        return output
+
+    def _open(self, passage: Passage, state: Any) -> tuple[Crossing, OpenStep]:
+        opened = self.recorder.begin(passage.step, state, task=passage.task, branch=passage.branch)
+        opened.router = passage.router
+        opened.checkpoint = passage.checkpoint
+        opened.seed = seed_of(self.seed, passage.step, passage.branch or 0, opened.visit, opened.attempt)
+        crossing = Crossing(
+            step=passage.step,
+            state=state,
+            visit=opened.visit,
+            attempt=opened.attempt,
+            branch=passage.branch,
+            router=passage.router,
+            case_input=self.case_input,
+            seed=opened.seed,
+        )
+        return crossing, opened
+
+    def _failed(self, passage: Passage, crossing: Crossing, opened: OpenStep, error: BaseException) -> None:
+        opened.faults = crossing.faults
+        if isinstance(error, passage.control):
+            self.recorder.end(opened, status="paused")
+        else:
+            self.recorder.end(opened, status="error", error=error)
+
+    def _ended(self, passage: Passage, crossing: Crossing, opened: OpenStep, output: Any) -> None:
+        opened.faults = crossing.faults
+        routed = passage.routed(output) if passage.routed is not None else ()
+        self.recorder.end(opened, output=output, routed=routed)
+
+
+current_session: ContextVar[Session | None] = ContextVar("gapless_session", default=None)
+"""The trial in progress; None outside of a measurement, and then a recorded workflow behaves exactly as before."""

@@ -1,0 +1,1 @@
+"""Suites, the harness that runs them, and the checks that judge a trial afterwards."""

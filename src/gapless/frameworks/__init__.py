@@ -1,0 +1,1 @@
+"""The only door to each framework people build workflows with."""

@@ -1,0 +1,162 @@
+"""What the arithmetic says about a measurement: computed by `gap`, shown by `report`. METHOD's names, no behaviour."""
+
+from __future__ import annotations
+
+from gapless.records.base import Record
+from gapless.records.estimate import Estimate
+from gapless.records.trial import Outcome
+
+ESCALATION = "(escalation)"
+CRASH = "(crash)"
+UNOBSERVED = "(unobserved)"
+UNJUDGED = "(unjudged)"
+PSEUDO_EXITS: tuple[str, ...] = (ESCALATION, CRASH, UNOBSERVED, UNJUDGED)
+
+
+class Component(Record, frozen=True, kw_only=True):
+    """One step alone on golden inputs (p_j of METHOD section 4)."""
+
+    step: str
+    layer: str
+    layer_guessed: bool
+    rate: Estimate
+    needed: float
+    """Mean number of successes of this step that a planned path needs."""
+    unknown_share: float = 0.0
+    """Share of its benchmark runs whose verdict is unknown: counted as no success."""
+
+
+class Compounding(Record, frozen=True, kw_only=True):
+    """Best component -> P -> S (METHOD section 4). `P` is not estimable without a planned path or a benchmark."""
+
+    best: Estimate
+    """max_j p_j: a biased selector, shown because people ask for it."""
+    best_step: str | None = None
+    weakest: Estimate
+    weakest_step: str | None = None
+    predicted: Estimate
+    """P: what length alone leaves, if steps were independent and inputs golden."""
+    success: Estimate
+    """S."""
+    article_gap: Estimate
+    """A = max_j p_j - S."""
+    compounding_loss: Estimate
+    """K = max_j p_j - P."""
+    interaction_loss: Estimate
+    """I = P - S; its sign is free."""
+    frechet_low: float | None = None
+    """Lowest S attainable with no boundary effect, whatever the dependence (point, from the component rates)."""
+    frechet_high: float | None = None
+    cases_for_interaction: int | None = None
+    """Benchmark cases per step at which I would become distinguishable from 0, roughly; None if it already is."""
+
+
+class BoundaryRow(Record, frozen=True, kw_only=True):
+    """The loss placed at one exit (METHOD section 5): points add up to 1 - S over all rows exactly."""
+
+    exit: str
+    """A step, or one of (escalation), (crash), (unobserved), (unjudged)."""
+    receivers: tuple[str, ...] = ()
+    """The steps that took its output."""
+    layer: str | None = None
+    layer_guessed: bool = False
+    points: Estimate
+    """L_j: share of all trials lost here (0..1)."""
+    share: float | None = None
+    """Share of the whole loss; None when nothing was lost."""
+    wrong: int = 0
+    """Silent failures blamed here."""
+    escalated: int = 0
+    failed: int = 0
+    unjudged: int = 0
+    repaired: int = 0
+    """Correct trials whose first failing step is this one: counted, not blamed."""
+    first_failures: int = 0
+    """All trials, whatever the outcome, whose first failing step is this one."""
+
+
+class SuspectedRow(Record, frozen=True, kw_only=True):
+    """Suspicions at one exit, without labels (METHOD section 14)."""
+
+    exit: str
+    receivers: tuple[str, ...] = ()
+    layer: str | None = None
+    layer_guessed: bool = False
+    rate: Estimate
+    """Share of trials in which a built-in check fired at this exit."""
+    checks: dict[str, int] = {}
+    """Which built-in checks fired, and in how many trials."""
+    examples: tuple[str, ...] = ()
+    """Up to three trials, as "case#trial"."""
+
+
+class NextLabel(Record, frozen=True, kw_only=True):
+    """The trial whose label would narrow the answer most."""
+
+    case: str
+    trial: int
+    exit: str
+    """The exit whose interval it would narrow."""
+    width: float
+    """Width of that exit's interval now."""
+    expected_width: float
+    """Expected width once the label is known."""
+
+
+class LatencyRow(Record, frozen=True, kw_only=True):
+    """Step latency in milliseconds (METHOD section 7); steps' quantiles never add up."""
+
+    step: str
+    """A step, or "(trial)" for the whole workflow."""
+    p50: Estimate
+    p95: Estimate
+    p99: Estimate
+
+
+class SliceRow(Record, frozen=True, kw_only=True):
+    """S on one declared slice."""
+
+    key: str
+    value: str
+    success: Estimate
+    outcomes: dict[Outcome, int] = {}
+
+
+class Gap(Record, frozen=True, kw_only=True):
+    """Everything a report says about one measurement."""
+
+    n_runs: int
+    n_cases: int
+    n_groups: int
+    weighting: str
+    """"runs" when every case has as many trials, else "cases"."""
+    outcomes: dict[Outcome, int]
+    outcome_rates: dict[Outcome, Estimate]
+    success: Estimate
+    """S."""
+    success_bounds: tuple[float, float] | None = None
+    """[C/N, (C+U)/N] where some trials are unjudged."""
+    success_other_weighting: Estimate | None = None
+    """S under the other weighting, printed beside the headline when the two differ."""
+    coverage: Estimate
+    """P(delivered): correct or wrong."""
+    silent_failure_rate: Estimate
+    """P(wrong), all trials in the denominator."""
+    selective_risk: Estimate
+    """P(wrong | delivered)."""
+    icc: float | None = None
+    design_effect: float | None = None
+    effective_runs: float | None = None
+    components: tuple[Component, ...] = ()
+    compounding: Compounding
+    boundaries: tuple[BoundaryRow, ...] = ()
+    verdict_share: float | None = None
+    """Share of step visits with a verdict; below 1 the decomposition is partial."""
+    suspected: tuple[SuspectedRow, ...] = ()
+    suspected_any: Estimate | None = None
+    """Share of trials with any suspicion at all."""
+    next_label: NextLabel | None = None
+    latencies: tuple[LatencyRow, ...] = ()
+    slices: tuple[SliceRow, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Sentences a reader must know: partial, few cases, why P is missing."""

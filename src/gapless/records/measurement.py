@@ -1,0 +1,52 @@
+"""A measurement: all trials of one suite on one version of one workflow, under one condition."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from gapless.records.base import Record
+from gapless.records.value import digest, encode
+from gapless.records.workflow import Shape
+
+
+class Measurement(Record, frozen=True, kw_only=True):
+    """What was measured, and everything needed to measure exactly the same again."""
+
+    id: str
+    """ULID, for people."""
+    key: str
+    """Resume key: the same question asked again finds the same measurement."""
+    kind: Literal["measure", "benchmark"] = "measure"
+    target: str
+    """As the user named the workflow: "app.py:graph"."""
+    fingerprint: str
+    """Digest of the workflow's code and shape."""
+    suite: str
+    suite_digest: str
+    condition: str = "baseline"
+    weather: str | None = None
+    """Digest of the weather's description; None for clear weather."""
+    weather_table: dict[str, float] = {}
+    """Fault -> rate, as printed in the report."""
+    seed: int = 0
+    trials: int = 1
+    """Trials asked for per case; asking for more extends the measurement."""
+    cases: int = 0
+    created_at: float = 0.0
+    """Unix time in seconds."""
+    finished_at: float | None = None
+    """When the last trial asked for was on disk; None while it is incomplete."""
+    interrupted: int = 0
+    """Trials that were in flight when an earlier process died, and were started again."""
+    shape: Shape = Shape()
+    settings: dict[str, Any] = {}
+    """Snapshot of the settings it ran under."""
+    version: str = ""
+    """Version of gapless that recorded it."""
+
+
+def resume_key(
+    kind: str, fingerprint: str, suite_digest: str, condition: str, weather: str | None, seed: int
+) -> str:
+    """The identity of a measurement: equal keys are the same measurement, whatever the number of trials."""
+    return digest(encode([kind, fingerprint, suite_digest, condition, weather, seed]))

@@ -1,0 +1,239 @@
+"""What one trial leaves behind: step events in time order, verdicts, and the outcome."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from gapless.records.base import Record
+
+Outcome = Literal["correct", "wrong", "escalated", "failed", "unjudged"]
+OUTCOMES: tuple[Outcome, ...] = ("correct", "wrong", "escalated", "failed", "unjudged")
+VerdictStatus = Literal["pass", "fail", "unknown"]
+EventStatus = Literal["ok", "error", "paused", "abandoned"]
+CallKind = Literal["model", "tool", "retriever", "http"]
+
+
+class ErrorInfo(Record, frozen=True, kw_only=True):
+    """An exception that became data."""
+
+    type: str
+    """Class name."""
+    message: str
+    """Its text, at most 2,000 characters."""
+    where: str | None = None
+    """File and line of the innermost frame, when known."""
+
+
+class Verdict(Record, frozen=True, kw_only=True):
+    """What one check said."""
+
+    check: str
+    """The check's name."""
+    status: VerdictStatus
+    reason: str = ""
+    """In words, with the values that decided; always given for fail and unknown."""
+    score: float | None = None
+    """The number behind the status, if the check has one (recall@k, say); never NaN."""
+
+
+class Suspicion(Record, frozen=True, kw_only=True):
+    """A built-in step check fired. It is a suspicion, not a verdict: nobody has labelled it."""
+
+    check: str
+    """errors-ignored | empty-result | partial-result | schema-breach | ungrounded-figure | no-progress | retry-storm"""
+    reason: str
+    """In words, with the offending value."""
+
+
+class Call(Record, frozen=True, kw_only=True):
+    """A nested model, tool, retriever or HTTP call inside a step."""
+
+    kind: CallKind
+    name: str
+    started_ms: float
+    """Milliseconds since the trial began."""
+    ms: float
+    """Duration in milliseconds."""
+    request: str | None = None
+    """Payload digest of the request."""
+    response: str | None = None
+    """Payload digest of the response."""
+    error: ErrorInfo | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    effect: bool = False
+    """Whether the call changed the world (as far as it was declared)."""
+
+
+class StepEvent(Record, frozen=True, kw_only=True):
+    """One attempt of one visit of one step, and what it handed over."""
+
+    step: str
+    """The step's address, without the branch index."""
+    branch: int | None = None
+    """Index among parallel visits of one superstep (`step[i]`); None when not fanned out."""
+    visit: int = 1
+    """Counts arrivals at the step: a loop that came back has visit 2."""
+    attempt: int = 1
+    """Counts calls inside the visit: a retry has attempt 2."""
+    status: EventStatus = "ok"
+    started_ms: float = 0.0
+    """Milliseconds since the trial began."""
+    ms: float = 0.0
+    """Duration in milliseconds."""
+    input: str | None = None
+    """Payload digest of the state the step was given."""
+    output: str | None = None
+    """Payload digest of the update it handed over, before reducers."""
+    routed: tuple[str, ...] = ()
+    """The steps it handed over to, as decided at run time; empty when unknown (then the shape's edges hold)."""
+    error: ErrorInfo | None = None
+    calls: tuple[Call, ...] = ()
+    faults: tuple[str, ...] = ()
+    """Names of the faults injected at this event; contracts cannot read them."""
+    checkpoint: str | None = None
+    """The framework's checkpoint id before the step, for replay."""
+    seed: int | None = None
+    """Seed of the random numbers that were handed to this event."""
+    router: bool = False
+    """Whether the event is a conditional edge's decision."""
+    ok: bool | None = None
+    """The step's verdict over all of its checks: None is unknown or not judged."""
+    verdicts: tuple[Verdict, ...] = ()
+    suspicions: tuple[Suspicion, ...] = ()
+
+
+class TrialRecord(Record, frozen=True, kw_only=True):
+    """One independent execution of a case. Written once, whole, or not at all."""
+
+    case: str
+    trial: int
+    """Counts from 0 within the case."""
+    group: str
+    """The independent unit."""
+    outcome: Outcome
+    split: str | None = None
+    slice: dict[str, str] = {}
+    planned: tuple[str, ...] | None = None
+    """The case's declared planned path, if it has one."""
+    blame: str | None = None
+    """The exit the loss is placed at (METHOD section 5); None for a correct trial."""
+    events: tuple[StepEvent, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    """Verdicts on the whole trial."""
+    output: str | None = None
+    """Payload digest of the final output."""
+    error: ErrorInfo | None = None
+    """Why it failed loudly."""
+    started_at: float = 0.0
+    """Unix time in seconds."""
+    ms: float = 0.0
+    """Wall time in milliseconds."""
+    seed: int = 0
+    faults: tuple[str, ...] = ()
+    """The weather this trial was given, whether or not each fault found its step."""
+    starts: int = 1
+    """How often it was started: more than 1 after a crash."""
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    after_review: str | None = None
+    """What a reviewer made of an escalated trial; never changes the outcome."""
+    omitted: int = 0
+    """Values that could not be kept: unserialisable or too large."""
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """Executed steps, one entry per visit, in time order; routers left out."""
+        seen: dict[tuple[str, int | None, int], None] = {}
+        for event in self.events:
+            if not event.router:
+                seen.setdefault((event.step, event.branch, event.visit))
+        return tuple(step for step, _, _ in seen)
+
+
+class StepOutcome(Record, frozen=True, kw_only=True, array_like=True):
+    """The part of a step event that the arithmetic needs."""
+
+    step: str
+    visit: int
+    attempt: int
+    ok: bool | None
+    ms: float
+    router: bool = False
+    branch: int | None = None
+    status: EventStatus = "ok"
+    suspicions: tuple[str, ...] = ()
+    """Names of the built-in checks that fired."""
+
+
+class Run(Record, frozen=True, kw_only=True):
+    """The per-trial summary row: reports are computed from these and never load payloads."""
+
+    case: str
+    trial: int
+    group: str
+    outcome: Outcome
+    blame: str | None = None
+    split: str | None = None
+    slice: dict[str, str] = {}
+    planned: tuple[str, ...] | None = None
+    events: tuple[StepOutcome, ...] = ()
+    ms: float = 0.0
+    starts: int = 1
+    faults: tuple[str, ...] = ()
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    labelled: bool = False
+    """Whether an end verdict exists."""
+
+
+class ComponentRun(Record, frozen=True, kw_only=True):
+    """One run of one step alone on its golden input."""
+
+    step: str
+    case: str
+    trial: int
+    group: str
+    ok: bool | None
+    """None: unknown; not a success, and its share is printed."""
+    reason: str = ""
+    ms: float = 0.0
+    attempts: int = 1
+    error: ErrorInfo | None = None
+    output: str | None = None
+    """Payload digest of what the step handed over."""
+
+
+def summary(record: TrialRecord) -> Run:
+    """The summary row of a trial."""
+    return Run(
+        case=record.case,
+        trial=record.trial,
+        group=record.group,
+        outcome=record.outcome,
+        blame=record.blame,
+        split=record.split,
+        slice=record.slice,
+        planned=record.planned,
+        events=tuple(_outcome(event) for event in record.events),
+        ms=record.ms,
+        starts=record.starts,
+        faults=record.faults,
+        tokens_in=record.tokens_in,
+        tokens_out=record.tokens_out,
+        labelled=any(verdict.status != "unknown" for verdict in record.verdicts),
+    )
+
+
+def _outcome(event: StepEvent) -> StepOutcome:
+    return StepOutcome(
+        step=event.step,
+        visit=event.visit,
+        attempt=event.attempt,
+        ok=event.ok,
+        ms=event.ms,
+        router=event.router,
+        branch=event.branch,
+        status=event.status,
+        suspicions=tuple(dict.fromkeys(s.check for s in event.suspicions)),
+    )

@@ -1,0 +1,139 @@
+"""Turns any Python value a workflow hands over into plain data, bytes and a digest; it never unpickles.
+
+Plain data is what JSON knows (None, bool, int, float, str, list, dict with string keys) plus bytes. Everything a
+report shows, a check reads or a golden is compared with is plain data.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import datetime as dt
+import decimal
+import enum
+import hashlib
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import PurePath
+from typing import Any, cast
+
+import msgspec
+
+UNSERIALISABLE = "$unserialisable"
+OMITTED = "$omitted"
+_MAX_DEPTH = 64
+_PLAIN_ATOMS = (str, int, float, bool, type(None), bytes)
+# An enum's value, and subclasses of the atoms (numpy.float64, str subclasses), lose their class and keep their value.
+_SCALARS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (enum.Enum, lambda v: to_plain(v.value)),
+    ((dt.datetime, dt.date, dt.time), lambda v: v.isoformat()),
+    (dt.timedelta, lambda v: v.total_seconds()),
+    ((decimal.Decimal, uuid.UUID, PurePath), str),
+    ((bytearray, memoryview, bytes), bytes),
+    (bool, bool),
+    (int, lambda v: _bounded_int(int(v))),
+    (float, float),
+    (str, str.__str__),
+)
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_decoder = msgspec.msgpack.Decoder()
+
+
+def to_plain(value: Any, depth: int = 0) -> Any:
+    """Plain data for any value; what has no plain form becomes `{"$unserialisable": type, "repr": ...}`.
+
+    Never raises: a step result that cannot be serialised must not break the workflow it came from.
+
+    Example:
+        >>> to_plain({"when": dt.date(2026, 1, 2), "tags": {"b", "a"}})
+        {'when': '2026-01-02', 'tags': ['a', 'b']}
+    """
+    kind = type(value)
+    if kind in _PLAIN_ATOMS:
+        return _bounded_int(value) if kind is int else value
+    if depth > _MAX_DEPTH:
+        return {UNSERIALISABLE: kind.__name__, "repr": "nested deeper than 64 levels"}
+    if kind is dict:
+        return {_key(k): to_plain(v, depth + 1) for k, v in cast("dict[Any, Any]", value).items()}
+    if kind is list or kind is tuple:
+        return [to_plain(v, depth + 1) for v in cast("list[Any]", value)]
+    try:
+        return _convert(value, depth)
+    except Exception as error:  # a foreign object may raise anything while it is being read
+        return {UNSERIALISABLE: _type_name(value), "repr": f"{type(error).__name__} while reading it"}
+
+
+def is_unserialisable(plain: Any) -> bool:
+    """Whether plain data contains a value that had no plain form, at any depth."""
+    if isinstance(plain, dict):
+        items = cast("dict[str, Any]", plain)
+        return UNSERIALISABLE in items or any(is_unserialisable(v) for v in items.values())
+    return isinstance(plain, list) and any(is_unserialisable(v) for v in cast("list[Any]", plain))
+
+
+def encode(plain: Any) -> bytes:
+    """Canonical bytes of plain data: equal values give equal bytes, whatever order their keys came in."""
+    return _encoder.encode(plain)
+
+
+def decode(data: bytes) -> Any:
+    """Plain data from `encode`'s bytes."""
+    return _decoder.decode(data)
+
+
+def digest(data: bytes) -> str:
+    """Content address of bytes: 32 hex digits of BLAKE2b-128."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def omitted(reason: str, size: int) -> dict[str, Any]:
+    """The plain stand-in for a value that was too large to keep."""
+    return {OMITTED: reason, "bytes": size}
+
+
+def _convert(value: Any, depth: int) -> Any:
+    if isinstance(value, Mapping):
+        return {_key(k): to_plain(v, depth + 1) for k, v in cast("Mapping[Any, Any]", value).items()}
+    if isinstance(value, (set, frozenset)):
+        return sorted((to_plain(v, depth + 1) for v in cast("set[Any]", value)), key=encode)
+    if isinstance(value, (list, tuple)):
+        return [to_plain(v, depth + 1) for v in cast("list[Any]", value)]
+    if isinstance(value, BaseException):
+        return {"error": type(value).__name__, "message": str(value)}
+    for kinds, convert in _SCALARS:
+        if isinstance(value, kinds):
+            return convert(value)
+    return _convert_object(value, depth)
+
+
+def _convert_object(value: Any, depth: int) -> Any:
+    if hasattr(value, "model_dump"):  # pydantic models, LangChain messages among them
+        return to_plain(value.model_dump(), depth + 1)
+    if isinstance(value, msgspec.Struct):
+        return to_plain(msgspec.structs.asdict(value), depth + 1)
+    if hasattr(value, "tolist"):  # numpy arrays and scalars
+        return to_plain(value.tolist(), depth + 1)
+    if hasattr(value, "_asdict"):
+        return to_plain(value._asdict(), depth + 1)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = dataclasses.fields(value)
+        return {field.name: to_plain(getattr(value, field.name), depth + 1) for field in fields}
+    return {UNSERIALISABLE: _type_name(value), "repr": repr(value)[:200]}
+
+
+def _bounded_int(value: int) -> Any:
+    # msgpack carries 64 bits; a larger integer keeps its digits as text rather than losing them
+    return value if -(2**63) <= value < 2**64 else str(value)
+
+
+def _key(key: Any) -> str:
+    if type(key) is str:
+        return key
+    if isinstance(key, bytes):
+        return "base64:" + base64.b64encode(key).decode("ascii")
+    return str(key)
+
+
+def _type_name(value: Any) -> str:
+    kind = cast("type[Any]", type(value))
+    return f"{kind.__module__}.{kind.__qualname__}"

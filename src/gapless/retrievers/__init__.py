@@ -1,0 +1,1 @@
+"""Hybrid search engines: sparse, dense, and their fusion."""

@@ -1,0 +1,1 @@
+"""Keeps what was measured: SQLite, content-addressed payloads, group commit."""

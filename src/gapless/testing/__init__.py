@@ -1,0 +1,1 @@
+"""Shipped for people's own tests."""

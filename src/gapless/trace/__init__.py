@@ -1,0 +1,1 @@
+"""Records a trial while it runs."""

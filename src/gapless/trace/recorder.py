@@ -1,0 +1,156 @@
+"""Collects the step events of one trial in memory; the store writes them with the trial, in one transaction."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from contextvars import ContextVar
+from typing import Any
+
+from gapless.records.trial import Call, ErrorInfo, EventStatus, StepEvent
+from gapless.records.value import digest, encode, is_unserialisable, omitted, to_plain
+
+MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
+
+
+class OpenStep:
+    """A step that has started and not ended."""
+
+    __slots__ = (
+        "attempt",
+        "branch",
+        "calls",
+        "checkpoint",
+        "faults",
+        "input",
+        "router",
+        "seed",
+        "started",
+        "step",
+        "visit",
+    )
+
+    def __init__(self, step: str, visit: int, attempt: int, started: float) -> None:
+        self.step = step
+        self.visit = visit
+        self.attempt = attempt
+        self.started = started
+        self.branch: int | None = None
+        self.router = False
+        self.input: str | None = None
+        self.checkpoint: str | None = None
+        self.seed: int | None = None
+        self.calls: list[Call] = []
+        self.faults: list[str] = []
+
+
+class TrialRecorder:
+    """Everything that happened in one trial. Safe to use from several threads at once."""
+
+    def __init__(self, *, max_payload_bytes: int = MAX_PAYLOAD_BYTES) -> None:
+        self.started_at = time.time()
+        self.events: list[StepEvent] = []
+        self.payloads: dict[str, bytes] = {}
+        self.omitted = 0
+        self._zero = time.perf_counter()
+        self._max = max_payload_bytes
+        self._lock = threading.Lock()
+        self._visits: dict[tuple[str, int | None], int] = {}
+        self._tasks: dict[str, tuple[int, int]] = {}
+        self._open: set[OpenStep] = set()
+
+    def now_ms(self) -> float:
+        """Milliseconds since the trial began."""
+        return (time.perf_counter() - self._zero) * 1e3
+
+    def begin(self, step: str, state: Any, *, task: str | None = None, branch: int | None = None) -> OpenStep:
+        """Opens a step event. `task` identifies a visit: the same task again is a retry, another is a new visit."""
+        with self._lock:
+            visit, attempt = self._place(step, task, branch)
+        opened = OpenStep(step, visit, attempt, self.now_ms())
+        opened.branch = branch
+        opened.input = self.keep(state)
+        with self._lock:
+            self._open.add(opened)
+        return opened
+
+    def end(
+        self,
+        opened: OpenStep,
+        *,
+        output: Any = None,
+        status: EventStatus = "ok",
+        error: BaseException | None = None,
+        routed: tuple[str, ...] = (),
+    ) -> None:
+        """Closes a step event with what the step handed over, or with what went wrong."""
+        ended = self.now_ms()
+        event = StepEvent(
+            step=opened.step,
+            branch=opened.branch,
+            visit=opened.visit,
+            attempt=opened.attempt,
+            status=status,
+            started_ms=opened.started,
+            ms=ended - opened.started,
+            input=opened.input,
+            output=self.keep(output) if status == "ok" else None,
+            routed=routed,
+            error=error_info(error) if error is not None else None,
+            calls=tuple(opened.calls),
+            faults=tuple(opened.faults),
+            checkpoint=opened.checkpoint,
+            seed=opened.seed,
+            router=opened.router,
+        )
+        with self._lock:
+            if (
+                opened in self._open
+            ):  # a step abandoned by a timeout may still end; the trial is closed by then
+                self._open.remove(opened)
+                self.events.append(event)
+
+    def close(self) -> tuple[StepEvent, ...]:
+        """The events in the order in which they started; steps still open are recorded as abandoned."""
+        with self._lock:
+            left = list(self._open)
+        for opened in left:
+            self.end(opened, status="abandoned")
+        with self._lock:
+            return tuple(sorted(self.events, key=lambda event: event.started_ms))
+
+    def keep(self, value: Any) -> str:
+        """Keeps a value's plain form and returns its content address."""
+        plain = to_plain(value)
+        data = encode(plain)
+        if len(data) > self._max:
+            data = encode(omitted(f"larger than {self._max} bytes", len(data)))
+            self.omitted += 1
+        elif is_unserialisable(plain):
+            self.omitted += 1
+        address = digest(data)
+        self.payloads.setdefault(address, data)
+        return address
+
+    def _place(self, step: str, task: str | None, branch: int | None) -> tuple[int, int]:
+        if task is not None and task in self._tasks:
+            visit, attempt = self._tasks[task]
+            self._tasks[task] = (visit, attempt + 1)
+            return visit, attempt + 1
+        visit = self._visits.get((step, branch), 0) + 1
+        self._visits[step, branch] = visit
+        if task is not None:
+            self._tasks[task] = (visit, 1)
+        return visit, 1
+
+
+current_step: ContextVar[OpenStep | None] = ContextVar("gapless_current_step", default=None)
+"""The step that is running in this context; nested calls attach themselves to it."""
+
+
+def error_info(error: BaseException) -> ErrorInfo:
+    """An exception as data."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else None
+    return ErrorInfo(type=type(error).__name__, message=str(error)[:2000], where=where)
