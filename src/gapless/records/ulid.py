@@ -1,0 +1,14 @@
+"""Identifiers for people: 26 characters that sort by time (the ULID form)."""
+
+from __future__ import annotations
+
+import os
+import time
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def new_ulid() -> str:
+    """A fresh ULID: 48 bits of milliseconds, 80 random bits, in Crockford's base 32."""
+    number = (int(time.time() * 1000) << 80) | int.from_bytes(os.urandom(10), "big")
+    return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))

@@ -1,0 +1,136 @@
+"""Settings: flags win over environment variables, which win over `gapless.toml`, which wins over defaults."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import msgspec
+
+from gapless.errors import InvalidSettings
+from gapless.records.base import Record
+from gapless.records.workflow import Layer
+
+FILE = "gapless.toml"
+FOLDER = ".gapless"
+
+
+class StepSettings(Record, frozen=True, kw_only=True):
+    """What a user says about one step."""
+
+    layer: Layer | None = None
+    """Overrides the guess."""
+    effect: bool | None = None
+    """Whether the step changes the world outside the workflow."""
+    review: bool | None = None
+    """Whether a person decides there."""
+
+
+class Budget(Record, frozen=True, kw_only=True):
+    """What a measurement must keep to, judged by interval."""
+
+    max_silent_failures: float | None = None
+    max_regression: float | None = None
+
+
+class Settings(Record, frozen=True, kw_only=True):
+    """Everything `gapless.toml` may hold."""
+
+    workflow: str | None = None
+    """Target: "app.py:graph"."""
+    suite: str | None = None
+    """Path of the suite, relative to the settings' folder."""
+    stakes: Literal["high", "low"] = "high"
+    trials: int = 1
+    """Trials per case."""
+    concurrency: int = 4
+    """Trials in flight at once."""
+    timeout_s: float = 120.0
+    """Seconds a trial may take before it fails loudly."""
+    seed: int | None = None
+    """Root of every trial's seed; the suite's own seed when None."""
+    max_payload_bytes: int = 8 * 1024 * 1024
+    """A larger value is recorded as omitted, and counted."""
+    steps: dict[str, StepSettings] = {}
+    budget: Budget = Budget()
+
+
+class Place(Record, frozen=True, kw_only=True):
+    """Where gapless works: the settings, and the folder they hold for."""
+
+    root: str
+    """Folder of the nearest `gapless.toml`, else the current folder."""
+    settings: Settings
+    database: str
+    """URL of the store."""
+
+    @property
+    def folder(self) -> Path:
+        """`.gapless/`: the store, locks and reports."""
+        return Path(self.root) / FOLDER
+
+
+def locate(start: Path | None = None) -> Place:
+    """The settings that hold in a folder.
+
+    Args:
+        start: Folder to look from; the current one when None.
+
+    Raises:
+        InvalidSettings: `gapless.toml` cannot be read or holds something it may not.
+    """
+    here = (start or Path.cwd()).resolve()
+    file = next((folder / FILE for folder in (here, *here.parents) if (folder / FILE).is_file()), None)
+    root = file.parent if file is not None else here
+    settings = read(file) if file is not None else Settings()
+    default = f"sqlite:///{root / FOLDER / 'gapless.db'}"
+    return Place(root=str(root), settings=settings, database=os.environ.get("GAPLESS_DATABASE_URL", default))
+
+
+def read(file: Path) -> Settings:
+    """Reads one `gapless.toml`.
+
+    Raises:
+        InvalidSettings: Naming the file, the key and what is allowed.
+    """
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidSettings(
+            f"{file}: cannot be read as TOML: {error}. Mend the file or remove it."
+        ) from error
+    _check_keys(data, Settings, str(file))
+    for name, step in cast("dict[str, Any]", data.get("steps", {})).items():
+        _check_keys(step, StepSettings, f"{file} [steps.{name}]")
+    _check_keys(data.get("budget", {}), Budget, f"{file} [budget]")
+    try:
+        settings = msgspec.convert(data, Settings)
+    except msgspec.ValidationError as error:
+        raise InvalidSettings(f"{file}: {error}.") from error
+    _check_ranges(settings, file)
+    return settings
+
+
+def _check_keys(data: Any, kind: type[Record], where: str) -> None:
+    if not isinstance(data, dict):
+        raise InvalidSettings(f"{where}: expected a table, got {type(data).__name__}.")
+    allowed = [field.name for field in msgspec.structs.fields(kind)]
+    for key in cast("dict[str, Any]", data):
+        if key not in allowed:
+            near = difflib.get_close_matches(key, allowed, 1)
+            hint = f" Did you mean `{near[0]}`?" if near else ""
+            raise InvalidSettings(f"{where}: unknown key `{key}`.{hint} Allowed: {', '.join(allowed)}.")
+
+
+def _check_ranges(settings: Settings, file: Path) -> None:
+    for name, value, least in (
+        ("trials", settings.trials, 1),
+        ("concurrency", settings.concurrency, 1),
+        ("timeout_s", settings.timeout_s, 0.001),
+        ("max_payload_bytes", settings.max_payload_bytes, 1024),
+    ):
+        if value < least:
+            raise InvalidSettings(f"{file}: {name} is {value}; the least allowed is {least}.")

@@ -1,0 +1,104 @@
+"""Rows of the tables, to and from records; small values are kept as they are, larger ones compressed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+import zstandard
+from sqlalchemy.dialects.sqlite import insert
+
+from gapless.records.measurement import Measurement
+from gapless.records.trial import ComponentRun, TrialRecord, summary
+from gapless.stores import schema
+
+pack = msgspec.msgpack.Encoder().encode
+_SMALL = 512  # below this, zstd's frame and the time it takes buy nothing
+_RAW, _ZSTD = b"\x00", b"\x01"
+
+INSERT_TRIALS = insert(schema.trials).on_conflict_do_nothing()
+INSERT_COMPONENTS = insert(schema.components).on_conflict_do_nothing()
+INSERT_PAYLOADS = insert(schema.payloads).on_conflict_do_nothing()
+INSERT_SUITES = insert(schema.suites).on_conflict_do_nothing()
+COUNT_STARTS = insert(schema.starts).on_conflict_do_update(
+    index_elements=["measurement", "case_id", "trial"], set_={"starts": schema.starts.c.starts + 1}
+)
+_labels = insert(schema.labels)
+UPSERT_LABELS = _labels.on_conflict_do_update(
+    index_elements=["measurement", "case_id", "trial"],
+    set_={"body": _labels.excluded.body, "created_at": _labels.excluded.created_at},
+)
+
+_same_trial = sa.and_(
+    schema.trials.c.measurement == schema.starts.c.measurement,
+    schema.trials.c.case_id == schema.starts.c.case_id,
+    schema.trials.c.trial == schema.starts.c.trial,
+)
+UNFINISHED = (
+    sa.select(schema.starts.c.case_id, schema.starts.c.trial, schema.starts.c.starts)
+    .outerjoin(schema.trials, _same_trial)
+    .where(schema.starts.c.measurement == sa.bindparam("measurement"), schema.trials.c.case_id.is_(None))
+)
+"""Trials that were started and never finished."""
+RESTARTS = (
+    sa.select(sa.func.coalesce(sa.func.sum(schema.starts.c.starts - 1), 0))
+    .join(schema.trials, _same_trial)
+    .where(schema.starts.c.measurement == sa.bindparam("measurement"))
+)
+"""Starts beyond the first among finished trials: each of them was cut off once."""
+
+
+def measurement_row(measurement: Measurement) -> dict[str, Any]:
+    """The row of a measurement."""
+    return {
+        "id": measurement.id,
+        "key": measurement.key,
+        "kind": measurement.kind,
+        "target": measurement.target,
+        "condition": measurement.condition,
+        "fingerprint": measurement.fingerprint,
+        "suite_digest": measurement.suite_digest,
+        "created_at": measurement.created_at,
+        "finished_at": measurement.finished_at,
+        "interrupted": measurement.interrupted,
+        "body": pack(measurement),
+    }
+
+
+def trial_row(measurement: str, record: TrialRecord) -> dict[str, Any]:
+    """The row of a finished trial."""
+    return {
+        "measurement": measurement,
+        "case_id": record.case,
+        "trial": record.trial,
+        "outcome": record.outcome,
+        "blame": record.blame,
+        "started_at": record.started_at,
+        "ms": record.ms,
+        "summary": pack(summary(record)),
+        "record": squeeze(pack(record)),
+    }
+
+
+def component_row(measurement: str, run: ComponentRun) -> dict[str, Any]:
+    """The row of a benchmark run."""
+    return {
+        "measurement": measurement,
+        "step": run.step,
+        "case_id": run.case,
+        "trial": run.trial,
+        "body": pack(run),
+    }
+
+
+def squeeze(data: bytes) -> bytes:
+    """Bytes as they are stored."""
+    if len(data) < _SMALL:
+        return _RAW + data
+    return _ZSTD + zstandard.compress(data, 3)
+
+
+def expand(data: bytes) -> bytes:
+    """The bytes that `squeeze` was given."""
+    return data[1:] if data[:1] == _RAW else zstandard.decompress(data[1:])

@@ -1,0 +1,300 @@
+"""The store: what was measured, content-addressed and whole. Every method is one transaction.
+
+A trial is written with its summary, its record and its payloads, or not at all; writing one twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from gapless.errors import UnknownName
+from gapless.records.label import Label
+from gapless.records.measurement import Measurement
+from gapless.records.suite import Suite
+from gapless.records.trial import ComponentRun, Run, Suspicion, TrialRecord
+from gapless.records.value import decode
+from gapless.stores import schema
+from gapless.stores.database import open_engine, translated
+from gapless.stores.rows import (
+    COUNT_STARTS,
+    INSERT_COMPONENTS,
+    INSERT_PAYLOADS,
+    INSERT_SUITES,
+    INSERT_TRIALS,
+    UPSERT_LABELS,
+    component_row,
+    expand,
+    measurement_row,
+    pack,
+    squeeze,
+    trial_row,
+)
+
+_measurement = msgspec.msgpack.Decoder(Measurement)
+_suite = msgspec.msgpack.Decoder(Suite)
+_run = msgspec.msgpack.Decoder(Run)
+_record = msgspec.msgpack.Decoder(TrialRecord)
+_component = msgspec.msgpack.Decoder(ComponentRun)
+_label = msgspec.msgpack.Decoder(Label)
+_Suspicions = dict[int, tuple[Suspicion, ...]]
+_suspicions = msgspec.msgpack.Decoder(_Suspicions)
+_PAGE = 500
+_KNOWN_PAYLOADS = 200_000
+
+Key = tuple[str, int]
+"""A trial: (case id, trial number)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Facts that are committed together."""
+
+    measurement: str
+    starting: Sequence[Key] = ()
+    """Trials that are about to start."""
+    finished: Sequence[TrialRecord] = ()
+    components: Sequence[ComponentRun] = ()
+    payloads: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    """Digest -> bytes of every value the finished trials refer to."""
+
+
+class Store:
+    """One database. Safe to read from several threads; writes go through `gapless.stores.writer` or one thread."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._engine = open_engine(url)
+        self._writing = self._engine.execution_options(gapless_write=True)
+        self._known: set[str] = set()
+
+    def close(self) -> None:
+        """Closes every connection."""
+        self._engine.dispose()
+
+    # -- measurements --------------------------------------------------------------------------------------------
+
+    def begin(self, wanted: Measurement, suite: Suite) -> Measurement:
+        """Finds the measurement with that key, or writes a new one. Asking for more trials extends it."""
+        with translated(self.url), self._writing.begin() as connection:
+            connection.execute(INSERT_SUITES, {"digest": wanted.suite_digest, "body": squeeze(pack(suite))})
+            table = schema.measurements
+            found = connection.execute(sa.select(table.c.body).where(table.c.key == wanted.key)).scalar()
+            if found is None:
+                connection.execute(sa.insert(table).values(**measurement_row(wanted)))
+                return wanted
+            kept = _measurement.decode(found)
+            kept = msgspec.structs.replace(
+                kept,
+                trials=max(kept.trials, wanted.trials),
+                settings=wanted.settings,
+                shape=wanted.shape,
+                finished_at=None if wanted.trials > kept.trials else kept.finished_at,
+            )
+            _update(connection, kept)
+            return kept
+
+    def reopen(self, measurement: Measurement) -> tuple[Measurement, dict[Key, int]]:
+        """Counts the trials that were in flight when an earlier process died.
+
+        Returns:
+            The measurement with the new count, and how often each unfinished trial was started before.
+        """
+        with translated(self.url), self._writing.begin() as connection:
+            which = {"measurement": measurement.id}
+            rows = connection.execute(UNFINISHED, which).tuples().all()
+            lost = {(case, trial): count for case, trial, count in rows}
+            restarted = int(connection.execute(RESTARTS, which).scalar_one())
+            total = msgspec.structs.replace(measurement, interrupted=restarted + sum(lost.values()))
+            _update(connection, total)
+            return total, lost
+
+    def finish(self, measurement: Measurement) -> Measurement:
+        """Marks a measurement complete."""
+        done = msgspec.structs.replace(measurement, finished_at=time.time())
+        with translated(self.url), self._writing.begin() as connection:
+            _update(connection, done)
+        return done
+
+    def measurements(self) -> list[Measurement]:
+        """All measurements, newest first."""
+        table = schema.measurements
+        with translated(self.url), self._engine.connect() as connection:
+            rows = connection.execute(
+                sa.select(table.c.body).order_by(table.c.created_at.desc(), table.c.id.desc())
+            )
+            return [_measurement.decode(body) for (body,) in rows]
+
+    def measurement(self, prefix: str) -> Measurement:
+        """The measurement whose id begins so.
+
+        Raises:
+            UnknownName: None or several do.
+        """
+        found = [m for m in self.measurements() if m.id.startswith(prefix.upper())]
+        if len(found) != 1:
+            known = ", ".join(m.id for m in self.measurements()[:5]) or "none yet"
+            how_many = "several measurements begin" if found else "no measurement begins"
+            raise UnknownName(f"{how_many} with {prefix!r}. The newest: {known}.")
+        return found[0]
+
+    def benchmark_of(self, measurement: Measurement) -> Measurement | None:
+        """The newest benchmark of the same workflow on the same suite."""
+        same = (
+            m
+            for m in self.measurements()
+            if m.kind == "benchmark"
+            and m.fingerprint == measurement.fingerprint
+            and m.suite_digest == measurement.suite_digest
+        )
+        return next(same, None)
+
+    def suite(self, digest: str) -> Suite:
+        """The suite as it was when it was measured."""
+        with translated(self.url), self._engine.connect() as connection:
+            body = connection.execute(
+                sa.select(schema.suites.c.body).where(schema.suites.c.digest == digest)
+            ).scalar_one()
+        return _suite.decode(expand(body))
+
+    # -- writing -------------------------------------------------------------------------------------------------
+
+    def commit(self, batches: Sequence[Batch]) -> None:
+        """Writes batches in one transaction: all of them are on disk when this returns, or none is."""
+        try:
+            with translated(self.url), self._writing.begin() as connection:
+                self._write(connection, batches)
+        except BaseException:
+            self._known.clear()  # what this transaction was to write is not there
+            raise
+
+    def _write(self, connection: Connection, batches: Sequence[Batch]) -> None:
+        trials = [trial_row(batch.measurement, record) for batch in batches for record in batch.finished]
+        components = [component_row(batch.measurement, run) for batch in batches for run in batch.components]
+        fresh = {k: v for batch in batches for k, v in batch.payloads.items() if k not in self._known}
+        payloads = [{"digest": digest, "data": squeeze(data)} for digest, data in fresh.items()]
+        starts = [
+            {"measurement": batch.measurement, "case_id": case, "trial": trial, "starts": 1}
+            for batch in batches
+            for case, trial in batch.starting
+        ]
+        for statement, rows in (
+            (INSERT_TRIALS, trials),
+            (INSERT_COMPONENTS, components),
+            (INSERT_PAYLOADS, payloads),
+            (COUNT_STARTS, starts),
+        ):
+            if rows:
+                connection.execute(statement, rows)
+        if len(self._known) < _KNOWN_PAYLOADS:
+            self._known.update(fresh)
+
+    def replace_suspicions(self, measurement: str, found: Iterable[tuple[Key, _Suspicions]]) -> None:
+        """Replaces what the built-in step checks said of a measurement: what is normal is learnt anew each time."""
+        table = schema.suspicions
+        rows = [
+            {"measurement": measurement, "case_id": case, "trial": trial, "body": pack(suspicions)}
+            for (case, trial), suspicions in found
+        ]
+        with translated(self.url), self._writing.begin() as connection:
+            connection.execute(sa.delete(table).where(table.c.measurement == measurement))
+            if rows:
+                connection.execute(sa.insert(table), rows)
+
+    def put_label(self, measurement: str, label: Label) -> None:
+        """Writes a label; a later one replaces an earlier one."""
+        values = {
+            "measurement": measurement,
+            "case_id": label.case,
+            "trial": label.trial,
+            "body": pack(label),
+            "created_at": time.time(),
+        }
+        with translated(self.url), self._writing.begin() as connection:
+            connection.execute(UPSERT_LABELS, values)
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def done(self, measurement: str) -> set[Key]:
+        """The finished trials."""
+        return {(case, trial) for case, trial in self._select(schema.trials, measurement, "case_id", "trial")}
+
+    def components_done(self, measurement: str) -> set[tuple[str, str, int]]:
+        """The finished benchmark runs: (step, case, trial)."""
+        rows = self._select(schema.components, measurement, "step", "case_id", "trial")
+        return {(step, case, trial) for step, case, trial in rows}
+
+    def runs(self, measurement: str) -> list[Run]:
+        """Summary rows of a measurement, as they were recorded; labels and suspicions are kept apart."""
+        return [_run.decode(body) for (body,) in self._select(schema.trials, measurement, "summary")]
+
+    def components(self, measurement: str) -> list[ComponentRun]:
+        """Benchmark runs of a measurement."""
+        return [_component.decode(body) for (body,) in self._select(schema.components, measurement, "body")]
+
+    def records(self, measurement: str) -> Iterator[TrialRecord]:
+        """Whole trial records, one after the other: few are in memory at once."""
+        for (body,) in self._select(schema.trials, measurement, "record"):
+            yield _record.decode(expand(body))
+
+    def record(self, measurement: str, case: str, trial: int) -> TrialRecord:
+        """One whole trial record.
+
+        Raises:
+            UnknownName: There is no such trial.
+        """
+        table = schema.trials
+        query = sa.select(table.c.record).where(
+            table.c.measurement == measurement, table.c.case_id == case, table.c.trial == trial
+        )
+        with translated(self.url), self._engine.connect() as connection:
+            body = connection.execute(query).scalar()
+        if body is None:
+            raise UnknownName(f"measurement {measurement} has no trial {case}#{trial}.")
+        return _record.decode(expand(body))
+
+    def payload(self, digest: str) -> Any:
+        """The plain value of a content address.
+
+        Raises:
+            UnknownName: Nothing is stored under it.
+        """
+        query = sa.select(schema.payloads.c.data).where(schema.payloads.c.digest == digest)
+        with translated(self.url), self._engine.connect() as connection:
+            data = connection.execute(query).scalar()
+        if data is None:
+            raise UnknownName(f"no payload {digest} in {self.url}.")
+        return decode(expand(data))
+
+    def suspicions(self, measurement: str) -> dict[Key, _Suspicions]:
+        """What the built-in step checks said: trial -> event index -> suspicions."""
+        rows = self._select(schema.suspicions, measurement, "case_id", "trial", "body")
+        return {(case, trial): _suspicions.decode(body) for case, trial, body in rows}
+
+    def labels(self, measurement: str) -> dict[Key, Label]:
+        """People's labels of a measurement's trials."""
+        found = (_label.decode(body) for (body,) in self._select(schema.labels, measurement, "body"))
+        return {(label.case, label.trial): label for label in found}
+
+    def _select(self, table: sa.Table, measurement: str, *columns: str) -> Iterator[Any]:
+        order = [column for column in table.primary_key.columns if column.name != "measurement"]
+        query = (
+            sa.select(*(table.c[name] for name in columns))
+            .where(table.c.measurement == measurement)
+            .order_by(*order)
+        )
+        with translated(self.url), self._engine.connect() as connection:
+            yield from connection.execution_options(yield_per=_PAGE).execute(query)
+
+
+def _update(connection: Connection, measurement: Measurement) -> None:
+    table = schema.measurements
+    connection.execute(
+        sa.update(table).where(table.c.id == measurement.id).values(**measurement_row(measurement))
+    )
