@@ -28,6 +28,8 @@ from gapless.stores.rows import (
     INSERT_PAYLOADS,
     INSERT_SUITES,
     INSERT_TRIALS,
+    RESTARTS,
+    UNFINISHED,
     UPSERT_LABELS,
     component_row,
     expand,
@@ -108,8 +110,7 @@ class Store:
         """
         with translated(self.url), self._writing.begin() as connection:
             which = {"measurement": measurement.id}
-            rows = connection.execute(UNFINISHED, which).tuples().all()
-            lost = {(case, trial): count for case, trial, count in rows}
+            lost = {(row.case_id, row.trial): row.starts for row in connection.execute(UNFINISHED, which)}
             restarted = int(connection.execute(RESTARTS, which).scalar_one())
             total = msgspec.structs.replace(measurement, interrupted=restarted + sum(lost.values()))
             _update(connection, total)

@@ -1,0 +1,95 @@
+"""Runs one step alone on its golden input: the component benchmark."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import time
+from dataclasses import dataclass
+
+from gapless.boundary.session import Session, current_session
+from gapless.errors import BoundaryTimeout
+from gapless.evals.judge import Judge
+from gapless.evals.plan import PlannedComponent
+from gapless.evals.trial import Conditions
+from gapless.evals.workflow import Workflow
+from gapless.records.seed import seed_of
+from gapless.records.trial import ComponentRun, ErrorInfo
+from gapless.records.value import to_plain
+from gapless.trace.recorder import TrialRecorder, error_info
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedComponent:
+    """A finished benchmark run and the values it refers to."""
+
+    run: ComponentRun
+    payloads: dict[str, bytes]
+
+
+async def run_component(
+    workflow: Workflow, planned: PlannedComponent, conditions: Conditions, judge: Judge
+) -> FinishedComponent:
+    """Runs a step on the golden state before it and judges the update it returns.
+
+    A step that raises is no success; one that interrupts for a person is unknown.
+    """
+    case = planned.case
+    recorder = TrialRecorder(max_payload_bytes=conditions.max_payload_bytes)
+    seed = seed_of(conditions.seed, case.id, planned.number, "component", planned.step)
+    token = current_session.set(Session(recorder, case_input=case.input, seed=seed))
+    started = time.perf_counter()
+    ok: bool | None = None
+    reason, output, error = "", None, None
+    try:
+        update = await _run(workflow, planned, conditions)
+        elapsed = (time.perf_counter() - started) * 1e3
+        output = recorder.keep(update)
+        verdicts = await judge.judge_update(case, planned.step, to_plain(update), elapsed)
+        ok = judge.overall(verdicts)
+        reason = "; ".join(v.reason for v in verdicts if v.status != "pass")
+    except asyncio.CancelledError:
+        raise
+    except (Exception, SystemExit) as raised:
+        elapsed = (time.perf_counter() - started) * 1e3
+        error = error_info(raised)
+        ok, reason = _raised(recorder, error)
+    finally:
+        current_session.reset(token)
+    run = ComponentRun(
+        step=planned.step,
+        case=case.id,
+        trial=planned.number,
+        group=case.unit,
+        ok=ok,
+        reason=reason,
+        ms=elapsed,
+        attempts=max(1, len([event for event in recorder.close() if event.step == planned.step])),
+        error=error,
+        output=output,
+    )
+    return FinishedComponent(run, recorder.payloads)
+
+
+async def _run(workflow: Workflow, planned: PlannedComponent, conditions: Conditions) -> object:
+    goldens = {step: _last_visit(planned.case.golden[step]) for step in planned.before}
+    state = workflow.state_before(planned.step, copy.deepcopy(planned.case.input), copy.deepcopy(goldens))
+    limit = asyncio.timeout(conditions.timeout_s)
+    try:
+        async with limit:
+            return await workflow.run_step(planned.step, state)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        text = f"{planned.step} alone did not end within {conditions.timeout_s:g} s"
+        raise BoundaryTimeout(text, limit_s=conditions.timeout_s) from None
+
+
+def _last_visit(golden: object) -> object:
+    return golden[-1] if isinstance(golden, list) and golden else golden
+
+
+def _raised(recorder: TrialRecorder, error: ErrorInfo) -> tuple[bool | None, str]:
+    if any(event.status == "paused" for event in recorder.close()):
+        return None, "it interrupted for a person"
+    return False, f"raised {error.type}: {error.message}"

@@ -1,0 +1,157 @@
+"""Runs one trial: the workflow on a case's input, recorded, and judged when it has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from gapless.boundary.flow import Middleware
+from gapless.boundary.session import Session, current_session
+from gapless.errors import BoundaryTimeout
+from gapless.evals.judge import Judge
+from gapless.evals.plan import Planned
+from gapless.evals.workflow import Workflow
+from gapless.gap.blame import blame
+from gapless.records.seed import seed_of
+from gapless.records.trial import Outcome, StepEvent, TrialRecord, Verdict, summary
+from gapless.trace.recorder import TrialRecorder, error_info
+
+
+class WeatherLike(Protocol):
+    """A seeded mixture of faults."""
+
+    def draw(self, seed: int) -> tuple[Any, ...]:
+        """The faults one trial meets: each a middleware with a `name`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """What all trials of a measurement have in common."""
+
+    seed: int = 0
+    """The suite's seed."""
+    timeout_s: float = 120.0
+    max_payload_bytes: int = 8 * 1024 * 1024
+    weather: WeatherLike | None = None
+    middlewares: tuple[Middleware, ...] = ()
+    name: str = ""
+    """Prefix of every trial's thread id: the measurement's id."""
+    starts: Mapping[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
+    """How often each trial was started before, in processes that died."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A finished trial and the values it refers to."""
+
+    record: TrialRecord
+    payloads: dict[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    output: Any = None
+    paused: bool = False
+    error: BaseException | None = None
+
+
+async def run_trial(workflow: Workflow, planned: Planned, conditions: Conditions, judge: Judge) -> Finished:
+    """Runs and judges one trial. Whatever the workflow does becomes data; only cancellation passes through."""
+    case = planned.case
+    seed = seed_of(conditions.seed, case.id, planned.number, "trial")
+    faults = conditions.weather.draw(seed) if conditions.weather is not None else ()
+    recorder = TrialRecorder(max_payload_bytes=conditions.max_payload_bytes)
+    session = Session(
+        recorder, case_input=case.input, seed=seed, middlewares=(*conditions.middlewares, *faults)
+    )
+    end = await _execute(workflow, planned, conditions, session)
+    ms = recorder.now_ms()
+    events = recorder.close()
+    output = recorder.keep(end.output) if end.error is None else None
+    events, verdicts = await judge.judge(
+        case, events, recorder.payloads, output, elapsed_ms=ms, error=end.error
+    )
+    starts = conditions.starts.get((case.id, planned.number), 0) + 1
+    record = TrialRecord(
+        case=case.id,
+        trial=planned.number,
+        group=case.unit,
+        outcome=_outcome(end, events, verdicts, judge),
+        split=case.split,
+        slice=case.slice,
+        planned=case.path,
+        events=events,
+        verdicts=verdicts,
+        output=output,
+        error=error_info(end.error) if end.error is not None else None,
+        started_at=recorder.started_at,
+        ms=ms,
+        seed=seed,
+        faults=tuple(fault.name for fault in faults),
+        starts=starts,
+        tokens_in=_tokens(events, "tokens_in"),
+        tokens_out=_tokens(events, "tokens_out"),
+        omitted=recorder.omitted,
+    )
+    return Finished(_blamed(record), recorder.payloads)
+
+
+async def _execute(workflow: Workflow, planned: Planned, conditions: Conditions, session: Session) -> _End:
+    token = current_session.set(session)
+    limit = asyncio.timeout(conditions.timeout_s)
+    try:
+        async with limit:
+            name = f"{conditions.name}-{planned.case.id}-{planned.number}"
+            ending = await workflow.run(copy.deepcopy(planned.case.input), trial=name)
+    except asyncio.CancelledError as error:
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise
+        return _End(error=error)  # the workflow cancelled itself
+    except TimeoutError as error:
+        return _End(error=_timeout(conditions.timeout_s) if limit.expired() else error)
+    except (Exception, SystemExit) as error:  # an exception inside a trial is data
+        return _End(error=error)
+    finally:
+        current_session.reset(token)
+    return _End(ending.output, ending.paused)
+
+
+def _timeout(limit_s: float) -> BoundaryTimeout:
+    _replace_threads()
+    text = f"the trial did not end within {limit_s:g} s and was abandoned. Raise it with --timeout, or find the slow step in the report."
+    return BoundaryTimeout(text, limit_s=limit_s)
+
+
+def _replace_threads() -> None:
+    # A blocking step that was abandoned keeps its thread. Without fresh ones, a few of them would starve every later trial.
+    from concurrent.futures import ThreadPoolExecutor
+
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="gapless-step"))
+
+
+def _outcome(
+    end: _End, events: tuple[StepEvent, ...], verdicts: tuple[Verdict, ...], judge: Judge
+) -> Outcome:
+    if end.paused or any(event.step in judge.review_steps for event in events):
+        return "escalated"
+    if end.error is not None:
+        return "failed"
+    status = judge.overall(verdicts)
+    return "unjudged" if status is None else "correct" if status else "wrong"
+
+
+def _tokens(events: tuple[StepEvent, ...], field_name: str) -> int | None:
+    known = [getattr(call, field_name) for event in events for call in event.calls]
+    known = [count for count in known if count is not None]
+    return sum(known) if known else None
+
+
+def _blamed(record: TrialRecord) -> TrialRecord:
+    import msgspec
+
+    exit_ = blame(summary(record).events, record.outcome)
+    return msgspec.structs.replace(record, blame=exit_)

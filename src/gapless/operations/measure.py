@@ -1,0 +1,271 @@
+"""`gapless measure`: cases x trials under one condition, every crossing recorded, then the gap."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gapless import __version__
+from gapless.operations.open import open_store, open_suite, open_workflow
+from gapless.operations.progress import Progress, Stop, Tell, silent
+from gapless.records.measurement import Measurement, resume_key
+from gapless.records.suite import Suite
+from gapless.records.ulid import new_ulid
+from gapless.settings import Place, Settings, locate
+
+if TYPE_CHECKING:
+    from gapless.boundary.faults.weather import Weather
+    from gapless.evals.harness import Harness
+    from gapless.evals.plan import Planned
+    from gapless.evals.trial import Conditions, Finished
+    from gapless.evals.workflow import Workflow
+    from gapless.records.report import Report
+    from gapless.stores.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What to measure, beyond workflow and suite. None means: as in `gapless.toml`."""
+
+    trials: int | None = None
+    """Trials per case."""
+    condition: str = "baseline"
+    weather: Weather | None = None
+    """A seeded mixture of faults that stands for the world."""
+    seed: int | None = None
+    concurrency: int | None = None
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A measurement as far as it got."""
+
+    measurement: Measurement
+    complete: bool
+    """False after a stop: the same call goes on where it stopped."""
+    done: int
+    """Trials on disk."""
+    total: int
+
+
+async def measure(
+    workflow: Any = None,
+    suite: Any = None,
+    *,
+    trials: int | None = None,
+    condition: str = "baseline",
+    weather: Weather | None = None,
+    concurrency: int | None = None,
+    timeout_s: float | None = None,
+    place: Place | None = None,
+) -> Report:
+    """Measures a workflow and says where its reliability goes.
+
+    Args:
+        workflow: A compiled LangGraph graph, a function, a LangChain runnable, or a target such as "app.py:graph".
+        suite: A path, a `Suite`, or a list of cases (dictionaries as in a suite file).
+        trials: Independent executions per case.
+        condition: The name under which the measurement is kept.
+        weather: Faults to inject, seeded per trial.
+        concurrency: Trials in flight at once.
+        timeout_s: Seconds a trial may take before it fails loudly.
+        place: Settings and store; those of the current folder when None.
+
+    Returns:
+        The report. The same call again finds the finished measurement; more trials extend it.
+
+    Raises:
+        UsageError: The workflow or the suite cannot be used as given.
+        StoreError: A result could not be written.
+    """
+    from gapless.operations.report import report_on
+
+    ask = Ask(
+        trials=trials, condition=condition, weather=weather, concurrency=concurrency, timeout_s=timeout_s
+    )
+    place = place or locate()
+    with open_store(place) as store:
+        measured = await measure_into(store, workflow, suite, ask, place=place)
+        return report_on(store, measured.measurement)
+
+
+async def measure_into(
+    store: Store,
+    workflow: Any,
+    suite: Any,
+    ask: Ask,
+    *,
+    place: Place,
+    tell: Tell = silent,
+    stop: Stop | None = None,
+) -> Measured:
+    """Runs every trial that is not in the store yet, and what depends on all of them."""
+    from gapless.evals.suite import validate_against
+    from gapless.operations.suspect import suspect_all
+    from gapless.stores.lock import exclusive
+
+    runner = open_workflow(workflow, place)
+    cases = open_suite(suite, place)
+    validate_against(cases, runner.shape)
+    settings = _settled(place.settings, ask)
+    wanted = _wanted(runner, cases, settings, ask)
+    with exclusive(place.folder / "locks", wanted.key):
+        measurement = store.begin(wanted, cases)
+        measurement, complete = await _run(
+            store, runner, cases, measurement, settings, ask, tell, stop or Stop()
+        )
+        if complete and measurement.finished_at is None:
+            measurement = store.finish(measurement)
+        suspect_all(store, measurement)
+    total = len(cases.cases) * measurement.trials
+    return Measured(
+        measurement=measurement, complete=complete, done=len(store.done(measurement.id)), total=total
+    )
+
+
+def _settled(settings: Settings, ask: Ask) -> Settings:
+    given = {
+        name: value
+        for name in ("trials", "concurrency", "timeout_s", "seed")
+        if (value := getattr(ask, name)) is not None
+    }
+    return msgspec.structs.replace(settings, **given)
+
+
+def _wanted(runner: Workflow, cases: Suite, settings: Settings, ask: Ask) -> Measurement:
+    weather = ask.weather.digest() if ask.weather is not None else None
+    seed = settings.seed if settings.seed is not None else cases.seed
+    digest = cases.digest()
+    return Measurement(
+        id=new_ulid(),
+        key=resume_key("measure", runner.fingerprint, digest, ask.condition, weather, seed),
+        target=runner.target,
+        fingerprint=runner.fingerprint,
+        suite=cases.name,
+        suite_digest=digest,
+        condition=ask.condition,
+        weather=weather,
+        weather_table=ask.weather.table() if ask.weather is not None else {},
+        seed=seed,
+        trials=settings.trials,
+        cases=len(cases.cases),
+        created_at=time.time(),
+        shape=runner.shape,
+        settings=msgspec.to_builtins(settings),
+        version=__version__,
+    )
+
+
+async def _run(
+    store: Store,
+    runner: Workflow,
+    cases: Suite,
+    measurement: Measurement,
+    settings: Settings,
+    ask: Ask,
+    tell: Tell,
+    stop: Stop,
+) -> tuple[Measurement, bool]:
+    from gapless.evals.judge import Judge
+    from gapless.evals.plan import trials
+    from gapless.evals.trial import Conditions
+    from gapless.stores.writer import Writer
+
+    measurement, lost = store.reopen(measurement)
+    done = store.done(measurement.id)
+    todo = [p for p in trials(cases, measurement.trials) if (p.case.id, p.number) not in done]
+    if not todo:
+        return measurement, True
+    conditions = Conditions(
+        seed=measurement.seed,
+        timeout_s=settings.timeout_s,
+        max_payload_bytes=settings.max_payload_bytes,
+        weather=ask.weather,
+        name=measurement.id,
+        starts=lost,
+    )
+    judge = Judge(runner.shape)
+    teller = _Teller(
+        tell, store, measurement, before=len(done), total=len(done) + len(todo), restarted=len(lost)
+    )
+    writer = Writer(store)
+    try:
+        harness = _harness(runner, judge, conditions, writer, measurement, settings, teller)
+        stop.listen(harness.stop)
+        complete = await harness.run(todo)
+    finally:
+        writer.close()
+    return measurement, complete
+
+
+def _harness(
+    runner: Workflow,
+    judge: Any,
+    conditions: Conditions,
+    writer: Any,
+    measurement: Measurement,
+    settings: Settings,
+    teller: _Teller,
+) -> Harness[Planned, Finished]:
+    from gapless.evals.harness import Harness
+    from gapless.evals.trial import run_trial
+    from gapless.stores.store import Batch
+
+    async def work(planned: Planned) -> Finished:
+        return await run_trial(runner, planned, conditions, judge)
+
+    async def commit(finished: Finished | None, following: Planned | None) -> None:
+        batch = Batch(
+            measurement.id,
+            starting=[(following.case.id, following.number)] if following is not None else (),
+            finished=[finished.record] if finished is not None else (),
+            payloads=finished.payloads if finished is not None else {},
+        )
+        await writer.commit(batch)
+
+    return Harness(work, commit, teller.finished, concurrency=settings.concurrency)
+
+
+class _Teller:
+    """Counts outcomes as they are committed and tells the face."""
+
+    def __init__(
+        self, tell: Tell, store: Store, measurement: Measurement, *, before: int, total: int, restarted: int
+    ) -> None:
+        self._tell = tell
+        self._outcomes = Counter(run.outcome for run in store.runs(measurement.id)) if before else Counter()
+        self._before = before
+        self._total = total
+        self._restarted = restarted
+        self._fresh = 0
+        self._send()
+
+    def finished(self, finished: Finished) -> None:
+        """Notes a finished trial."""
+        self._outcomes[finished.record.outcome] += 1
+        self._fresh += 1
+        self._send()
+
+    def _send(self) -> None:
+        self._tell(
+            Progress(
+                what="trials",
+                done=self._before + self._fresh,
+                total=self._total,
+                fresh=self._fresh,
+                outcomes=dict(self._outcomes),
+                restarted=self._restarted,
+            )
+        )
+
+
+def measure_sync(workflow: Any = None, suite: Any = None, **options: Any) -> Report:
+    """`measure` for code that is not async; the same arguments."""
+    from gapless.operations.loop import run_sync
+
+    return run_sync(lambda _stop: measure(workflow, suite, **options))

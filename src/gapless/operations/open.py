@@ -1,0 +1,111 @@
+"""The wiring: settings, store, workflow and suite, opened and handed to the operations."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gapless.errors import InvalidTarget, UnknownName, UsageError
+from gapless.records.suite import Suite
+from gapless.settings import Place, locate
+
+if TYPE_CHECKING:
+    from gapless.evals.workflow import Workflow
+    from gapless.records.measurement import Measurement
+    from gapless.stores.store import Store
+
+
+@contextmanager
+def open_store(place: Place | None = None) -> Generator[Store]:
+    """The store of a place, closed afterwards.
+
+    Raises:
+        StoreError: It cannot be opened.
+    """
+    from gapless.stores.store import Store
+
+    store = Store((place or locate()).database)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def open_workflow(target: Any, place: Place) -> Workflow:
+    """The workflow a user named, or the live object they handed over.
+
+    Raises:
+        InvalidTarget: It cannot be imported, or is nothing gapless can run.
+    """
+    from gapless.frameworks.target import adapt, load
+
+    wanted = target if target is not None else place.settings.workflow
+    if wanted is None:
+        raise UsageError(
+            "no workflow: name one (`gapless measure app.py:graph`), or set `workflow` in gapless.toml (`gapless init` writes it)."
+        )
+    if isinstance(wanted, str):
+        return load(
+            wanted, steps=place.settings.steps, root=Path(place.root) if target is None else Path.cwd()
+        )
+    return adapt(wanted, steps=place.settings.steps)
+
+
+def open_suite(source: Any, place: Place) -> Suite:
+    """The suite a user named: a path, a Suite, or a list of cases.
+
+    Raises:
+        InvalidSuite: It cannot be used as written.
+    """
+    from gapless.evals.suite import from_data, load
+
+    if isinstance(source, Suite):
+        return source
+    if source is None:
+        if place.settings.suite is None:
+            raise UsageError(
+                "no suite: name one (`--suite suite.yaml`, or `--cases inputs.jsonl` without labels), or set `suite` in gapless.toml."
+            )
+        return load(Path(place.root) / place.settings.suite)
+    if isinstance(source, (str, Path)):
+        return load(Path(source))
+    return from_data(source)
+
+
+def pick(store: Store, prefix: str | None) -> Measurement:
+    """The measurement a user named by the beginning of its id, or the newest.
+
+    Raises:
+        UnknownName: There is none.
+    """
+    if prefix is not None:
+        return store.measurement(prefix)
+    newest = next((m for m in store.measurements() if m.kind == "measure"), None)
+    if newest is None:
+        raise UnknownName(
+            f"nothing was measured yet in {store.url}. Start with `gapless measure app.py:graph --cases inputs.jsonl`."
+        )
+    return newest
+
+
+def import_object(reference: str) -> Any:
+    """The object behind "module:name" or "file.py:name".
+
+    Raises:
+        InvalidTarget: It cannot be imported.
+    """
+    module_name, _, name = reference.partition(":")
+    if not name:
+        raise InvalidTarget(f"{reference!r}: expected module:name.")
+    path = Path(module_name)
+    if path.suffix == ".py":
+        sys.path.insert(0, str(path.resolve().parent))
+        module_name = path.stem
+    try:
+        return getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError) as error:
+        raise InvalidTarget(f"{reference}: cannot be imported: {error}.") from error
