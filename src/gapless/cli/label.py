@@ -1,0 +1,85 @@
+"""`gapless label`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command("label", epilog="Example: gapless label c7#0 --wrong --blame tools --note 'price was made up'")
+@click.argument("trial", metavar="CASE#TRIAL")
+@click.option("--correct/--wrong", "correct", default=None, help="Whether the delivered answer was right.")
+@click.option("--blame", help="The first step that went wrong, if you know it.")
+@click.option("--note", default="", help="Why, in words.")
+@click.option("--promote", type=click.Path(dir_okay=False), help="Add the trial to this suite file as a case with golden outputs.")
+@click.option("--measurement", help="Beginning of a measurement's id; the newest by default.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was done, or the trial, as JSON.")
+def command(
+    trial: str,
+    correct: bool | None,
+    blame: str | None,
+    note: str,
+    promote: str | None,
+    measurement: str | None,
+    as_json: bool,
+) -> None:
+    """Look at a trial, say whether its answer was right, or promote it to a case with golden outputs.
+
+    Without --correct, --wrong and --promote it shows what happened: input, each step, output.
+    """
+    from gapless.operations import label as labels
+    from gapless.operations.open import open_store, pick
+    from gapless.records.label import Label
+
+    case, number = labels.parse(trial)
+    with open_store() as store:
+        which = pick(store, measurement)
+        if correct is None and promote is None:
+            _show(labels.show(store, which, case, number), as_json)
+            return
+        done: dict[str, Any] = {"measurement": which.id, "case": case, "trial": number}
+        if correct is not None:
+            labels.put(store, which, Label(case=case, trial=number, correct=correct, blame=blame, note=note))
+            done["label"] = "correct" if correct else "wrong"
+        if promote is not None:
+            labels.promote(store, which, case, number, Path(promote))
+            done["promoted"] = promote
+    _tell(done, as_json)
+
+
+def _tell(done: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.encode(done).decode())
+        return
+    if "label" in done:
+        click.echo(f"{done['case']}#{done['trial']} is labelled {done['label']}. See the effect: gapless report")
+    if "promoted" in done:
+        click.echo(f"{done['case']}#{done['trial']} is now a case in {done['promoted']}. Next: gapless benchmark --suite {done['promoted']}")
+
+
+def _show(shown: Any, as_json: bool) -> None:
+    import dataclasses
+
+    import msgspec
+
+    if as_json:
+        click.echo(msgspec.json.encode(dataclasses.asdict(shown)).decode())
+        return
+    click.echo(f"{shown.case}#{shown.trial}: {shown.outcome}\n\ninput\n{_pretty(shown.input)}")
+    for step, state, value in shown.steps:
+        click.echo(f"\n{step}: {state}\n{_pretty(value)}")
+    click.echo(f"\noutput\n{_pretty(shown.output)}")
+    click.echo("\nRight or wrong? Say so: gapless label " + f"{shown.case}#{shown.trial} --correct (or --wrong --blame STEP)")
+
+
+def _pretty(value: Any) -> str:
+    import yaml
+
+    text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100, default_flow_style=False)
+    lines = text.removesuffix("...\n").splitlines()
+    shown = lines[:40] + ([f"... {len(lines) - 40} more lines (--json shows all)"] if len(lines) > 40 else [])
+    return "\n".join(f"  {line}" for line in shown)

@@ -1,0 +1,106 @@
+"""The `gapless` command: finds the verb, and turns errors into sentences and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from gapless import __version__
+from gapless.errors import GaplessError
+
+COMMANDS: dict[str, str] = {
+    "demo": "The reference agent on real parts: measure, locate, report.",
+    "init": "Write gapless.toml and a first suite from an existing graph.",
+    "run": "Run a program with every LangGraph graph in it recorded.",
+    "measure": "Run cases x trials and say where reliability goes.",
+    "benchmark": "Run each step alone on golden inputs.",
+    "label": "Say whether a trial was right; promote it to a case.",
+    "report": "Show a measurement: terminal, HTML, JSON.",
+    "fake-llm": "Serve a scripted OpenAI-compatible model with seeded faults.",
+}
+"""Verb -> one line of help. A verb's module is imported when it is used, never for the list."""
+
+EXIT_INTERRUPTED = 130
+EXIT_BUG = 70
+
+
+class _Verbs(click.Group):
+    """Imports a command's module only when that command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"gapless.cli.{cmd_name.replace('-', '_')}")
+        return module.command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="gapless")
+def cli() -> None:
+    """Measure, locate and close what an AI workflow loses between its steps.
+
+    \b
+    Start here:
+      gapless demo                                          see it on a real agent
+      gapless measure app.py:graph --cases inputs.jsonl     look at your own, no labels needed
+    """
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Runs the command line and exits with STYLE's codes: 0 fine, 1 budget, 2 usage, 3 outside, 70 our bug, 130 Ctrl-C."""
+    code = _run(argv)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if (
+        "gapless.operations.loop" in sys.modules
+        and sys.modules["gapless.operations.loop"].abandoned_threads()
+    ):
+        os._exit(code)  # a blocking step that was given up would keep the process alive
+    sys.exit(code)
+
+
+def _run(argv: list[str] | None) -> int:
+    try:
+        result: Any = cli.main(args=argv, prog_name="gapless", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.Abort:
+        return EXIT_INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except GaplessError as error:
+        click.echo(f"gapless: {error}\n({error.code}: docs/errors.md#{error.code})", err=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        click.echo("gapless: interrupted; everything that was reported is on disk.", err=True)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123  # the reader left; nothing may be flushed to it
+        return 0
+    except Exception as error:
+        _bug(error)
+        return EXIT_BUG
+    return result if isinstance(result, int) else 0
+
+
+def _bug(error: Exception) -> None:
+    import traceback
+
+    click.echo("".join(traceback.format_exception(error)), err=True)
+    click.echo("gapless: this is a bug in gapless. Please report it with the lines above.", err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""`gapless measure`."""
+
+from __future__ import annotations
+
+import click
+
+from gapless.cli.live import progress
+from gapless.cli.show import show
+
+
+@click.command(
+    "measure",
+    epilog="Example: gapless measure app.py:graph --cases inputs.jsonl --trials 3 --html report.html",
+)
+@click.argument("target", required=False)
+@click.option(
+    "--suite",
+    "--cases",
+    "suite",
+    type=click.Path(),
+    help="Suite (YAML, JSONL, CSV, .py), or inputs without labels.",
+)
+@click.option(
+    "--trials",
+    type=click.IntRange(min=1),
+    help="Independent executions per case. More extends a measurement.",
+)
+@click.option(
+    "--condition", default="baseline", show_default=True, help="Name under which the measurement is kept."
+)
+@click.option("--weather", help="Faults to inject, seeded per trial: module:NAME of a Weather.")
+@click.option("--seed", type=int, help="Root of every trial's seed; the suite's own by default.")
+@click.option("--concurrency", type=click.IntRange(min=1), help="Trials in flight at once.")
+@click.option("--timeout", "timeout_s", type=click.FloatRange(min=0.001), help="Seconds a trial may take.")
+@click.option("--html", type=click.Path(dir_okay=False), help="Also write the report as one HTML file.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON (gapless.report/1).")
+@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+def command(
+    target: str | None,
+    suite: str | None,
+    weather: str | None,
+    html: str | None,
+    as_json: bool,
+    quiet: bool,
+    **options: object,
+) -> int:
+    """Run cases x trials of a workflow, recorded, and say where its reliability goes.
+
+    TARGET is app.py:graph or package.module:name; gapless.toml's `workflow` when left out. Works without labels: what
+    looks like a silent failure is then reported as suspected. Run the same command again to resume or, with more
+    --trials, to extend.
+    """
+    from gapless.operations.loop import run_sync
+    from gapless.operations.measure import Ask, measure_into
+    from gapless.operations.open import import_object, open_store
+    from gapless.operations.report import report_on
+    from gapless.settings import locate
+
+    ask = Ask(weather=import_object(weather) if weather else None, **options)  # type: ignore[arg-type]
+    place = locate()
+    with open_store(place) as store, progress(quiet) as tell:
+        measured = run_sync(
+            lambda stop: measure_into(store, target, suite, ask, place=place, tell=tell, stop=stop)
+        )
+        report = report_on(store, measured.measurement)
+    show(report, as_json=as_json, html=html)
+    if not measured.complete:
+        click.echo(
+            f"Stopped: {measured.done} of {measured.total} trials are kept. Run the same command again to go on.",
+            err=True,
+        )
+        return 130
+    return 0
