@@ -31,6 +31,8 @@ class Passage:
     """Exceptions that are the framework's control flow (an interrupt), never faults."""
     routed: Callable[[Any], tuple[str, ...]] | None = None
     """Reads from the step's output the steps it hands over to."""
+    handoff: Callable[[Any], Any] | None = None
+    """Reads from the step's output the update it hands over, where the two differ (a LangGraph Command)."""
 
 
 class Session:
@@ -104,7 +106,8 @@ class Session:
     def _ended(self, passage: Passage, crossing: Crossing, opened: OpenStep, output: Any) -> None:
         opened.faults = crossing.faults
         routed = passage.routed(output) if passage.routed is not None else ()
-        self.recorder.end(opened, output=output, routed=routed)
+        handed = passage.handoff(output) if passage.handoff is not None else output
+        self.recorder.end(opened, output=handed, routed=routed)
 
 
 current_session: ContextVar[Session | None] = ContextVar("gapless_session", default=None)

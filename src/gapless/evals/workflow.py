@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from gapless.boundary.ending import PAUSED, Ending
 from gapless.records.workflow import Shape
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """How a run of a workflow ended, when it did not raise."""
-
-    output: Any
-    """The final output: a graph's final state, a function's return value. Live, not yet plain."""
-    paused: bool = False
-    """Whether it waits for a person: the trial is escalated for good."""
+__all__ = ["PAUSED", "Ending", "Workflow"]
 
 
 class Workflow(Protocol):
@@ -41,7 +33,10 @@ class Workflow(Protocol):
         ...
 
     async def run_step(self, step: str, golden: Any) -> Any:
-        """Runs one step alone, with its own retries, on the state before it; returns the update it hands over."""
+        """Runs one step alone, with its own retries, on the state before it; returns the update it hands over.
+
+        `PAUSED` when the step asked for a person: its verdict is unknown.
+        """
         ...
 
     def state_before(self, step: str, value: Any, golden: dict[str, Any]) -> Any:
