@@ -119,8 +119,8 @@ def _explain(text: str, url: str) -> str:
     lowered = text.lower()
     if "locked" in lowered or "busy" in lowered:
         return f"{url}: locked by another process for more than {_BUSY_MS // 1000} s. Wait for it or stop it, then run the same command again."
-    if "full" in lowered:
-        return f"{url}: the disk is full. Nothing already measured is lost; free some space and run the same command again."
+    if "full" in lowered or "disk i/o" in lowered:
+        return f"{url}: the disk is full or failing ({text}). Nothing already measured is lost; free some space and run the same command again."
     if "malformed" in lowered or "not a database" in lowered:
         return f"{url}: the file is corrupt or no SQLite database ({text}). Move it away, or restore a copy, and run again."
     if "readonly" in lowered or "unable to open" in lowered:
