@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,11 +16,5 @@ class Ending:
     """Whether it waits for a person: the trial is escalated for good."""
 
 
-class Marker(enum.Enum):
-    """Values that stand for "no update"."""
-
-    PAUSED = "paused"
-
-
-PAUSED: Final = Marker.PAUSED
-"""What `run_step` returns when the step alone asked for a person: its verdict is unknown."""
+class StepPaused(Exception):
+    """What `run_step` raises when the step alone asked for a person: its verdict is unknown, not a failure."""

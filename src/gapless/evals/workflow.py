@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from gapless.boundary.ending import PAUSED, Ending
+from gapless.boundary.ending import Ending, StepPaused
 from gapless.records.workflow import Shape
 
-__all__ = ["PAUSED", "Ending", "Workflow"]
+__all__ = ["Ending", "StepPaused", "Workflow"]
 
 
 class Workflow(Protocol):
@@ -35,7 +35,8 @@ class Workflow(Protocol):
     async def run_step(self, step: str, golden: Any) -> Any:
         """Runs one step alone, with its own retries, on the state before it; returns the update it hands over.
 
-        `PAUSED` when the step asked for a person: its verdict is unknown.
+        Raises:
+            StepPaused: The step asked for a person: its verdict is unknown.
         """
         ...
 
