@@ -4,7 +4,7 @@
     + UsageError            the caller can mend it now: InvalidContract InvalidSuite InvalidSettings UnknownName
     |                       MissingExtra PolicyConflict
     + BoundaryError         the workflow failed at a handoff: BoundaryTimeout SchemaBreach
-    + OutsideError          something around us failed: StoreError ExecutorError EndpointError
+    + OutsideError          something around us failed: StoreError ExecutorError EndpointError WeightsUnavailable
 
 A class's `code` is its heading in docs/errors.md. A message says what happened, the value, what was allowed and the
 next step; numbers are attributes.
@@ -103,3 +103,9 @@ class EndpointError(OutsideError):
     """A model or tool endpoint is down or answers nonsense."""
 
     code = "endpoint-error"
+
+
+class WeightsUnavailable(OutsideError):
+    """Model weights are neither in the cache nor downloadable."""
+
+    code = "weights-unavailable"

@@ -1,0 +1,81 @@
+"""What every search engine promises: documents go in, ranked hits come out, ties by the order of the documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One passage that can be found."""
+
+    id: str
+    """Unique in its collection."""
+    text: str
+    indexed_at: float | None = None
+    """Unix time in seconds of the version that was indexed; None when unknown."""
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Carried into every hit unchanged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One document that was found."""
+
+    id: str
+    score: float
+    """Higher is better; comparable only within one answer of one engine."""
+    text: str
+    ranks: dict[str, int] = field(default_factory=dict[str, int])
+    """Arm -> its rank there, from 1; an arm that did not find it is absent."""
+    indexed_at: float | None = None
+    """As in its document: what a freshness guard reads."""
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+class Retriever(Protocol):
+    """A search engine over a fixed collection."""
+
+    def search(self, query: str, k: int) -> list[Hit]:
+        """The at most `k` best documents, best first; equal scores keep the order of the documents."""
+        ...
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors, so that a dot product is the cosine."""
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """One row per text, each of length 1."""
+        ...
+
+
+def ranked(documents: Sequence[Document], scores: NDArray[np.floating[Any]], k: int, arm: str) -> list[Hit]:
+    """The `k` best documents by score.
+
+    Args:
+        documents: The collection.
+        scores: One score per document, in the same order; NaN is not allowed.
+        k: At most this many hits.
+        arm: Name under which each hit keeps its rank.
+
+    Returns:
+        Hits, best first. The sort is stable, so ties keep the order of the documents on every machine.
+    """
+    best = (-scores).argsort(kind="stable")[: max(k, 0)]
+    return [
+        Hit(
+            id=documents[at].id,
+            score=float(scores[at]),
+            text=documents[at].text,
+            ranks={arm: rank},
+            indexed_at=documents[at].indexed_at,
+            metadata=documents[at].metadata,
+        )
+        for rank, at in enumerate(best.tolist(), start=1)
+    ]
