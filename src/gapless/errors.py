@@ -1,10 +1,10 @@
 """Every error gapless raises, in three families that answer who must act.
 
     GaplessError
-    + UsageError            the caller can mend it now: InvalidContract InvalidSuite InvalidSettings UnknownName
+    + UsageError            the caller can mend it now: InvalidSuite InvalidSettings InvalidTarget UnknownName
     |                       MissingExtra PolicyConflict
-    + BoundaryError         the workflow failed at a handoff: BoundaryTimeout SchemaBreach
-    + OutsideError          something around us failed: StoreError ExecutorError EndpointError WeightsUnavailable
+    + BoundaryError         the workflow failed at a handoff: BoundaryTimeout
+    + OutsideError          something around us failed: StoreError EndpointError WeightsUnavailable
 
 A class's `code` is its heading in docs/errors.md. A message says what happened, the value, what was allowed and the
 next step; numbers are attributes.

@@ -13,7 +13,11 @@ from gapless.cli.main import COMMANDS, cli
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 CODES = sorted(
-    {kind.code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.GaplessError)}
+    {
+        kind.code
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, errors.GaplessError)
+    }
 )
 
 
@@ -42,5 +46,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for number, block in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S)):
+    for number, block in enumerate(
+        re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
+    ):
         exec(compile(block, f"{page.name}[{number}]", "exec"), {"__name__": f"block_{number}"})

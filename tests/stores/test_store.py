@@ -34,7 +34,13 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def measurement(key: str = "k", **fields: object) -> Measurement:
-    given = {"target": "t", "fingerprint": "f", "suite": "s", "suite_digest": SUITE.digest(), "created_at": 1.0}
+    given = {
+        "target": "t",
+        "fingerprint": "f",
+        "suite": "s",
+        "suite_digest": SUITE.digest(),
+        "created_at": 1.0,
+    }
     return Measurement(id=new_ulid(), key=key, **(given | fields))  # type: ignore[arg-type]
 
 
@@ -189,7 +195,11 @@ def test_urls_it_cannot_use_are_refused(url: str) -> None:
 
 
 def test_one_process_per_measurement(tmp_path: Path) -> None:
-    with exclusive(tmp_path, "k"), pytest.raises(StoreError, match="already running"), exclusive(tmp_path, "k"):
+    with (
+        exclusive(tmp_path, "k"),
+        pytest.raises(StoreError, match="already running"),
+        exclusive(tmp_path, "k"),
+    ):
         pass
     with exclusive(tmp_path, "k"):
         pass

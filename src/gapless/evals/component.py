@@ -12,9 +12,9 @@ from gapless.errors import BoundaryTimeout
 from gapless.evals.judge import Judge
 from gapless.evals.plan import PlannedComponent
 from gapless.evals.trial import Conditions
-from gapless.evals.workflow import Workflow
+from gapless.evals.workflow import StepPaused, Workflow
 from gapless.records.seed import seed_of
-from gapless.records.trial import ComponentRun, ErrorInfo
+from gapless.records.trial import ComponentRun
 from gapless.records.value import to_plain
 from gapless.trace.recorder import TrialRecorder, error_info
 
@@ -50,10 +50,13 @@ async def run_component(
         reason = "; ".join(v.reason for v in verdicts if v.status != "pass")
     except asyncio.CancelledError:
         raise
+    except StepPaused:
+        elapsed = (time.perf_counter() - started) * 1e3
+        reason = "it asked for a person"
     except (Exception, SystemExit) as raised:
         elapsed = (time.perf_counter() - started) * 1e3
         error = error_info(raised)
-        ok, reason = _raised(recorder, error)
+        ok, reason = False, f"raised {error.type}: {error.message}"
     finally:
         current_session.reset(token)
     run = ComponentRun(
@@ -87,9 +90,3 @@ async def _run(workflow: Workflow, planned: PlannedComponent, conditions: Condit
 
 def _last_visit(golden: object) -> object:
     return golden[-1] if isinstance(golden, list) and golden else golden
-
-
-def _raised(recorder: TrialRecorder, error: ErrorInfo) -> tuple[bool | None, str]:
-    if any(event.status == "paused" for event in recorder.close()):
-        return None, "it interrupted for a person"
-    return False, f"raised {error.type}: {error.message}"
