@@ -1,0 +1,213 @@
+"""Digest of the code a workflow runs: every definition its steps reach in the workflow's own modules.
+
+Definitions are compared as syntax trees, so that neither comments nor line numbers matter, and constants a step
+refers to (a prompt, a model's name) count. Code of installed libraries counts by name only.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib.util
+import inspect
+import sys
+import sysconfig
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from gapless.records.value import digest, encode
+
+Hook = Callable[[Any], list[Any] | None]
+_PLAIN = (str, int, float, bool, bytes, type(None))
+_FRAMEWORKS = ("langgraph", "langchain", "langchain_core", "gapless")
+_LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+
+
+def fingerprint_code(
+    roots: list[Any], *, home: str | None = None, extra: Any = None, hook: Hook | None = None
+) -> str:
+    """Digest of the code reachable from `roots`, the same in every process until a definition changes.
+
+    Args:
+        roots: Functions, classes, or plain data that the workflow consists of.
+        home: Module the workflow was loaded from: its package is the workflow's own code even if it is installed.
+        extra: Plain data that belongs to the identity (the shape).
+        hook: Takes a framework's object apart; answers None for what it does not know.
+    """
+    reader = CodeReader(home, hook)
+    for root in roots:
+        reader.visit(root)
+    return digest(encode([sorted(reader.found.items()), extra]))
+
+
+@dataclass(slots=True)
+class CodeReader:
+    """Collects definitions, following names from one to the next."""
+
+    home: str | None = None
+    hook: Hook | None = None
+    found: dict[str, str] = field(default_factory=dict[str, str])
+    """What was reached -> its code, or "" where the name alone counts."""
+    _seen: dict[int, Any] = field(default_factory=dict[int, Any])
+
+    def visit(self, value: Any) -> None:
+        """Adds the code of a function, class, or object, and everything that reaches from there."""
+        if isinstance(value, _PLAIN):
+            self.found.setdefault(f"value {value!r}", "")
+            return
+        if id(value) in self._seen:
+            return
+        self._seen[id(value)] = value  # kept alive, else another object could get its id
+        for part in self._parts(value):
+            self.visit(part)
+
+    def _parts(self, value: Any) -> list[Any]:
+        apart = self.hook(value) if self.hook is not None else None
+        if apart is not None:
+            return apart
+        if isinstance(value, functools.partial):
+            bound = cast("functools.partial[Any]", value)
+            return [bound.func, *bound.args, *(bound.keywords[key] for key in sorted(bound.keywords))]
+        if isinstance(value, types.MethodType):
+            return [value.__func__, type(value.__self__)]
+        if isinstance(value, types.FunctionType):
+            return self._function(inspect.unwrap(value))
+        if isinstance(value, (list, tuple)):
+            return list(cast("list[Any]", value))
+        if isinstance(value, dict):
+            pairs = sorted(cast("dict[Any, Any]", value).items(), key=lambda pair: str(pair[0]))
+            return [part for pair in pairs for part in pair]
+        if not isinstance(value, (type, types.ModuleType)):
+            value = cast("type[Any]", type(value))
+        if isinstance(value, type):
+            self._define(value.__module__, value.__qualname__)
+        return []
+
+    def _function(self, function: Any) -> list[Any]:
+        if not isinstance(function, types.FunctionType):
+            return [function]
+        if not self._define(function.__module__, function.__qualname__) and self._own(function.__module__):
+            self._compiled(function)
+        cells = function.__closure__ or ()
+        return (
+            [cell.cell_contents for cell in cells if _filled(cell)] if self._own(function.__module__) else []
+        )
+
+    def _define(self, module: str, qualname: str) -> bool:
+        """Adds a top-level definition; False when its source cannot be read, and then its name alone counts."""
+        name = qualname.partition(".")[0]
+        key = f"{module}:{name}"
+        if key in self.found:
+            return bool(self.found[key])
+        self.found[key] = ""
+        self.found.setdefault(f"{module}:{qualname}", "")
+        names = _definitions(module) if self._own(module) else {}
+        nodes = names.get(name, [])
+        self.found[key] = "\n".join(ast.dump(node) for node in nodes)
+        for node in nodes:
+            self._follow(module, node)
+        return bool(nodes)
+
+    def _follow(self, module: str, node: ast.AST) -> None:
+        if isinstance(node, ast.ImportFrom):
+            source = _absolute(module, node)
+            for alias in node.names:
+                inside = f"{source}.{alias.name}"
+                self._module(inside) if inside in sys.modules else self._define(source, alias.name)
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                self._module(alias.name)
+        else:
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.Name) and inner.id in _definitions(module):
+                    self._define(module, inner.id)
+
+    def _module(self, module: str) -> None:
+        if self._own(module):
+            for name in _definitions(module):
+                self._define(module, name)
+
+    def _compiled(self, function: types.FunctionType) -> None:
+        key = f"{function.__module__}:{function.__qualname__}#code"
+        self.found[key] = digest(encode(list(_code_parts(function.__code__))))
+
+    def _own(self, module: str) -> bool:
+        package = module.partition(".")[0]
+        if package in _FRAMEWORKS:
+            return False
+        if self.home is not None and package == self.home.partition(".")[0]:
+            return True
+        file = getattr(sys.modules.get(module), "__file__", None)
+        return file is None or not str(Path(file).resolve()).startswith(_LIBRARIES)
+
+
+@functools.lru_cache(maxsize=256)
+def _definitions(module: str) -> dict[str, list[ast.stmt]]:
+    """Top-level name -> the statements that bind it."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file is None or not file.endswith(".py"):
+        return {}
+    try:
+        tree = ast.parse(Path(file).read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return {}
+    names: dict[str, list[ast.stmt]] = {}
+    for statement in _statements(tree.body):
+        for name in _bound_names(statement):
+            names.setdefault(name, []).append(statement)
+    return names
+
+
+def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    for statement in body:
+        yield statement
+        if not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            for block in ("body", "orelse", "finalbody"):
+                yield from _statements(getattr(statement, block, []))
+            for handler in getattr(statement, "handlers", []):
+                yield from _statements(handler.body)
+
+
+def _bound_names(statement: ast.stmt) -> Iterator[str]:
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        yield statement.name
+    elif isinstance(statement, (ast.Import, ast.ImportFrom)):
+        yield from (alias.asname or alias.name.partition(".")[0] for alias in statement.names)
+    elif isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        for target in targets:
+            yield from (node.id for node in ast.walk(target) if isinstance(node, ast.Name))
+
+
+def _absolute(module: str, node: ast.ImportFrom) -> str:
+    if not node.level:
+        return node.module or ""
+    spec = sys.modules.get(module)
+    package = getattr(spec, "__package__", None) or module.rpartition(".")[0]
+    try:
+        return importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+    except ImportError:
+        return node.module or ""
+
+
+def _code_parts(code: types.CodeType) -> Iterator[Any]:
+    yield code.co_code
+    yield list(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield list(_code_parts(constant))
+        elif isinstance(constant, frozenset):
+            yield sorted(map(repr, cast("frozenset[Any]", constant)))
+        else:
+            yield repr(constant)
+
+
+def _filled(cell: types.CellType) -> bool:
+    try:
+        _ = cell.cell_contents
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,107 @@
+"""One node's door to the trial in progress: what is known of a visit, and what passes through it unrecorded."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from langgraph.errors import GraphBubbleUp, ParentCommand
+from langgraph.types import Command, Send
+
+from gapless.boundary.session import Passage, Session
+from gapless.frameworks.langgraph import private
+from gapless.frameworks.langgraph.handover import plain_route, update_of
+from gapless.trace.recorder import current_step
+
+BRANCH_KEY = "__gapless_branch"
+"""In `configurable`, inside a subgraph that a Send started: which of its parallel visits this is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """Takes one step's calls through the session."""
+
+    address: str
+    """The step's address."""
+    node: str
+    """The node's own name in its graph."""
+    receivers: Callable[[Any], tuple[str, ...]]
+    """Reads the receiving steps from the output."""
+    router: bool = False
+    """Whether this is a conditional edge."""
+
+    def cross(self, session: Session, state: Any, config: Any, call: Callable[[Any], Any]) -> Any:
+        """Runs the step in this thread."""
+        left: list[ParentCommand] = []
+
+        def run(given: Any) -> Any:
+            try:
+                return call(given)
+            except ParentCommand as leaving:
+                left[:] = [leaving]
+                return leaving.args[0]
+
+        return _leave(session.cross(self._passage(config), state, run), left)
+
+    async def across(
+        self, session: Session, state: Any, config: Any, call: Callable[[Any], Awaitable[Any]]
+    ) -> Any:
+        """Awaits the step."""
+        left: list[ParentCommand] = []
+
+        async def run(given: Any) -> Any:
+            try:
+                return await call(given)
+            except ParentCommand as leaving:
+                left[:] = [leaving]
+                return leaving.args[0]
+
+        return _leave(await session.across(self._passage(config), state, run), left)
+
+    def _passage(self, config: Any) -> Passage:
+        configurable = _configurable(config)
+        enclosing = current_step.get()
+        task = configurable.get(private.CONFIG_KEY_TASK_ID)
+        return Passage(
+            step=self.address if enclosing is None else f"{enclosing.step}/{self.address}",
+            task=f"{task}?{self.node}" if self.router and task else task,
+            branch=branch_of(config, self.node.partition("?")[0]),
+            router=self.router,
+            checkpoint=_checkpoint(configurable),
+            control=(GraphBubbleUp,),
+            routed=self.receivers,
+            handoff=plain_route if self.router else update_of,
+        )
+
+
+def branch_of(config: Any, node: str) -> int | None:
+    """Index of this visit among those a fan-out by Send started together; None when no Send did."""
+    path: Any = ((config or {}).get("metadata") or {}).get("langgraph_path")
+    configurable = _configurable(config)
+    if not path or path[0] != private.PUSH or not isinstance(path[1], int):
+        return configurable.get(BRANCH_KEY)
+    try:  # the index LangGraph gives counts the sends to every node together
+        sends = cast("list[Send]", configurable[private.CONFIG_KEY_READ](private.TASKS, False))
+        return sum(send.node == node for send in sends[: path[1]])
+    except (KeyError, TypeError, AttributeError):
+        return path[1]
+
+
+def _leave(output: Any, left: list[ParentCommand]) -> Any:
+    """Goes on raising a command for the parent graph: a handoff for the record, an exception for LangGraph."""
+    if left and isinstance(output, Command):
+        left[0].args = (cast("Command[Any]", output),)
+        raise left[0]
+    return output
+
+
+def _configurable(config: Any) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", (config or {}).get("configurable") or {})
+
+
+def _checkpoint(configurable: Mapping[str, Any]) -> str | None:
+    if configurable.get(private.CONFIG_KEY_CHECKPOINTER) is None:
+        return None
+    around = str(configurable.get("checkpoint_ns") or "").rpartition("|")[0]
+    return (configurable.get(private.CONFIG_KEY_CHECKPOINT_MAP) or {}).get(around)

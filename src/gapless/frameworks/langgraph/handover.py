@@ -1,0 +1,120 @@
+"""Reads what a node hands over: its update before reducers, and the steps that receive it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from langgraph.types import Command, Send
+
+from gapless.records.workflow import FINISH, START
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a graph's nodes stand: the address of each, and the graph around it."""
+
+    prefix: str = ""
+    """"sub/" inside the subgraph of node `sub`."""
+    entries: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Nodes that are subgraphs -> the address of the step they begin with."""
+    parent: Place | None = None
+    """The graph around this one; None for the whole workflow."""
+
+    def address(self, node: str) -> str:
+        """The step's address."""
+        return f"{self.prefix}{node}"
+
+    def receiver(self, node: str) -> str | None:
+        """The address that receives what is handed to `node`; None for the end of a subgraph, which hands on."""
+        if node == FINISH:
+            return FINISH if self.parent is None else None
+        return self.entries.get(node, self.address(node))
+
+
+def update_of(output: Any) -> Any:
+    """The update in a node's output: a Command's update, Commands in a list merged; anything else as it is."""
+    if isinstance(output, Command):
+        return _command_update(cast("Command[Any]", output))
+    if isinstance(output, (list, tuple)) and any(
+        isinstance(item, Command) for item in cast("list[Any]", output)
+    ):
+        merged: dict[str, Any] = {}
+        for item in cast("list[Any]", output):
+            _merge(merged, update_of(item))
+        return merged
+    return plain_route(output)
+
+
+def receivers_of(output: Any, place: Place) -> tuple[str, ...]:
+    """The steps a node's output names by `Command(goto=)` or `Send`; empty when only edges decide."""
+    named = (at.receiver(node) for node, at in _destinations(output, place))
+    return tuple(dict.fromkeys(address for address in named if address is not None))
+
+
+def plain_route(answer: Any) -> Any:
+    """A conditional edge's answer for the record: a Send as `{"send": node, "arg": ...}`."""
+    if isinstance(answer, Send):
+        return {"send": answer.node, "arg": answer.arg}
+    if isinstance(answer, (list, tuple)):
+        return [plain_route(one) for one in cast("list[Any]", answer)]
+    return answer
+
+
+def route_reader(ends: Mapping[Any, str] | None, place: Place) -> Callable[[Any], tuple[str, ...]]:
+    """Reads a conditional edge's answer, translated through its path map."""
+
+    def read(answer: Any) -> tuple[str, ...]:
+        answers: list[Any] = (
+            list(cast("list[Any]", answer)) if isinstance(answer, (list, tuple)) else [answer]
+        )
+        nodes = [one.node if isinstance(one, Send) else _end(one, ends) for one in answers]
+        named = (place.receiver(node) for node in nodes if isinstance(node, str) and node != START)
+        return tuple(dict.fromkeys(address for address in named if address is not None))
+
+    return read
+
+
+def _end(answer: Any, ends: Mapping[Any, str] | None) -> Any:
+    try:
+        return ends.get(answer) if ends else answer
+    except TypeError:  # an unhashable answer: LangGraph raises for it after us
+        return None
+
+
+def _destinations(output: Any, place: Place) -> Iterator[tuple[str, Place]]:
+    if isinstance(output, Send):
+        yield output.node, place
+    elif isinstance(output, Command):
+        command = cast("Command[Any]", output)
+        at = place.parent or place if command.graph == Command.PARENT else place
+        goto: Any = command.goto
+        for one in cast("list[Any]", goto if isinstance(goto, (list, tuple)) else [goto]):
+            yield (one.node if isinstance(one, Send) else str(one)), at
+    elif isinstance(output, (list, tuple)):
+        for item in cast("list[Any]", output):
+            if isinstance(item, (Send, Command)):
+                yield from _destinations(item, place)
+
+
+def _command_update(command: Command[Any]) -> Any:
+    update: Any = command.update
+    if update is None:
+        return {}
+    if isinstance(update, (list, tuple)):
+        pairs = cast("list[Any]", update)
+        if all(isinstance(pair, tuple) and len(cast("tuple[Any, ...]", pair)) == 2 for pair in pairs):
+            return dict(cast("list[tuple[str, Any]]", pairs))
+    return update
+
+
+def _merge(merged: dict[str, Any], update: Any) -> None:
+    """Adds one update to another as a reader sees them: lists under the same key join, else the later one holds."""
+    if not isinstance(update, Mapping):
+        return
+    for key, value in cast("Mapping[str, Any]", update).items():
+        if isinstance(value, list) and isinstance(merged.get(key), list):
+            merged[key] = [*merged[key], *cast("list[Any]", value)]
+        else:
+            merged[key] = value

@@ -1,0 +1,40 @@
+"""Every name of LangGraph that is not public and that recording rests on, in one place: tested on each release."""
+
+from __future__ import annotations
+
+# pyright: reportPrivateUsage=false, reportPrivateImportUsage=false
+from langgraph._internal._constants import (
+    CONFIG_KEY_CHECKPOINT_MAP,
+    CONFIG_KEY_CHECKPOINTER,
+    CONFIG_KEY_READ,
+    CONFIG_KEY_TASK_ID,
+    INTERRUPT,
+    PUSH,
+    TASKS,
+)
+from langgraph._internal._runnable import RunnableCallable, RunnableSeq
+from langgraph._internal._typing import MISSING
+from langgraph.graph._branch import BranchSpec
+from langgraph.pregel._read import DEFAULT_BOUND, PregelNode
+from langgraph.pregel._write import ChannelWrite, ChannelWriteTupleEntry
+
+__all__ = [
+    "CONFIG_KEY_CHECKPOINTER",
+    "CONFIG_KEY_CHECKPOINT_MAP",
+    "CONFIG_KEY_READ",
+    "CONFIG_KEY_TASK_ID",
+    "DEFAULT_BOUND",
+    "INTERRUPT",
+    "MISSING",
+    "PUSH",
+    "TASKS",
+    "BranchSpec",
+    "ChannelWrite",
+    "ChannelWriteTupleEntry",
+    "PregelNode",
+    "RunnableCallable",
+    "RunnableSeq",
+]
+
+BRANCH_TO = "branch:to:{}"
+"""Channel that starts a node."""

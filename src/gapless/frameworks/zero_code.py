@@ -1,0 +1,261 @@
+"""Records every LangGraph graph of a program that was not written for it: `gapless run app.py`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+from gapless.boundary.session import Session, current_session
+from gapless.frameworks.calls import recorded_calls
+from gapless.trace.recorder import TrialRecorder
+
+INTERRUPT = "__interrupt__"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """One run of a graph that the program started by itself."""
+
+    recorder: TrialRecorder
+    """Holds its step events; `close()` returns them."""
+    graph: Any
+    """The graph, recorded; `frameworks.langgraph.shape` and `fingerprint` read it."""
+    input: Any
+    """What the program called it with: a state, a Command that resumes it, or None."""
+    output: Any = None
+    """The final state; for a stream of updates the state they add up to; None where the stream does not tell."""
+    error: BaseException | None = None
+    """What it raised, or GeneratorExit when the program stopped reading a stream."""
+    paused: bool = False
+    """Whether it waits for a person."""
+
+
+OnTrial = Callable[[Observed], None]
+_listener: list[OnTrial] = []
+
+
+@contextmanager
+def install(on_trial: OnTrial) -> Generator[None]:
+    """Makes every graph that is compiled inside a recorded one, and every call of it from outside a trial a trial.
+
+    Return values, streams and exceptions stay what they were. `on_trial` is called when a run has ended, in the thread
+    it ended in; what it raises is logged and never reaches the program. Undone on exit: graphs compiled inside go on
+    working, unrecorded.
+
+    Raises:
+        MissingExtra: LangGraph is not installed.
+    """
+    from gapless.frameworks.langgraph import need
+
+    need()
+    from langgraph.graph import StateGraph
+
+    from gapless.frameworks.langgraph.recording import extend, record_graph
+
+    original = StateGraph.compile
+
+    def compile_recorded(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return extend(record_graph(original(self, *args, **kwargs)), ObservedGraph)
+
+    cast("Any", StateGraph).compile = compile_recorded
+    _listener.append(on_trial)
+    try:
+        yield
+    finally:
+        cast("Any", StateGraph).compile = original
+        _listener.remove(on_trial)
+
+
+class ObservedGraph:
+    """Mixed into the class of a compiled graph: a call from outside a trial is a trial."""
+
+    def invoke(self, input: Any, config: Any = None, **kwargs: Any) -> Any:  # noqa: A002
+        """The graph's own invoke."""
+        call = cast("Any", super()).invoke
+        if not _observing():
+            return call(input, config, **kwargs)
+        run = _Run(self, input, "values")
+        with run.ending():
+            with run.session():
+                output = call(input, config, **kwargs)
+            run.output = output
+        return output
+
+    async def ainvoke(self, input: Any, config: Any = None, **kwargs: Any) -> Any:  # noqa: A002
+        """The graph's own ainvoke."""
+        call = cast("Any", super()).ainvoke
+        if not _observing():
+            return await call(input, config, **kwargs)
+        run = _Run(self, input, "values")
+        with run.ending():
+            with run.session():
+                output = await call(input, config, **kwargs)
+            run.output = output
+        return output
+
+    def stream(self, input: Any, config: Any = None, **kwargs: Any) -> Iterator[Any]:  # noqa: A002
+        """The graph's own stream, as lazy as it was."""
+        chunks = cast("Any", super()).stream(input, config, **kwargs)
+        if not _observing():
+            return chunks
+        return _observed(_Run(self, input, _mode(self, kwargs)), chunks)
+
+    def astream(self, input: Any, config: Any = None, **kwargs: Any) -> AsyncIterator[Any]:  # noqa: A002
+        """The graph's own asynchronous stream, as lazy as it was."""
+        chunks = cast("Any", super()).astream(input, config, **kwargs)
+        if not _observing():
+            return chunks
+        return _aobserved(_Run(self, input, _mode(self, kwargs)), chunks)
+
+
+def _observing() -> bool:
+    return bool(_listener) and current_session.get() is None
+
+
+def _observed(run: _Run, chunks: Any) -> Iterator[Any]:
+    with run.ending():
+        try:
+            while True:
+                with run.session():
+                    chunk = next(chunks, _END)
+                if chunk is _END:
+                    return
+                run.see(chunk)
+                yield chunk
+        finally:
+            chunks.close()
+
+
+async def _aobserved(run: _Run, chunks: Any) -> AsyncIterator[Any]:
+    with run.ending():
+        try:
+            while True:
+                with run.session():
+                    chunk = await anext(chunks, _END)
+                if chunk is _END:
+                    return
+                run.see(chunk)
+                yield chunk
+        finally:
+            await chunks.aclose()
+
+
+_END = object()
+
+
+class _Run:
+    """One trial while the program runs it."""
+
+    def __init__(self, graph: Any, value: Any, mode: Any) -> None:
+        self.output: Any = None
+        self._graph = graph
+        self._input = value
+        self._mode = mode
+        self._paused = False
+        self._recorder: TrialRecorder | None = None
+        self._session: Session | None = None
+        self._fold: Any = None
+
+    @contextmanager
+    def ending(self) -> Generator[None]:
+        """Tells the listener how the run ended."""
+        # Created here, not before: a stream that nobody reads never started.
+        self._recorder = TrialRecorder()
+        self._session = Session(self._recorder, case_input=self._input)
+        error: BaseException | None = None
+        with ExitStack() as stack:
+            stack.enter_context(recorded_calls())
+            try:
+                yield
+            except BaseException as raised:
+                error = raised
+                raise
+            finally:
+                self._tell(self._recorder, error)
+
+    @contextmanager
+    def session(self) -> Generator[None]:
+        """Makes this the trial in progress, for one piece of the graph's work."""
+        token = current_session.set(self._session)
+        try:
+            yield
+        finally:
+            current_session.reset(token)
+
+    def see(self, chunk: Any) -> None:
+        """Reads the state off a stream, as far as the program asked for it."""
+        mode, payload = _part(chunk, self._mode)
+        if isinstance(payload, dict) and INTERRUPT in payload:
+            self._paused = True
+        if mode == "values":
+            self.output = payload
+        elif mode == "updates" and isinstance(payload, dict) and not _has(self._mode, "values"):
+            self._add(cast("dict[str, Any]", payload))
+
+    def _add(self, updates: dict[str, Any]) -> None:
+        from gapless.frameworks.langgraph.state import Fold
+
+        if not isinstance(self._input, dict):
+            return
+        try:
+            self._fold = self._fold or Fold(self._graph, self._input)
+            for node, update in updates.items():
+                if node != INTERRUPT and update is not None:
+                    self._fold.apply(update)
+            self.output = self._fold.read()
+        except (
+            Exception
+        ):  # a reducer that cannot take it: the output stays unknown, the program is not disturbed
+            self.output = None
+
+    def _tell(self, recorder: TrialRecorder, error: BaseException | None) -> None:
+        output = self.output
+        interrupts = output.get(INTERRUPT) if isinstance(output, dict) else getattr(output, "interrupts", ())
+        paused = (
+            self._paused or bool(interrupts) or any(event.status == "paused" for event in recorder.events)
+        )
+        if isinstance(output, dict):
+            output = {key: value for key, value in cast("dict[str, Any]", output).items() if key != INTERRUPT}
+        elif hasattr(output, "interrupts"):
+            output = cast("Any", output).value
+        seen = Observed(
+            recorder=recorder, graph=self._graph, input=self._input, output=output, error=error, paused=paused
+        )
+        for listener in list(_listener):
+            try:
+                listener(seen)
+            except Exception:
+                logging.getLogger("gapless").exception("a run was not recorded")
+
+
+def _mode(graph: Any, kwargs: dict[str, Any]) -> Any:
+    """How the chunks of this stream are to be read."""
+    modes = kwargs.get("stream_mode") or graph.stream_mode
+    return {
+        "modes": modes,
+        "subgraphs": bool(kwargs.get("subgraphs")),
+        "version": kwargs.get("version", "v1"),
+    }
+
+
+def _has(mode: Any, name: str) -> bool:
+    modes: Any = mode["modes"]
+    return name == modes if isinstance(modes, str) else name in modes
+
+
+def _part(chunk: Any, mode: Any) -> tuple[str | None, Any]:
+    """The mode and payload of a chunk; (None, None) for a subgraph's."""
+    if mode["version"] == "v2":
+        return (None, None) if chunk.get("ns") else (chunk.get("type"), chunk.get("data"))
+    parts: list[Any] = [chunk]
+    several = not isinstance(mode["modes"], str)
+    if several or mode["subgraphs"]:
+        parts = list(chunk)
+    if mode["subgraphs"]:
+        if parts[0]:
+            return None, None
+        parts = parts[1:]
+    return (parts[0], parts[1]) if several else (mode["modes"], parts[0])
