@@ -13,7 +13,11 @@ import click
 @click.option("--correct/--wrong", "correct", default=None, help="Whether the delivered answer was right.")
 @click.option("--blame", help="The first step that went wrong, if you know it.")
 @click.option("--note", default="", help="Why, in words.")
-@click.option("--promote", type=click.Path(dir_okay=False), help="Add the trial to this suite file as a case with golden outputs.")
+@click.option(
+    "--promote",
+    type=click.Path(dir_okay=False),
+    help="Add the trial to this suite file as a case with golden outputs.",
+)
 @click.option("--measurement", help="Beginning of a measurement's id; the newest by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done, or the trial, as JSON.")
 def command(
@@ -56,9 +60,13 @@ def _tell(done: dict[str, Any], as_json: bool) -> None:
         click.echo(msgspec.json.encode(done).decode())
         return
     if "label" in done:
-        click.echo(f"{done['case']}#{done['trial']} is labelled {done['label']}. See the effect: gapless report")
+        click.echo(
+            f"{done['case']}#{done['trial']} is labelled {done['label']}. See the effect: gapless report"
+        )
     if "promoted" in done:
-        click.echo(f"{done['case']}#{done['trial']} is now a case in {done['promoted']}. Next: gapless benchmark --suite {done['promoted']}")
+        click.echo(
+            f"{done['case']}#{done['trial']} is now a case in {done['promoted']}. Next: gapless benchmark --suite {done['promoted']}"
+        )
 
 
 def _show(shown: Any, as_json: bool) -> None:
@@ -73,7 +81,10 @@ def _show(shown: Any, as_json: bool) -> None:
     for step, state, value in shown.steps:
         click.echo(f"\n{step}: {state}\n{_pretty(value)}")
     click.echo(f"\noutput\n{_pretty(shown.output)}")
-    click.echo("\nRight or wrong? Say so: gapless label " + f"{shown.case}#{shown.trial} --correct (or --wrong --blame STEP)")
+    click.echo(
+        "\nRight or wrong? Say so: gapless label "
+        + f"{shown.case}#{shown.trial} --correct (or --wrong --blame STEP)"
+    )
 
 
 def _pretty(value: Any) -> str:

@@ -68,6 +68,7 @@ async def run_trial(workflow: Workflow, planned: Planned, conditions: Conditions
     session = Session(
         recorder, case_input=case.input, seed=seed, middlewares=(*conditions.middlewares, *faults)
     )
+    given = recorder.keep(case.input)
     end = await _execute(workflow, planned, conditions, session)
     ms = recorder.now_ms()
     events = recorder.close()
@@ -86,6 +87,7 @@ async def run_trial(workflow: Workflow, planned: Planned, conditions: Conditions
         planned=case.path,
         events=events,
         verdicts=verdicts,
+        input=given,
         output=output,
         error=error_info(end.error) if end.error is not None else None,
         started_at=recorder.started_at,

@@ -47,7 +47,6 @@ def show(store: Store, measurement: Measurement, case: str, trial: int) -> Shown
         UnknownName: There is no such trial.
     """
     record = store.record(measurement.id, case, trial)
-    suite = store.suite(measurement.suite_digest)
     found = store.suspicions(measurement.id).get((case, trial), {})
     steps = []
     for index, event in enumerate(record.events):
@@ -60,7 +59,7 @@ def show(store: Store, measurement: Measurement, case: str, trial: int) -> Shown
         case=case,
         trial=trial,
         outcome=record.outcome,
-        input=next((c.input for c in suite.cases if c.id == case), None),
+        input=store.payload(record.input) if record.input is not None else None,
         output=store.payload(record.output) if record.output is not None else None,
         steps=tuple(steps),
     )
@@ -96,7 +95,8 @@ def promote(store: Store, measurement: Measurement, case: str, trial: int, file:
     record = store.record(measurement.id, case, trial)
     suite = store.suite(measurement.suite_digest)
     known = next((c for c in suite.cases if c.id == case), None)
-    written: dict[str, Any] = {"id": case, "input": known.input if known else None}
+    given = store.payload(record.input) if record.input is not None else None
+    written: dict[str, Any] = {"id": case, "input": given}
     if known is not None and known.group is not None:
         written["group"] = known.group
     review = {step.name for step in measurement.shape.steps if step.review}

@@ -23,11 +23,8 @@ def suspect_all(store: Store, measurement: Measurement) -> None:
 def _observed(store: Store, measurement: Measurement) -> Iterator[ObservedTrial]:
     from gapless.boundary.suspicions import observe
 
-    suite = store.suite(measurement.suite_digest)
-    inputs = {case.id: case.input for case in suite.cases}
-
     def load(digest: str) -> Any:
         return store.payload(digest)
 
     for record in store.records(measurement.id):
-        yield observe(record, load, inputs.get(record.case))
+        yield observe(record, load)

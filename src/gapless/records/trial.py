@@ -121,6 +121,8 @@ class TrialRecord(Record, frozen=True, kw_only=True):
     events: tuple[StepEvent, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     """Verdicts on the whole trial."""
+    input: str | None = None
+    """Payload digest of the case's input."""
     output: str | None = None
     """Payload digest of the final output."""
     error: ErrorInfo | None = None
