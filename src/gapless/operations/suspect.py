@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gapless.boundary.suspicions.base import ObservedTrial
     from gapless.records.measurement import Measurement
+    from gapless.records.trial import TrialRecord
     from gapless.stores.store import Store
 
 
@@ -21,10 +22,17 @@ def suspect_all(store: Store, measurement: Measurement) -> None:
 
 
 def _observed(store: Store, measurement: Measurement) -> Iterator[ObservedTrial]:
-    from gapless.boundary.suspicions import observe
-
-    def load(digest: str) -> Any:
-        return store.payload(digest)
+    from gapless.boundary.suspicions import UNKNOWN, observe
 
     for record in store.records(measurement.id):
-        yield observe(record, load)
+        values = store.payloads(_digests(record))
+        given = values.get(record.input, UNKNOWN) if record.input is not None else UNKNOWN
+        yield observe(record, values.__getitem__, given)
+
+
+def _digests(record: TrialRecord) -> set[str]:
+    calls = [call for event in record.events for call in event.calls]
+    found = [record.input, record.output]
+    found += [digest for event in record.events for digest in (event.input, event.output)]
+    found += [digest for call in calls for digest in (call.request, call.response)]
+    return {digest for digest in found if digest is not None}

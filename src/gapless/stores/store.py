@@ -266,12 +266,22 @@ class Store:
         Raises:
             UnknownName: Nothing is stored under it.
         """
-        query = sa.select(schema.payloads.c.data).where(schema.payloads.c.digest == digest)
-        with translated(self.url), self._engine.connect() as connection:
-            data = connection.execute(query).scalar()
-        if data is None:
+        found = self.payloads([digest])
+        if digest not in found:
             raise UnknownName(f"no payload {digest} in {self.url}.")
-        return decode(expand(data))
+        return found[digest]
+
+    def payloads(self, digests: Iterable[str]) -> dict[str, Any]:
+        """The plain values of content addresses; what is not stored is left out."""
+        wanted = list(digests)
+        table = schema.payloads
+        found: dict[str, Any] = {}
+        with translated(self.url), self._engine.connect() as connection:
+            for begin in range(0, len(wanted), _PAGE):
+                page = table.c.digest.in_(wanted[begin : begin + _PAGE])
+                for row in connection.execute(sa.select(table.c.digest, table.c.data).where(page)):
+                    found[row.digest] = decode(expand(row.data))
+        return found
 
     def suspicions(self, measurement: str) -> dict[Key, _Suspicions]:
         """What the built-in step checks said: trial -> event index -> suspicions."""
