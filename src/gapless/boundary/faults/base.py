@@ -19,10 +19,10 @@ Detectable = Literal["detect", "repair", "neither"]
 class Fault(Protocol):
     """A failure that can be injected at a step; it is a `boundary.flow.Middleware`."""
 
-    @property
-    def name(self) -> str:
-        """Kind of the fault, as the trace shows it."""
-        ...
+    name: ClassVar[str]
+    """Kind of the fault, as the trace shows it."""
+    detectable: ClassVar[Detectable]
+    """Whether a contract at this boundary can repair it, only detect it, or neither."""
 
     @property
     def step(self) -> str:
@@ -32,11 +32,6 @@ class Fault(Protocol):
     @property
     def rate(self) -> float:
         """Share of trials that meet it in weather, 0 to 1."""
-        ...
-
-    @property
-    def detectable(self) -> Detectable:
-        """Whether a contract at this boundary can repair it, only detect it, or neither."""
         ...
 
     def __call__(self, crossing: Crossing, proceed: Proceed) -> Flow:
