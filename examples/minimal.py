@@ -57,5 +57,4 @@ if __name__ == "__main__":
         trace = [step for update in app.stream(asked, thread) for step in update]
         trace += app.get_state(thread).next
         print(confidence, " -> ".join(trace))
-        assert trace[-1] == end
-        assert trace.count("synthesize") == count
+        assert (trace[-1], trace.count("synthesize")) == (end, count)
