@@ -1,0 +1,196 @@
+"""`gapless demo`: the reference agent benchmarked, measured in clear and in bad weather, and held against one plain prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from gapless.errors import MissingExtra
+from gapless.operations.benchmark import Benchmarked, benchmark_into
+from gapless.operations.measure import Ask, measure_into
+from gapless.operations.progress import Stop, Tell
+from gapless.operations.report import report_on
+from gapless.records.estimate import Estimate
+from gapless.records.report import Report
+from gapless.records.suite import Suite
+from gapless.settings import Place
+
+if TYPE_CHECKING:
+    from gapless.boundary.faults.weather import Weather
+    from gapless.stores.store import Store
+
+ENTRY_POINTS = "gapless.demo"
+AGENT = "contract_risk"
+
+
+class Agent(Protocol):
+    """What the reference agent offers; it is found by its entry point and never imported by name."""
+
+    @property
+    def weather(self) -> Weather:
+        """The faults it is measured under."""
+        ...
+
+    def prepare(self, say: Callable[[str], None], model: str | None) -> None:
+        """Fetches weights, builds the index, starts the model; `model` is an endpoint to use instead."""
+        ...
+
+    def suite(self, cases: int) -> Suite:
+        """The suite, frozen by seed."""
+        ...
+
+    def workflow(self) -> Any:
+        """The agent: a compiled graph."""
+        ...
+
+    def prompt_only(self) -> Any:
+        """One plain prompt for the same question."""
+        ...
+
+    def notes(self) -> list[str]:
+        """Facts about the run: how many drafts were computed and how many reused."""
+        ...
+
+    def close(self) -> None:
+        """Stops every process it started."""
+        ...
+
+    def cuad(self, directory: Path, arm: str) -> tuple[Any, Suite]:
+        """The retrieval agent over real contracts, and its suite."""
+        ...
+
+    def cuad_figures(self, directory: Path, arm: str) -> dict[str, Any]:
+        """Recall and hit rate at k of one retrieval arm over all answerable pairs."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """One measurement of the demo."""
+
+    name: str
+    report: Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """Everything the demo measured, just now."""
+
+    acts: tuple[Act, ...]
+    benchmark: Benchmarked | None
+    notes: tuple[str, ...]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Where the demo runs."""
+
+    store: Store
+    place: Place
+    tell: Tell
+    say: Callable[[str], None]
+    stop: Stop
+
+
+def find_agent() -> Agent:
+    """The installed reference agent.
+
+    Raises:
+        MissingExtra: It, or a library it needs, is not installed.
+    """
+    found = [point for point in entry_points(group=ENTRY_POINTS) if point.name == AGENT]
+    if not found:
+        raise MissingExtra("The demo", "demo")
+    try:
+        return cast("Agent", found[0].load()())
+    except ImportError as error:
+        raise MissingExtra(f"The demo ({error.name or error})", "demo") from error
+
+
+async def demo(agent: Agent, stage: Stage, *, cases: int, model: str | None = None) -> Shown:
+    """Measures the reference agent: steps alone, in clear weather, in bad weather, and one plain prompt.
+
+    Args:
+        agent: The reference agent.
+        stage: Store, folder and who is told.
+        cases: How many cases.
+        model: OpenAI-compatible endpoint, instead of the embedded model.
+    """
+    agent.prepare(stage.say, model)
+    suite = agent.suite(cases)
+    graph = agent.workflow()
+    stage.say("each step alone, on golden inputs")
+    rates = await benchmark_into(
+        stage.store, graph, suite, place=stage.place, tell=stage.tell, stop=stage.stop
+    )
+    acts: list[Act] = []
+    complete = rates.complete
+    for name, workflow, ask in (
+        ("clear weather", graph, Ask(condition="clear")),
+        ("weather", graph, Ask(condition="baseline", weather=agent.weather)),
+        ("one plain prompt", agent.prompt_only(), Ask(condition="prompt-only")),
+    ):
+        if not complete:
+            break
+        stage.say(f"the workflow: {name}" if workflow is graph else name)
+        act, complete = await _act(stage, name, workflow, suite, ask)
+        acts.append(act)
+    return Shown(acts=tuple(acts), benchmark=rates, notes=tuple(agent.notes()), complete=complete)
+
+
+async def demo_cuad(agent: Agent, stage: Stage, directory: Path) -> Shown:
+    """Measures the retrieval agent over real contracts, with plain BM25 and with hybrid retrieval."""
+    acts: list[Act] = []
+    notes: list[str] = []
+    complete = True
+    for arm in ("bm25", "hybrid"):
+        if not complete:
+            break
+        stage.say(f"{arm}: retrieval over all answerable pairs")
+        notes += _figure_lines(arm, agent.cuad_figures(directory, arm))
+        graph, suite = agent.cuad(directory, arm)
+        stage.say(f"{arm}: the workflow over every pair of contract and question")
+        act, complete = await _act(stage, arm, graph, suite, Ask(condition=arm))
+        acts.append(act)
+    return Shown(acts=tuple(acts), benchmark=None, notes=tuple(notes), complete=complete)
+
+
+async def _act(stage: Stage, name: str, workflow: Any, suite: Suite, ask: Ask) -> tuple[Act, bool]:
+    measured = await measure_into(
+        stage.store, workflow, suite, ask, place=stage.place, tell=stage.tell, stop=stage.stop
+    )
+    return Act(name=name, report=report_on(stage.store, measured.measurement)), measured.complete
+
+
+def _figure_lines(arm: str, figures: dict[str, Any]) -> list[str]:
+    return [f"{arm} {name}: {value}" for name, value in figures.items()]
+
+
+def summary(shown: Shown) -> list[dict[str, Any]]:
+    """One row per measurement: S, silent failures, escalations, loud failures, each an estimate."""
+    rows = []
+    for act in shown.acts:
+        gap = act.report.gap
+        row = {"name": act.name, "success": gap.success, "silent": gap.silent_failure_rate}
+        row |= {outcome: gap.outcome_rates.get(outcome, Estimate()) for outcome in ("escalated", "failed")}
+        rows.append(row)
+    return rows
+
+
+def as_builtins(shown: Shown) -> dict[str, Any]:
+    """The demo's results as plain data."""
+    import msgspec
+
+    body: dict[str, Any] = {
+        "schema": "gapless.demo/1",
+        "complete": shown.complete,
+        "notes": list(shown.notes),
+    }
+    body["acts"] = [{"name": act.name, "report": msgspec.to_builtins(act.report)} for act in shown.acts]
+    if shown.benchmark is not None:
+        body["benchmark"] = msgspec.to_builtins(shown.benchmark.rates)
+    return body
