@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from gapless.records.measurement import Measurement
     from gapless.records.trial import TrialRecord
     from gapless.stores.store import Store
+
+_TRIALS_AT_ONCE = 50
 
 
 def suspect_all(store: Store, measurement: Measurement) -> None:
@@ -24,10 +27,12 @@ def suspect_all(store: Store, measurement: Measurement) -> None:
 def _observed(store: Store, measurement: Measurement) -> Iterator[ObservedTrial]:
     from gapless.boundary.suspicions import UNKNOWN, observe
 
-    for record in store.records(measurement.id):
-        values = store.payloads(_digests(record))
-        given = values.get(record.input, UNKNOWN) if record.input is not None else UNKNOWN
-        yield observe(record, values.__getitem__, given)
+    records = store.records(measurement.id)
+    while page := list(islice(records, _TRIALS_AT_ONCE)):
+        values = store.payloads(set().union(*(_digests(record) for record in page)))
+        for record in page:
+            given = values.get(record.input, UNKNOWN) if record.input is not None else UNKNOWN
+            yield observe(record, values.__getitem__, given)
 
 
 def _digests(record: TrialRecord) -> set[str]:
