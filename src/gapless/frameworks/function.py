@@ -119,7 +119,7 @@ class FunctionWorkflow:
         """Its steps; edges between several of them are learnt from trials."""
         return self._shape
 
-    async def run(self, value: Any, *, trial: str) -> Ending:  # noqa: ARG002
+    async def run(self, value: Any, *, trial: str) -> Ending:
         """Calls the function: with the case's input as keyword arguments if they fit, else as its one argument."""
         with recorded_calls():
             return Ending(output=await _call(self._function, *_arguments(self._function, value)))
@@ -161,7 +161,7 @@ class FunctionWorkflow:
         steps = tuple(describe_step(mark.name, settings, mark.metadata) for mark in self._marks.values())
         if len(steps) > 1:
             return Shape(steps=steps)
-        name = steps[0].name
+        name = next(iter(self._marks))
         return Shape(steps=steps, edges=(Edge(source=START, target=name), Edge(source=name, target=FINISH)))
 
 
@@ -240,7 +240,7 @@ def _arguments(function: Callable[..., Any], value: Any) -> tuple[tuple[Any, ...
     if isinstance(value, dict):
         named = cast("dict[str, Any]", value)
         parameters = inspect.signature(function).parameters
-        fits = all(isinstance(key, str) and key in parameters for key in named)
+        fits = all(key in parameters for key in named)
         if fits and all(p.name in named for p in parameters.values() if _required(p)):
             return (), named
     return (value,), {}

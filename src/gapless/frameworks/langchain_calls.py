@@ -37,10 +37,9 @@ class CallsHandler(BaseCallbackHandler):
     """Notes the beginning and the end of each call; it never alters one."""
 
     run_inline = True  # in the context of the call, where the running step is known
-    ignore_chain = True
-    ignore_agent = True
-    ignore_custom_event = True
-    ignore_retry = True
+    ignore_chain = True  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
+    ignore_custom_event = True  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
+    ignore_retry = True  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
     def __init__(self) -> None:
         self._pending: dict[UUID, PendingCall] = {}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -39,6 +40,7 @@ _OF_KIND: Mapping[CallKind, Layer] = {
     "tool": "tool",
     "http": "tool",
 }
+_TELLING: tuple[CallKind, ...] = ("model", "retriever", "tool")
 _TOKEN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
@@ -97,7 +99,7 @@ def _layer(
         return said.layer, "settings"
     declared = metadata.get("gapless.layer", metadata.get("layer"))
     if declared in LAYERS:
-        return cast("Layer", declared), "metadata"
+        return declared, "metadata"
     guessed = None if router else _from_words(name)
     return (guessed, "name") if guessed is not None else ("orchestration", "default")
 
@@ -139,7 +141,7 @@ def _learn_routes(edges: list[Edge], events: tuple[StepEvent, ...]) -> None:
 def _learn_order(edges: list[Edge], trial: TrialRecord) -> None:
     path = [START, *trial.path, FINISH]
     seen = {(edge.source, edge.target) for edge in edges}
-    for source, target in zip(path, path[1:], strict=False):
+    for source, target in itertools.pairwise(path):
         if (source, target) not in seen and source != target:
             seen.add((source, target))
             edges.append(Edge(source=source, target=target))
@@ -148,7 +150,7 @@ def _learn_order(edges: list[Edge], trial: TrialRecord) -> None:
 def _with_calls(step: Step, calls: Counter[CallKind]) -> Step:
     if step.layer_source in ("settings", "metadata") or step.router:
         return step
-    telling = [kind for kind in ("model", "retriever", "tool") if calls[kind]]
+    telling: list[CallKind] = [kind for kind in _TELLING if calls[kind]]
     if not telling and not (calls["http"] and step.layer_source == "default"):
         return step
     kind = max(telling, key=lambda one: calls[one]) if telling else "http"

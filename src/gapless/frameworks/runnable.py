@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -66,7 +67,7 @@ class RunnableWorkflow:
         }
         steps = tuple(describe_step(name, settings) for name in self._elements)
         ends = [START, *self._elements, FINISH]
-        edges = tuple(Edge(source=a, target=b) for a, b in zip(ends, ends[1:], strict=False))
+        edges = tuple(Edge(source=a, target=b) for a, b in itertools.pairwise(ends))
         self._shape = Shape(steps=steps, edges=edges)
         self._fingerprint = fingerprint_code([runnable], home=home, extra=list(self._elements), hook=parts_of)
 
@@ -85,7 +86,7 @@ class RunnableWorkflow:
         """Its elements, one after the other."""
         return self._shape
 
-    async def run(self, value: Any, *, trial: str) -> Ending:  # noqa: ARG002
+    async def run(self, value: Any, *, trial: str) -> Ending:
         """Runs the elements one after the other."""
         elements = list(self._elements.values())
         whole = RunnableSequence(*elements) if len(elements) > 1 else elements[0]

@@ -77,7 +77,7 @@ class ObservedGraph:
         call = cast("Any", super()).invoke
         if not _observing():
             return call(input, config, **kwargs)
-        run = _Run(self, input, "values")
+        run = _Run(self, input)
         with run.ending():
             with run.session():
                 output = call(input, config, **kwargs)
@@ -89,7 +89,7 @@ class ObservedGraph:
         call = cast("Any", super()).ainvoke
         if not _observing():
             return await call(input, config, **kwargs)
-        run = _Run(self, input, "values")
+        run = _Run(self, input)
         with run.ending():
             with run.session():
                 output = await call(input, config, **kwargs)
@@ -101,14 +101,14 @@ class ObservedGraph:
         chunks = cast("Any", super()).stream(input, config, **kwargs)
         if not _observing():
             return chunks
-        return _observed(_Run(self, input, _mode(self, kwargs)), chunks)
+        return _observed(_Run(self, input, _reading(self, kwargs)), chunks)
 
     def astream(self, input: Any, config: Any = None, **kwargs: Any) -> AsyncIterator[Any]:  # noqa: A002
         """The graph's own asynchronous stream, as lazy as it was."""
         chunks = cast("Any", super()).astream(input, config, **kwargs)
         if not _observing():
             return chunks
-        return _aobserved(_Run(self, input, _mode(self, kwargs)), chunks)
+        return _aobserved(_Run(self, input, _reading(self, kwargs)), chunks)
 
 
 def _observing() -> bool:
@@ -146,14 +146,26 @@ async def _aobserved(run: _Run, chunks: Any) -> AsyncIterator[Any]:
 _END = object()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """How the chunks of a stream are to be read."""
+
+    modes: tuple[str, ...] = ("values",)
+    several: bool = False
+    """Whether chunks carry their mode, because a list of modes was asked for."""
+    subgraphs: bool = False
+    typed: bool = False
+    """Whether chunks are LangGraph's typed parts (version "v2")."""
+
+
 class _Run:
     """One trial while the program runs it."""
 
-    def __init__(self, graph: Any, value: Any, mode: Any) -> None:
+    def __init__(self, graph: Any, value: Any, reading: _Reading | None = None) -> None:
         self.output: Any = None
         self._graph = graph
         self._input = value
-        self._mode = mode
+        self._reading = reading or _Reading()
         self._paused = False
         self._recorder: TrialRecorder | None = None
         self._session: Session | None = None
@@ -187,12 +199,12 @@ class _Run:
 
     def see(self, chunk: Any) -> None:
         """Reads the state off a stream, as far as the program asked for it."""
-        mode, payload = _part(chunk, self._mode)
+        mode, payload = _part(chunk, self._reading)
         if isinstance(payload, dict) and INTERRUPT in payload:
             self._paused = True
         if mode == "values":
             self.output = payload
-        elif mode == "updates" and isinstance(payload, dict) and not _has(self._mode, "values"):
+        elif mode == "updates" and isinstance(payload, dict) and "values" not in self._reading.modes:
             self._add(cast("dict[str, Any]", payload))
 
     def _add(self, updates: dict[str, Any]) -> None:
@@ -212,17 +224,15 @@ class _Run:
             self.output = None
 
     def _tell(self, recorder: TrialRecorder, error: BaseException | None) -> None:
-        output = self.output
-        interrupts = output.get(INTERRUPT) if isinstance(output, dict) else getattr(output, "interrupts", ())
-        paused = (
-            self._paused or bool(interrupts) or any(event.status == "paused" for event in recorder.events)
-        )
-        if isinstance(output, dict):
-            output = {key: value for key, value in cast("dict[str, Any]", output).items() if key != INTERRUPT}
-        elif hasattr(output, "interrupts"):
-            output = cast("Any", output).value
+        output, interrupted = _split(self.output)
+        asked = any(event.status == "paused" for event in recorder.events)
         seen = Observed(
-            recorder=recorder, graph=self._graph, input=self._input, output=output, error=error, paused=paused
+            recorder=recorder,
+            graph=self._graph,
+            input=self._input,
+            output=output,
+            error=error,
+            paused=self._paused or interrupted or asked,
         )
         for listener in list(_listener):
             try:
@@ -231,31 +241,32 @@ class _Run:
                 logging.getLogger("gapless").exception("a run was not recorded")
 
 
-def _mode(graph: Any, kwargs: dict[str, Any]) -> Any:
-    """How the chunks of this stream are to be read."""
-    modes = kwargs.get("stream_mode") or graph.stream_mode
-    return {
-        "modes": modes,
-        "subgraphs": bool(kwargs.get("subgraphs")),
-        "version": kwargs.get("version", "v1"),
-    }
+def _split(output: Any) -> tuple[Any, bool]:
+    """The state in what a graph returned, and whether it returned because of an interrupt."""
+    if isinstance(output, dict):
+        state = cast("dict[str, Any]", output)
+        return {key: value for key, value in state.items() if key != INTERRUPT}, bool(state.get(INTERRUPT))
+    if hasattr(output, "interrupts"):  # LangGraph's typed result (version "v2")
+        return output.value, bool(output.interrupts)
+    return output, False
 
 
-def _has(mode: Any, name: str) -> bool:
-    modes: Any = mode["modes"]
-    return name == modes if isinstance(modes, str) else name in modes
+def _reading(graph: Any, kwargs: dict[str, Any]) -> _Reading:
+    modes: Any = kwargs.get("stream_mode") or graph.stream_mode
+    several = not isinstance(modes, str)
+    return _Reading(
+        modes=tuple(modes) if several else (modes,),
+        several=several,
+        subgraphs=bool(kwargs.get("subgraphs")),
+        typed=kwargs.get("version") == "v2",
+    )
 
 
-def _part(chunk: Any, mode: Any) -> tuple[str | None, Any]:
+def _part(chunk: Any, how: _Reading) -> tuple[str | None, Any]:
     """The mode and payload of a chunk; (None, None) for a subgraph's."""
-    if mode["version"] == "v2":
+    if how.typed:
         return (None, None) if chunk.get("ns") else (chunk.get("type"), chunk.get("data"))
-    parts: list[Any] = [chunk]
-    several = not isinstance(mode["modes"], str)
-    if several or mode["subgraphs"]:
-        parts = list(chunk)
-    if mode["subgraphs"]:
-        if parts[0]:
-            return None, None
-        parts = parts[1:]
-    return (parts[0], parts[1]) if several else (mode["modes"], parts[0])
+    parts: list[Any] = list(chunk) if how.several or how.subgraphs else [chunk]
+    if how.subgraphs and parts.pop(0):
+        return None, None
+    return (parts[0], parts[1]) if how.several else (how.modes[0], parts[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -48,9 +49,7 @@ class Kept(Runnable[Any, Any]):
 
 def _only(graph: Any, node: str, kept: Kept) -> Any:
     alone = {"bound": kept, "writers": [], "error_handler_node": None, "cache_policy": None}
-    start = private.ChannelWrite(
-        [private.ChannelWriteTupleEntry(mapper=lambda state: _writes(graph, node, state))]
-    )
+    start = private.ChannelWrite([private.ChannelWriteTupleEntry(mapper=partial(_writes, graph, node))])
     return Pregel(
         nodes={
             START: private.PregelNode(channels=START, triggers=[START], writers=[start]),

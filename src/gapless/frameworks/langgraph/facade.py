@@ -116,7 +116,7 @@ def facade(bound: Any, door: Door) -> Any:
     """What stands in for `bound`: of its class, with its attributes, wherever that class can be extended."""
     original = unwrap(bound)
     if isinstance(original, (RunnableSequence, private.RunnableSeq)):
-        return _padded(cast("list[Runnable[Any, Any]]", list(original.steps)), door)
+        return _padded(list(original.steps), door)
     return _stand_in(original, door)
 
 
@@ -131,9 +131,9 @@ def unwrap(bound: Any) -> Any:
 def _stand_in(original: Any, door: Door) -> Any:
     stand_in = object.__new__(_class_for(type(original)))
     if not isinstance(original, BaseModel):
-        stand_in.__dict__.update(getattr(original, "__dict__", {}))
-    stand_in.__dict__["gapless_inner"] = original
-    stand_in.__dict__["gapless_door"] = door
+        vars(stand_in).update(vars(original))
+    stand_in.gapless_inner = original
+    stand_in.gapless_door = door
     return stand_in
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 # pyright: reportPrivateUsage=false, reportPrivateImportUsage=false
+from typing import Any
+
 from langgraph._internal._constants import (
     CONFIG_KEY_CHECKPOINT_MAP,
     CONFIG_KEY_CHECKPOINTER,
@@ -34,7 +36,14 @@ __all__ = [
     "PregelNode",
     "RunnableCallable",
     "RunnableSeq",
+    "routes_of",
 ]
+
+
+def routes_of(branch: BranchSpec) -> tuple[Any, Any]:
+    """The functions, sync and async, by which a conditional edge decides and writes."""
+    return branch._route, branch._aroute
+
 
 BRANCH_TO = "branch:to:{}"
 """Channel that starts a node."""

@@ -94,7 +94,7 @@ def _record_writer(writer: Any, name: str, place: Place) -> Any:
     )
     routed = branch._replace(path=facade(path, door))
     recorded = copy.copy(writer)  # keeps the writes it declares for drawings
-    recorded.func, recorded.afunc = routed._route, routed._aroute
+    recorded.func, recorded.afunc = private.routes_of(routed)
     return recorded
 
 
