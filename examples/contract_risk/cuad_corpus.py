@@ -1,0 +1,174 @@
+"""Real contracts with expert labels (CUAD), cut into the units that retrieval is judged by.
+
+One contract is one collection. Its units are windows of 150 words; a window is gold for a category when it overlaps a
+clause that the experts labelled with that category. The rules are spelled out so that others reach the same figures.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from contract_risk.cuad_categories import CATEGORIES
+from gapless import UsageError
+from gapless.retrievers.dense import Part, sentences
+
+WINDOW_WORDS = 150
+_SHORTEST_LABEL = 20
+_OMITTED = "<omitted>"
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """One contract and what the experts found in it."""
+
+    number: int
+    """Position in the file, from 0."""
+    name: str
+    windows: tuple[str, ...]
+    """Its text, 150 words each, the last one shorter."""
+    parts: tuple[Part, ...]
+    """Its sentences, each with the windows it lies in."""
+    gold: dict[str, frozenset[int]]
+    """Category -> gold windows, empty when the contract has no such clause; a category whose labels are nowhere in the
+    text is missing."""
+
+    @property
+    def half(self) -> int:
+        """0 (tune) or 1 (test): settings are chosen on 0; what is fitted on one half judges the other."""
+        return hashlib.sha256(self.name.encode("utf-8")).digest()[0] % 2
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """All contracts, and the categories that are asked about."""
+
+    contracts: tuple[Contract, ...]
+    descriptions: dict[str, str]
+    """Category -> the question that CUAD's authors gave their annotators."""
+
+    def pairs(self) -> Iterator[tuple[Contract, str, frozenset[int]]]:
+        """Every question that can be judged: contract, category, gold windows."""
+        for contract in self.contracts:
+            for category, gold in contract.gold.items():
+                yield contract, category, gold
+
+    def contract(self, name: str) -> Contract:
+        """The contract of that name.
+
+        Raises:
+            UsageError: There is none.
+        """
+        for contract in self.contracts:
+            if contract.name == name:
+                return contract
+        raise UsageError(f"no contract is named {name!r}; the folder holds {len(self.contracts)} others.")
+
+
+def load(directory: Path) -> Corpus:
+    """Reads contracts.jsonl, master_clauses.jsonl and category_descriptions.csv.
+
+    Raises:
+        UsageError: A file is missing or is not in CUAD's form, with the place.
+    """
+    descriptions = _descriptions(directory / "category_descriptions.csv")
+    rows = {record["name"]: record["row"] for record in _records(directory / "master_clauses.jsonl", "row")}
+    contracts: list[Contract] = []
+    for number, record in enumerate(_records(directory / "contracts.jsonl", "text")):
+        name = record["name"]
+        if name not in rows:
+            raise UsageError(f"{directory / 'master_clauses.jsonl'}: no row for the contract {name!r}.")
+        contracts.append(_contract(number, name, record["text"], rows[name]))
+    return Corpus(contracts=tuple(contracts), descriptions=descriptions)
+
+
+def _contract(number: int, name: str, text: str, row: dict[str, Any]) -> Contract:
+    words = text.split()
+    windows = tuple(" ".join(words[at : at + WINDOW_WORDS]) for at in range(0, len(words), WINDOW_WORDS))
+    gold: dict[str, frozenset[int]] = {}
+    for category in CATEGORIES:
+        found = _gold(windows, _labels(name, category, row))
+        if found is not None:
+            gold[category] = found
+    return Contract(number=number, name=name, windows=windows, parts=_parts(text), gold=gold)
+
+
+def _gold(windows: tuple[str, ...], labels: list[str]) -> frozenset[int] | None:
+    """The windows that overlap a labelled clause; None when there are labels and none of them is in the text."""
+    solid = ["".join(window.split()) for window in windows]
+    ends = list(accumulate(len(window) for window in solid))
+    flat = "".join(solid)
+    gold: set[int] = set()
+    for label in labels:
+        for piece in label.split(_OMITTED):
+            wanted = "".join(piece.split())
+            start = flat.find(wanted)
+            if len(wanted) >= _SHORTEST_LABEL and start >= 0:
+                stop = start + len(wanted)
+                gold.update(at for at, end in enumerate(ends) if start < end and end - len(solid[at]) < stop)
+    return None if labels and not gold else frozenset(gold)
+
+
+def _parts(text: str) -> tuple[Part, ...]:
+    parts: list[Part] = []
+    word = 0
+    for sentence in sentences(text):
+        last = word + len(sentence.split()) - 1
+        parts.append(Part(sentence, tuple(range(word // WINDOW_WORDS, last // WINDOW_WORDS + 1))))
+        word = last + 1
+    return tuple(parts)
+
+
+def _labels(name: str, category: str, row: dict[str, Any]) -> list[str]:
+    cell = row.get(category)
+    try:
+        labels = ast.literal_eval(cell) if isinstance(cell, str) else None
+    except (ValueError, SyntaxError):
+        labels = None
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise UsageError(
+            f"master_clauses.jsonl, contract {name!r}, column {category!r}: a list of clauses was expected, got {str(cell)[:80]!r}."
+        )
+    return labels
+
+
+def _descriptions(path: Path) -> dict[str, str]:
+    known = {category.lower(): category for category in CATEGORIES}
+    found: dict[str, str] = {}
+    for row in csv.reader(_text(path).splitlines()):
+        name = row[0].removeprefix("Category:").strip().lower() if len(row) > 1 else ""
+        if name in known:
+            found[known[name]] = row[1].removeprefix("Description:").strip()
+    if missing := [name for name in known.values() if name not in found]:
+        raise UsageError(f"{path}: no description of {', '.join(missing)}.")
+    return found
+
+
+def _records(path: Path, field: str) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(_text(path).split("\n"), start=1):
+        if line.strip():
+            try:
+                record = json.loads(line)
+                if not isinstance(record["name"], str) or not record[field]:
+                    raise KeyError(field)
+            except (ValueError, KeyError, TypeError) as error:
+                raise UsageError(
+                    f'{path}:{number}: expected {{"name": ..., "{field}": ...}}: {error}.'
+                ) from error
+            yield record
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{path}: cannot be read: {error}. A CUAD folder holds contracts.jsonl, master_clauses.jsonl and category_descriptions.csv."
+        ) from error
