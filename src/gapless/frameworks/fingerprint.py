@@ -144,16 +144,20 @@ class CodeReader:
         return file is None or not str(Path(file).resolve()).startswith(_LIBRARIES)
 
 
-@functools.lru_cache(maxsize=256)
 def _definitions(module: str) -> dict[str, list[ast.stmt]]:
     """Top-level name -> the statements that bind it."""
     file = getattr(sys.modules.get(module), "__file__", None)
     if file is None or not file.endswith(".py"):
         return {}
     try:
-        tree = ast.parse(Path(file).read_text(encoding="utf-8"))
+        return _parsed(file, Path(file).stat().st_mtime_ns)
     except (OSError, SyntaxError, ValueError):
         return {}
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(file: str, changed_ns: int) -> dict[str, list[ast.stmt]]:
+    tree = ast.parse(Path(file).read_text(encoding="utf-8"))
     names: dict[str, list[ast.stmt]] = {}
     for statement in _statements(tree.body):
         for name in _bound_names(statement):

@@ -59,7 +59,7 @@ def _watch(send: Any) -> Any:
         except BaseException as error:
             pending.end(error=error)
             raise
-        pending.end(_answer(response))
+        pending.end(_answer(response, streamed=bool(kwargs.get("stream"))))
         return response
 
     cast("Any", watched).gapless = True
@@ -76,7 +76,7 @@ def _watch_async(send: Any) -> Any:
         except BaseException as error:
             pending.end(error=error)
             raise
-        pending.end(_answer(response))
+        pending.end(_answer(response, streamed=bool(kwargs.get("stream"))))
         return response
 
     cast("Any", watched).gapless = True
@@ -97,12 +97,9 @@ def _begin(request: httpx.Request) -> PendingCall | None:
     return begin_call("http", name, {"method": request.method, "url": str(url), "body": body})
 
 
-def _answer(response: httpx.Response) -> dict[str, Any]:
-    try:
-        body = _body(response.content)
-    except httpx.ResponseNotRead:  # a stream belongs to whoever reads it
-        body = None
-    return {"status": response.status_code, "body": body}
+def _answer(response: httpx.Response, *, streamed: bool) -> dict[str, Any]:
+    # a stream belongs to whoever reads it
+    return {"status": response.status_code, "body": None if streamed else _body(response.content)}
 
 
 def _body(content: bytes) -> Any:

@@ -48,7 +48,13 @@ class Kept(Runnable[Any, Any]):
 
 
 def _only(graph: Any, node: str, kept: Kept) -> Any:
-    alone = {"bound": kept, "writers": [], "error_handler_node": None, "cache_policy": None}
+    # a writer that writes nothing: with none at all, LangGraph would not run the node in its own context
+    alone = {
+        "bound": kept,
+        "writers": [private.ChannelWrite([])],
+        "error_handler_node": None,
+        "cache_policy": None,
+    }
     start = private.ChannelWrite([private.ChannelWriteTupleEntry(mapper=partial(_writes, graph, node))])
     return Pregel(
         nodes={

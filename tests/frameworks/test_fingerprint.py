@@ -1,0 +1,126 @@
+"""A fingerprint stays the same in every process, and changes with the code a workflow reaches."""
+
+import importlib
+import itertools
+import os
+import subprocess
+import sys
+
+import pytest
+
+from gapless.frameworks.target import load
+
+APP = """
+from langgraph.graph import StateGraph, START
+from langchain_core.prompts import ChatPromptTemplate
+import helpers
+from helpers import clean as tidy
+
+PROMPT = "Answer shortly"
+LIMIT = 3
+CACHE = {"a": object(), "b": {1, 2, 3}}
+chat = ChatPromptTemplate.from_messages([("user", "{query}")])
+
+def unrelated():
+    return 1
+
+def shorten(text):
+    return text[:LIMIT]
+
+def make(suffix):
+    def node(state):
+        return {"answer": tidy(shorten(PROMPT)) + suffix + helpers.sign()}
+    return node
+
+def route(state):
+    return "b"
+
+class Callable:
+    def __call__(self, state):
+        return {}
+
+def build():
+    graph = StateGraph(dict)
+    graph.add_node("a", make("!"))
+    graph.add_node("b", lambda state: chat.invoke(state))
+    graph.add_node("c", Callable())
+    graph.add_edge(START, "a")
+    graph.add_conditional_edges("a", route, ["b", "c"])
+    return graph.compile()
+
+graph = build()
+"""
+HELPERS = """
+def clean(text):
+    return text.strip()
+
+def sign():
+    return mark()
+
+def mark():
+    return "s"
+"""
+PROBE = "from gapless.frameworks.target import load; print(load('app.py:graph').fingerprint)"
+
+
+@pytest.fixture
+def printed(tmp_path, monkeypatch):
+    """The fingerprint of a version of the program."""
+    versions = itertools.count()
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    def take(app=APP, helpers=HELPERS):
+        for name in ("app", "helpers"):
+            sys.modules.pop(name, None)
+        folder = tmp_path / str(next(versions))
+        folder.mkdir()
+        (folder / "app.py").write_text(app)
+        (folder / "helpers.py").write_text(helpers)
+        importlib.invalidate_caches()
+        return load("app.py:graph", root=folder).fingerprint
+
+    yield take
+    for name in ("app", "helpers"):
+        sys.modules.pop(name, None)
+
+
+def test_it_is_the_same_in_every_process(tmp_path, printed):
+    here = printed()
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", PROBE]
+        done = subprocess.run(
+            command, cwd=tmp_path / "0", env=environment, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.strip() == here
+
+
+def test_it_ignores_comments_and_code_that_is_not_reached(printed):
+    first = printed()
+    assert printed() == first
+    assert printed(APP.replace("def shorten(text):", "# why\n\n\ndef shorten(text):  # short")) == first
+    assert printed(APP.replace("return 1", "return 2")) == first
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"Answer shortly"', '"Answer at length"'),
+        ("LIMIT = 3", "LIMIT = 4"),
+        ("text[:LIMIT]", "text[LIMIT:]"),
+        ('make("!")', 'make("?")'),
+        ('return "b"', 'return "c"'),
+        ("lambda state: chat", "lambda state: 1 or chat"),
+        ("return {}\n", "return None\n"),
+        ('"user", "{query}"', '"system", "{query}"'),
+        ('["b", "c"])', '["b", "c", "a"])'),
+    ],
+)
+def test_it_changes_with_what_the_steps_reach(printed, old, new):
+    assert old in APP
+    assert printed(APP.replace(old, new)) != printed()
+
+
+def test_it_follows_imports_into_the_programs_own_modules(printed):
+    assert printed(helpers=HELPERS.replace("text.strip()", "text.lstrip()")) != printed()
+    assert printed(helpers=HELPERS.replace('return "s"', 'return "t"')) != printed()
