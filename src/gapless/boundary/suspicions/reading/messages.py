@@ -72,8 +72,8 @@ def fresh(messages: list[dict[str, Any]], before: list[dict[str, Any]]) -> list[
     """The messages that a step added: some steps return the whole conversation, some only what is new."""
     if before and len(messages) >= len(before) and messages[: len(before)] == before:
         return messages[len(before) :]
-    known = {message.get("id") for message in before} - {None}
-    return [message for message in messages if message.get("id") not in known]
+    known = {message["id"] for message in before if isinstance(message.get("id"), str)}
+    return [message for message in messages if str(message.get("id")) not in known]
 
 
 def text_of(message: dict[str, Any]) -> str:
@@ -91,7 +91,8 @@ def text_of(message: dict[str, Any]) -> str:
 def tool_calls(message: dict[str, Any]) -> dict[str, ToolCall]:
     """The calls that a model asked for in a message, by call id."""
     calls: dict[str, ToolCall] = {}
-    for place, call in enumerate(cast("list[Any]", message.get("tool_calls") or [])):
+    asked = message.get("tool_calls")
+    for place, call in enumerate(cast("list[Any]", asked) if isinstance(asked, list) else ()):
         if isinstance(call, dict):
             found = cast("dict[str, Any]", call)
             calls[str(found.get("id") or place)] = _tool_call(found)
@@ -100,8 +101,11 @@ def tool_calls(message: dict[str, Any]) -> dict[str, ToolCall]:
 
 def is_cut(message: dict[str, Any]) -> bool:
     """Whether the model stopped because it ran out of tokens."""
-    about = cast("dict[str, Any]", message.get("response_metadata") or {})
-    return about.get("finish_reason") in _CUT_REASONS or about.get("stop_reason") in _CUT_REASONS
+    about = message.get("response_metadata")
+    if not isinstance(about, dict):
+        return False
+    reasons = cast("dict[str, Any]", about)
+    return any(str(reasons.get(key)) in _CUT_REASONS for key in ("finish_reason", "stop_reason"))
 
 
 def _tool_call(call: dict[str, Any]) -> ToolCall:
