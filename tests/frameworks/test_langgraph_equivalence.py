@@ -1,16 +1,20 @@
 """A recorded graph behaves as the bare one: the same graphs, driven in every way LangGraph has, compared."""
 
+import asyncio
 import operator
 import re
 from contextlib import nullcontext
 from typing import Annotated
 
 import pytest
+from langgraph.cache.memory import InMemoryCache
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.errors import NodeTimeoutError
+from langgraph.func import entrypoint, task
 from langgraph.graph import START, StateGraph
-from langgraph.types import Command, Send, interrupt
+from langgraph.types import CachePolicy, Command, Send, interrupt
 from typing_extensions import TypedDict
 
 from gapless.boundary.session import Session, current_session
@@ -293,3 +297,66 @@ def test_breakpoints(graphs, kind):
             return [graph.invoke(QUESTION, config), graph.get_state(config).next, graph.invoke(None, config)]
 
     assert normal(drive(Recording("bare"))) == normal(drive(Recording(kind)))
+
+
+@pytest.mark.parametrize("kind", ["idle", "session"])
+async def test_a_functional_workflow(kind):
+    def make():
+        @task
+        def double(x):
+            return x * 2
+
+        @entrypoint(checkpointer=InMemorySaver())
+        def flow(x):
+            return [double(x).result(), interrupt("go on?")]
+
+        return flow
+
+    async def drive(how):
+        with how:
+            graph = make() if how.kind == "bare" else record(make())
+            config = {"configurable": {"thread_id": "t"}}
+            first = list(graph.stream(3, config, stream_mode=["updates", "tasks"]))
+            return [first, await graph.ainvoke(Command(resume="yes"), config)]
+
+    assert normal(await drive(Recording("bare"))) == normal(await drive(Recording(kind)))
+
+
+def test_a_cached_node_is_cached_for_the_bare_and_the_recorded_graph_alike(graphs):
+    calls = []
+
+    def slow(state):
+        calls.append(1)
+        return {"log": ["slow"]}
+
+    graph = StateGraph(State)
+    graph.add_node("slow", slow, cache_policy=CachePolicy())
+    graph.add_edge(START, "slow")
+    compiled = graph.compile(cache=InMemoryCache())
+    results = [compiled.invoke(QUESTION), record(compiled).invoke(QUESTION), compiled.invoke(QUESTION)]
+    assert calls == [1]
+    assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_nodes_timeout_still_holds(kind):
+    async def slow(state):
+        await asyncio.sleep(5)
+
+    graph = StateGraph(State)
+    graph.add_node("slow", slow, timeout=0.02)
+    graph.add_edge(START, "slow")
+    how = Recording(kind)
+    with how:
+        recorded = how.make(lambda: graph).with_config(tags=["copied"])
+        with pytest.raises(NodeTimeoutError):
+            await recorded.ainvoke(QUESTION)
+
+
+def test_nodes_that_sync_code_cannot_run_still_say_so():
+    async def only_async(state):
+        return {}
+
+    graph = record(chain(("only_async", only_async)).compile())
+    with pytest.raises(TypeError, match="No synchronous function"):
+        graph.invoke(QUESTION)

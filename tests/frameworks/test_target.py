@@ -99,6 +99,13 @@ def test_an_adapted_workflow_is_taken_as_it_is():
     assert adapt(workflow) is workflow
 
 
+def test_a_function_with_a_default_is_a_workflow_if_it_makes_none():
+    def answer(question="?"):
+        return question
+
+    assert adapt(answer).shape.only_route() == ("answer",)
+
+
 def test_without_langgraph_the_extra_is_named(monkeypatch):
     from gapless.frameworks.langgraph import record
 

@@ -11,7 +11,8 @@ from typing import Any, cast
 import httpx
 
 from gapless.frameworks.calls import PendingCall, begin_call
-from gapless.trace.recorder import current_step
+from gapless.records.value import omitted
+from gapless.trace.recorder import MAX_PAYLOAD_BYTES, current_step
 
 _SECRETS = ("key", "token", "secret", "password", "signature", "sig", "auth", "credential")
 _TEXT_LIMIT = 65_536
@@ -105,6 +106,8 @@ def _answer(response: httpx.Response, *, streamed: bool) -> dict[str, Any]:
 def _body(content: bytes) -> Any:
     if not content:
         return None
+    if len(content) > MAX_PAYLOAD_BYTES:
+        return omitted(f"larger than {MAX_PAYLOAD_BYTES} bytes", len(content))
     try:
         return json.loads(content)
     except ValueError:

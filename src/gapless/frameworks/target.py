@@ -81,11 +81,14 @@ def adapt(
     ):
         return cast("Adapted", value)
     made = _make(str(name), value) if _is_factory(value) else value
-    for library, reference in ADAPTERS.values():
-        if library in sys.modules:
-            adopted = _resolve(reference)(made, target=str(name), settings=steps or {}, home=home)
-            if adopted is not None:
-                return cast("Adapted", adopted)
+    # a function whose arguments all have defaults may make a workflow or be one
+    candidates = [made] if made is value or not inspect.signature(value).parameters else [made, value]
+    for candidate in candidates:
+        for library, reference in ADAPTERS.values():
+            if library in sys.modules:
+                adopted = _resolve(reference)(candidate, target=str(name), settings=steps or {}, home=home)
+                if adopted is not None:
+                    return cast("Adapted", adopted)
     raise InvalidTarget(
         f"{name}: {type(made).__name__} is nothing gapless can run. Name a LangGraph graph, a LangChain runnable, "
         "a function of one case's input, or a function without arguments that returns one of these."

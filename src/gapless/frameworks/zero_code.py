@@ -43,7 +43,7 @@ def install(on_trial: OnTrial) -> Generator[None]:
 
     Return values, streams and exceptions stay what they were. `on_trial` is called when a run has ended, in the thread
     it ended in; what it raises is logged and never reaches the program. Undone on exit: graphs compiled inside go on
-    working, unrecorded.
+    working, unrecorded. Graphs made with `@entrypoint`, and graphs compiled before, are not seen.
 
     Raises:
         MissingExtra: LangGraph is not installed.
