@@ -42,7 +42,7 @@ _PLACES = {
     "step": "gapless.frameworks.function",
 }
 
-__all__ = [  # noqa: RUF022  # one alphabet, capitals first, as `sorted` has it
+__all__ = [
     "BoundaryError",
     "Case",
     "CheckContext",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from gapless.cli.live import progress
+
+if TYPE_CHECKING:
+    from gapless.operations.benchmark import ComponentRate
 
 
 @click.command(
@@ -56,7 +61,7 @@ def command(
     return 0 if done.complete else 130
 
 
-def _line(row: object) -> str:
+def _line(row: ComponentRate) -> str:
     rate = row.rate
     point = "-" if rate.point is None else f"{100 * rate.point:5.1f} %"
     between = "" if rate.low is None or rate.high is None else f"({100 * rate.low:.1f}-{100 * rate.high:.1f})"

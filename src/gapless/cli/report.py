@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from gapless.cli.show import show
+from gapless.records.measurement import Measurement
 
 
 @click.command("report", epilog="Example: gapless report --html report.html")
@@ -28,7 +29,7 @@ def command(measurement: str | None, list_all: bool, html: str | None, as_json: 
     show(report, as_json=as_json, html=html)
 
 
-def _list(measurements: list[object], as_json: bool) -> None:
+def _list(measurements: list[Measurement], as_json: bool) -> None:
     import msgspec
 
     if as_json:

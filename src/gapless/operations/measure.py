@@ -14,6 +14,7 @@ from gapless.operations.open import open_store, open_suite, open_workflow
 from gapless.operations.progress import Progress, Stop, Tell, silent
 from gapless.records.measurement import Measurement, resume_key
 from gapless.records.suite import Suite
+from gapless.records.trial import Outcome
 from gapless.records.ulid import new_ulid
 from gapless.settings import Place, Settings, locate
 
@@ -238,7 +239,9 @@ class _Teller:
         self, tell: Tell, store: Store, measurement: Measurement, *, before: int, total: int, restarted: int
     ) -> None:
         self._tell = tell
-        self._outcomes = Counter(run.outcome for run in store.runs(measurement.id)) if before else Counter()
+        self._outcomes: Counter[Outcome] = Counter()
+        if before:
+            self._outcomes.update(run.outcome for run in store.runs(measurement.id))
         self._before = before
         self._total = total
         self._restarted = restarted

@@ -75,8 +75,8 @@ def _execute(file: Path, arguments: Sequence[str]) -> int:
                 return done.code or 0
             print(done.code, file=sys.stderr)  # noqa: T201  # what the interpreter itself would do
             return 1
-        except Exception:
-            sys.excepthook(*sys.exc_info())
+        except Exception as error:
+            sys.excepthook(type(error), error, error.__traceback__)
             return 1
     return 0
 
