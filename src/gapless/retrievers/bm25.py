@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -62,6 +63,8 @@ def _build(tokens: list[list[str]], k1: float, b: float) -> Any:
         word: at for at, word in enumerate(dict.fromkeys(word for words in tokens for word in words))
     }
     ids = [[vocabulary[word] for word in words] for words in tokens]
+    # it sets its own logger to DEBUG, which would reach the screen of every program that configures logging
+    logging.getLogger("bm25s").setLevel(logging.WARNING)
     # bm25s defaults to single precision, in which near ties change order from one machine to another
     index = bm25s.BM25(k1=k1, b=b, method="lucene", dtype="float64")
     index.index((ids, vocabulary), show_progress=False)

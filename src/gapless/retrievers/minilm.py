@@ -88,9 +88,10 @@ def _batches(lengths: Sequence[int]) -> list[list[int]]:
 
 def _graph() -> Path:
     path = cache.folder() / "models" / _GRAPH
-    with cache.alone(path):
-        if not path.is_file():
-            cache.publish(path, _build)
+    if not path.is_file():
+        with cache.alone(path):
+            if not path.is_file():  # another process may have built it while we waited
+                cache.publish(path, _build)
     return path
 
 

