@@ -7,8 +7,11 @@ import subprocess
 import sys
 
 import pytest
+from langchain.agents import create_agent
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.tools import tool
 
-from gapless.frameworks.target import load
+from gapless.frameworks.target import adapt, load
 
 APP = """
 from langgraph.graph import StateGraph, START
@@ -124,3 +127,22 @@ def test_it_changes_with_what_the_steps_reach(printed, old, new):
 def test_it_follows_imports_into_the_programs_own_modules(printed):
     assert printed(helpers=HELPERS.replace("text.strip()", "text.lstrip()")) != printed()
     assert printed(helpers=HELPERS.replace('return "s"', 'return "t"')) != printed()
+
+
+def test_an_agents_prompt_and_tools_count():
+    def fingerprint(prompt, *tools):
+        model = GenericFakeChatModel(messages=iter([]))
+        return adapt(create_agent(model, list(tools), system_prompt=prompt)).fingerprint
+
+    @tool
+    def weather(city: str) -> str:
+        """Weather of a city."""
+        return city
+
+    @tool("weather", description="Weather of a town.")
+    def described(city: str) -> str:
+        return city
+
+    assert fingerprint("short", weather) == fingerprint("short", weather)
+    several = {fingerprint("short", weather), fingerprint("long", weather), fingerprint("short", described)}
+    assert len(several) == 3

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from gapless.errors import InvalidTarget, MissingExtra
+from gapless.errors import InvalidTarget, MissingExtra, UsageError
 from gapless.frameworks.target import adapt, load
 
 GRAPH = """
@@ -112,3 +112,11 @@ def test_without_langgraph_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "langgraph.graph", None)
     with pytest.raises(MissingExtra, match=r"pip install 'gapless\[langgraph\]'"):
         record(object())
+
+
+def test_a_version_of_langgraph_that_cannot_be_recorded_is_named(monkeypatch):
+    from gapless.frameworks.langgraph import need
+
+    monkeypatch.setitem(sys.modules, "gapless.frameworks.langgraph.private", None)
+    with pytest.raises(UsageError, match=r"LangGraph 1\..* cannot be recorded"):
+        need()

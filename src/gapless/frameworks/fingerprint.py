@@ -91,10 +91,10 @@ class CodeReader:
             return [function]
         if not self._define(function.__module__, function.__qualname__) and self._own(function.__module__):
             self._compiled(function)
-        cells = function.__closure__ or ()
-        return (
-            [cell.cell_contents for cell in cells if _filled(cell)] if self._own(function.__module__) else []
-        )
+        # a framework's closures count as well: an agent keeps the user's prompt and model in them
+        if not self._own(function.__module__) and function.__module__.partition(".")[0] not in _FRAMEWORKS:
+            return []
+        return [cell.cell_contents for cell in function.__closure__ or () if _filled(cell)]
 
     def _define(self, module: str, qualname: str) -> bool:
         """Adds a top-level definition; False when its source cannot be read, and then its name alone counts."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
-from gapless.errors import MissingExtra
+from gapless.errors import MissingExtra, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,8 +57,21 @@ def fingerprint(graph: CompiledStateGraph[Any, Any, Any, Any], home: str | None 
 
 
 def need() -> None:
-    """Makes sure that LangGraph is installed."""
+    """Makes sure that LangGraph is installed, in a version that can be recorded.
+
+    Raises:
+        MissingExtra: It is not installed.
+        UsageError: This version lacks something that recording rests on.
+    """
     try:
         import langgraph.graph  # noqa: F401  # pyright: ignore[reportUnusedImport]
     except ImportError as error:
         raise MissingExtra("Recording a LangGraph workflow", "langgraph") from error
+    try:
+        import gapless.frameworks.langgraph.private  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    except ImportError as error:
+        version = importlib.metadata.version("langgraph")
+        raise UsageError(
+            f"LangGraph {version} cannot be recorded: {error}. Install one that is known to work: "
+            "pip install 'langgraph>=1.2,<1.3'"
+        ) from error
