@@ -146,10 +146,18 @@ def nested_subgraphs():
     )
 
 
+class Log(TypedDict):
+    log: Annotated[list, operator.add]
+
+
 def sent_subgraphs():
-    return build(
-        {"sub": inner()}, [], [(START, lambda s: [Send("sub", {"query": q}) for q in "xy"], ["sub"])]
-    )
+    sub = StateGraph(State, output_schema=Log)
+    sub.add_node("one", lambda state: {"log": [state["query"]]})
+    sub.add_node("two", says("two"))
+    sub.add_edge(START, "one")
+    sub.add_edge("one", "two")
+    send = [Send("sub", {"query": q}) for q in "xy"]
+    return build({"sub": sub.compile()}, [], [(START, lambda state: send, ["sub"])])
 
 
 def parent_command():
