@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 
 def observed(record: dict[str, Any]) -> ObservedTrial:
     """A tau-bench trajectory as the crossings of a two-step graph: agent and tools, state {"messages": [...]}."""
-    messages = [m for m in record["traj"] if m["role"] != "system"]
+    messages = record["traj"]
     events: list[ObservedEvent] = []
     for place, message in enumerate(messages):
         step = {"assistant": "agent", "tool": "tools"}.get(message["role"])
@@ -70,8 +70,22 @@ def test_what_is_empty_by_design_is_never_flagged() -> None:
 
 def test_what_fires_is_printed_and_stays_defensible(capsys: pytest.CaptureFixture[str]) -> None:
     table = Counter((named, one.check) for _, named, _, one in flags())
+    flagged = {trial for trial, *_ in flags()}
     with capsys.disabled():
-        print("\n  fires, by tool or step (200 trials)")
+        print(f"\n  fires, by tool or step ({len(flagged)} of 200 trials)")
         for (named, check), count in sorted(table.items()):
             print(f"    {named:32} {check:20} {count:4}")
-    assert table
+    assert len(flagged) <= 30
+    assert {check for _, check in table} <= {
+        "errors-ignored",
+        "empty-result",
+        "no-progress",
+        "ungrounded-figure",
+    }
+
+
+def test_an_error_that_the_agent_mended_or_told_is_not_flagged() -> None:
+    """73 errors in 36 episodes: the agent corrects most of its calls, or tells the customer. Three it buries."""
+    ignored = {trial for trial, _, _, one in flags() if one.check == "errors-ignored"}
+    assert 1 <= len(ignored) <= 6
+    assert "task-9#2" in ignored, "seven failing bookings in a row, and the episode ends without a word"

@@ -7,6 +7,7 @@ from typing import Any
 
 from gapless.boundary.schemas import DeclaredSchema
 from gapless.boundary.suspicions.base import ObservedTrial
+from gapless.boundary.suspicions.grounding import judged_texts
 from gapless.boundary.suspicions.no_progress import repeated_calls
 from gapless.boundary.suspicions.normal import Normal, Source
 from gapless.boundary.suspicions.partial_result import signs
@@ -40,6 +41,7 @@ def _learn_story(normal: Normal, story: Story) -> None:
         _learn_source(normal.sources.setdefault(name, Source()), results)
     for result in repeated_calls(story):
         normal.sources.setdefault(result.source, Source()).repeated += 1
+    _learn_figures(normal, story)
     for step, retries in retries_by_step(story).items():
         counts = normal.retries.setdefault(step, {})
         kept = min(retries, MAX_RETRIES)
@@ -58,3 +60,13 @@ def _learn_source(source: Source, results: list[Result]) -> None:
     places.fold_into(source.places)
     for mark in marks:
         source.marks[mark] = source.marks.get(mark, 0) + 1
+
+
+def _learn_figures(normal: Normal, story: Story) -> None:
+    judged: dict[str, bool] = {}
+    for result, loose in judged_texts(story):
+        judged[result.source] = judged.get(result.source, True) and not loose
+    for name, grounded in judged.items():
+        source = normal.sources.setdefault(name, Source())
+        source.figured += 1
+        source.grounded += grounded

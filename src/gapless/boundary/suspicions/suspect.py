@@ -11,6 +11,7 @@ from gapless.boundary.suspicions import (
     partial_result,
     retry_storm,
     schema_breach,
+    ungrounded_figure,
 )
 from gapless.boundary.suspicions.base import ObservedTrial
 from gapless.boundary.suspicions.normal import Normal
@@ -24,6 +25,7 @@ CHECKS: dict[str, Callable[[Story, Normal], Iterator[tuple[int, str]]]] = {
         empty_result,
         partial_result,
         schema_breach,
+        ungrounded_figure,
         no_progress,
         retry_storm,
     )
