@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from contract_risk.cuad_categories import CATEGORIES
 from contract_risk.cuad_corpus import Contract, Corpus, load
 from contract_risk.cuad_decision import Judges
-from contract_risk.cuad_figures import figures, recall_table
+from contract_risk.cuad_figures import figures, recall_table, summary
 from contract_risk.cuad_search import ARMS, EVIDENCE, Search, formulations
 from gapless import Case, CheckSpec, Suite, UsageError, Verdict
 
@@ -32,6 +32,7 @@ __all__ = [
     "planned_path",
     "recall_table",
     "suite",
+    "summary",
     "workflow",
 ]
 

@@ -60,6 +60,31 @@ def figures(directory: Path, arm: str) -> list[dict[str, Any]]:
     ]
 
 
+def summary(directory: Path, arm: str) -> dict[str, str]:
+    """The same in a few lines for people: name -> figures."""
+    table = recall_table(directory, arm)
+    whole = table["all"]
+    depths = "/".join(str(k) for k in DEPTHS)
+    return {
+        "pairs": f"{whole['answerable']} answerable, {whole['unanswerable']} unanswerable",
+        f"recall@{depths}": " ".join(_shown(value) for value in whole["recall"].values()),
+        f"hit@{depths}": " ".join(_shown(value) for value in whole["hit"].values()),
+        "hit@5 where settings were chosen / elsewhere": " / ".join(
+            _shown(table[part]["hit"][EVIDENCE]) for part in ("tune", "test")
+        ),
+        "AUROC of the top score, answerable / all": " / ".join(
+            _shown(whole[name]) for name in ("auroc_answerable", "auroc_all")
+        ),
+        "agent right, answerable / unanswerable / balanced": " / ".join(
+            _shown(whole[f"success_{name}"]) for name in ("answerable", "unanswerable", "balanced")
+        ),
+    }
+
+
+def _shown(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4f}"
+
+
 def _ask(corpus: Corpus, arm: str) -> list[Asked]:
     search = Search(corpus, arm)
     judges = Judges(corpus, search)

@@ -221,6 +221,14 @@ def test_the_rule_balances_both_errors() -> None:
     assert rule.judge("rare", {"words": 30.0})[1] == pytest.approx(1, abs=1e-3)
 
 
+def test_figures_are_rows_and_lines(folder: Path) -> None:
+    rows = {row["figure"]: row for row in cuad.figures(folder, "bm25")}
+    assert (rows["answerable"]["all"], rows["unanswerable"]["all"]) == (12, 116)
+    assert rows["recall@20"]["all"] == 1
+    assert rows["hit@5"]["tune"] is not None
+    assert cuad.summary(folder, "bm25")["pairs"] == "12 answerable, 116 unanswerable"
+
+
 @needs_real
 def test_word_search_reproduces_the_reference_figures() -> None:
     table = cuad.recall_table(REAL, "bm25")["all"]
@@ -230,7 +238,6 @@ def test_word_search_reproduces_the_reference_figures() -> None:
     assert recall == [0.3025, 0.5162, 0.6105, 0.7369, 0.8446]
     assert hit == [0.5411, 0.7374, 0.8064, 0.8886, 0.9496]
     assert [round(table[name], 3) for name in ("auroc_answerable", "auroc_all")] == [0.568, 0.672]
-    assert {row["figure"] for row in cuad.figures(REAL, "bm25")} >= {"recall@5", "success_balanced"}
 
 
 @pytest.mark.full

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SIZE = 384
 MAX_TOKENS = 256
-_BATCH_TOKENS = 4096
+_BATCH_TOKENS = 1024  # fits the caches: 4096 costs a quarter more CPU
 _GRAPH = "minilm-l6-v2.1.onnx"  # raise the last number when bert.build changes
 
 
