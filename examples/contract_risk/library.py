@@ -1,0 +1,80 @@
+"""The contracts as a search engine: BM25 and sentence embeddings over every passage, fused; embeddings kept on disk."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from typing import Any
+
+from contract_risk.corpus import Corpus, Passage
+from gapless.retrievers.base import Document, Hit
+from gapless.retrievers.bm25 import Bm25
+from gapless.retrievers.dense import Dense
+from gapless.retrievers.hybrid import Hybrid
+from gapless.retrievers.minilm import MiniLM
+from gapless.retrievers.remembering import Remembering
+
+TOPICS = (
+    "minimum purchase commitment of the customer, annual spend",
+    "payment of invoices, due within days",
+    "late delivery, penalties and damages for delay, maximum",
+    "limitation of liability, total aggregate liability of the supplier",
+    "term of the agreement and date of renewal",
+    "termination and notice of non-renewal in days",
+    "amendment: changes to a section of the agreement",
+)
+"""What the question about financial risk has to look up."""
+
+DEPTH = 10
+"""Passages read for each topic, all suppliers together."""
+
+
+class Library:
+    """Search over one corpus. Loading takes a second, or some more when the corpus was never embedded before."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self.corpus = corpus
+        self._engine: Hybrid | None = None
+        self._lock = threading.Lock()
+
+    def look_up(self, supplier: str, name: str) -> list[dict[str, Any]]:
+        """The supplier's passages that the topics find, best first.
+
+        Args:
+            supplier: Whose contracts; passages of others are dropped.
+            name: As the contracts write it: it is part of every query.
+        """
+        found: dict[str, Hit] = {}
+        for topic in TOPICS:
+            for hit in self._search(f"{name} {topic}"):
+                mine = hit.metadata["passage"].supplier == supplier
+                if mine and (hit.id not in found or found[hit.id].score < hit.score):
+                    found[hit.id] = hit
+        return [_item(hit) for hit in sorted(found.values(), key=lambda hit: -hit.score)]
+
+    def _search(self, query: str) -> list[Hit]:
+        with self._lock:  # one search at a time: more at once only crowd the cores
+            if self._engine is None:
+                self._engine = _engine(self.corpus)
+            return self._engine.search(query, DEPTH)
+
+
+def _item(hit: Hit) -> dict[str, Any]:
+    passage: Passage = hit.metadata["passage"]
+    return {**passage.item(), "score": round(hit.score, 6), "ranks": dict(hit.ranks)}
+
+
+def _engine(corpus: Corpus) -> Hybrid:
+    documents = [_document(passage) for passage in corpus.passages]
+    return Hybrid({"words": Bm25(documents), "meaning": Dense(documents, _embedder())})
+
+
+def _document(passage: Passage) -> Document:
+    return Document(
+        id=passage.id, text=passage.text, indexed_at=passage.indexed_at, metadata={"passage": passage}
+    )
+
+
+@functools.cache
+def _embedder() -> Remembering:
+    return Remembering(MiniLM.load(threads=2), "minilm")

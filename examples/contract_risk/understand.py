@@ -1,0 +1,47 @@
+"""Which supplier a question is about: the register's names against the question's words, spelling mistakes allowed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from difflib import SequenceMatcher
+from typing import Any
+
+_FORMS = {"ltd", "gmbh", "inc", "bv", "sa"}
+_WORD = re.compile(r"[A-Za-z]+")
+LIKE = 0.86
+"""How alike a name and the question's words must be, 0 to 1."""
+CLEAR = 0.03
+"""How much better the best name must be than the next one."""
+
+
+def understand(question: str, register: Mapping[str, str]) -> dict[str, Any]:
+    """The supplier that is asked about.
+
+    Args:
+        question: As somebody typed it.
+        register: Supplier id -> legal name.
+
+    Returns:
+        `supplier` and `name`, or None for both; `candidates`, the ids that came into question.
+    """
+    words = [word for word in _WORD.findall(question.lower()) if word != "s"]
+    likeness = {supplier: _likeness(_core(name), words) for supplier, name in register.items()}
+    best = max(likeness.values(), default=0.0)
+    candidates = [supplier for supplier, like in likeness.items() if like >= LIKE and like > best - CLEAR]
+    # "Harlow Logistics Services" contains "Harlow Logistics": the longer name explains more of the question
+    longest = max((len(_core(register[supplier])) for supplier in candidates), default=0)
+    candidates = [supplier for supplier in candidates if len(_core(register[supplier])) == longest]
+    if len(candidates) != 1:
+        return {"supplier": None, "name": None, "candidates": candidates}
+    return {"supplier": candidates[0], "name": register[candidates[0]], "candidates": candidates}
+
+
+def _core(name: str) -> list[str]:
+    return [word for word in _WORD.findall(name.lower()) if word not in _FORMS]
+
+
+def _likeness(name: list[str], words: list[str]) -> float:
+    text = " ".join(name)
+    windows = [" ".join(words[at : at + len(name)]) for at in range(max(1, len(words) - len(name) + 1))]
+    return max(SequenceMatcher(None, text, window, autojunk=False).ratio() for window in windows)
