@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Any, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -134,35 +134,36 @@ def _tidy_rule(rule: Any) -> Any:
 
 
 def _check_keys(value: Any, kind: Any, where: str) -> None:
-    """Walks plain data beside the records it is to become, and stops at the first key that they do not have."""
-    record = _record_in(kind)
-    if record is not None and isinstance(value, Mapping):
-        hints = get_type_hints(record)
+    """Walks plain data beside the types it is to become, and stops at the first key or word that they do not have."""
+    record = _part_of(kind, lambda part: isinstance(part, type) and issubclass(part, Record))
+    table = _part_of(kind, lambda part: get_origin(part) is dict)
+    words = _part_of(kind, lambda part: get_origin(part) is Literal)
+    if isinstance(value, Mapping) and (record or table):
+        hints = get_type_hints(record) if record else {}
         for key, inner in cast("Mapping[str, Any]", value).items():
-            if key not in hints:
-                raise InvalidSettings(f"{where}: {unknown_key(key, list(hints))}")
-            _check_keys(inner, hints[key], f"{where}, {key}" if not isinstance(inner, list) else where)
+            if record and key not in hints:
+                raise InvalidSettings(f"{where}: unknown key {_or_what(key, list(hints))}")
+            inner_kind = hints[key] if record else get_args(table)[1]
+            _check_keys(inner, inner_kind, where if isinstance(inner, list) else f"{where}, {key}")
     elif isinstance(value, list):
-        label = "rule" if _record_in(_item_of(kind)) is Rule else "tool call"
+        label = "rule" if _item_of(kind) is Rule else "tool call"
         for number, item in enumerate(cast("list[Any]", value)):
             named = f" ({item['name']})" if isinstance(item, Mapping) and "name" in item else ""
             _check_keys(item, _item_of(kind), f"{where}, {label} {number}{named}")
+    elif isinstance(value, str) and words and value not in get_args(words):
+        raise InvalidSettings(f"{where}: unknown value {_or_what(value, list(get_args(words)))}")
 
 
-def unknown_key(key: str, allowed: list[str]) -> str:
-    """The sentence about a key that is not allowed, with the one that was probably meant."""
-    near = difflib.get_close_matches(str(key), allowed, n=1)
+def _or_what(word: str, allowed: list[str]) -> str:
+    near = difflib.get_close_matches(str(word), allowed, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"unknown key {key!r}.{hint} Allowed: {', '.join(allowed)}."
+    return f"{word!r}.{hint} Allowed: {', '.join(allowed)}."
 
 
-def _record_in(kind: Any) -> type[Record] | None:
-    if isinstance(kind, type) and get_origin(kind) is None:
-        return kind if issubclass(kind, Record) else None
-    if get_origin(kind) in (Union, UnionType):
-        found = [_record_in(part) for part in get_args(kind)]
-        return next((record for record in found if record is not None), None)
-    return None
+def _part_of(kind: Any, wanted: Callable[[Any], bool]) -> Any:
+    """The type itself, or the first member of a union, that is wanted."""
+    parts = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    return next((part for part in parts if wanted(part)), None)
 
 
 def _item_of(kind: Any) -> Any:
