@@ -1,0 +1,44 @@
+"""The report for machines: `gapless.report/1`, every key written out, floats in full precision."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from gapless.records.report import Report
+
+SCHEMA = "gapless.report/1"
+
+
+def render(report: Report) -> str:
+    """The report as JSON text. Absent numbers are null, with their reason beside them."""
+    return json.dumps(as_builtins(report), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def as_builtins(report: Report) -> dict[str, Any]:
+    """The report as plain data, with defaults written out."""
+    return {"schema": SCHEMA, **_plain(report)}
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of `gapless.report/1`, which docs/report.schema.json publishes."""
+    body = msgspec.json.schema(Report)
+    report = body["$defs"]["Report"]
+    report["properties"] = {"schema": {"const": SCHEMA}, **report["properties"]}
+    for definition in body["$defs"].values():
+        if definition.get("type") == "object":
+            definition["required"] = list(definition.get("properties", {}))  # every key is written out
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": SCHEMA, **body}
+
+
+def _plain(value: Any) -> Any:
+    # Records leave defaults out when they are stored; a report is read by people's own code, which needs every key.
+    if isinstance(value, msgspec.Struct):
+        return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return value
