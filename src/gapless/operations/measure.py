@@ -107,6 +107,7 @@ async def measure_into(
 ) -> Measured:
     """Runs every trial that is not in the store yet, and what depends on all of them."""
     from gapless.evals.suite import validate_against
+    from gapless.frameworks.layers import learn_shape
     from gapless.operations.suspect import suspect_all
     from gapless.stores.lock import exclusive
 
@@ -120,6 +121,8 @@ async def measure_into(
         measurement, complete = await _run(
             store, runner, cases, measurement, settings, ask, tell, stop or Stop()
         )
+        learnt = learn_shape(measurement.shape, store.records(measurement.id))
+        measurement = store.update(msgspec.structs.replace(measurement, shape=learnt))
         if complete and measurement.finished_at is None:
             measurement = store.finish(measurement)
         suspect_all(store, measurement)

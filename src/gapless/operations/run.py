@@ -53,6 +53,7 @@ def run_program(store: Store, file: Path, arguments: Sequence[str], place: Place
         UsageError: There is no such file.
         MissingExtra: LangGraph is not installed.
     """
+    from gapless.frameworks.layers import learn_shape
     from gapless.frameworks.zero_code import install
     from gapless.operations.suspect import suspect_all
 
@@ -62,7 +63,8 @@ def run_program(store: Store, file: Path, arguments: Sequence[str], place: Place
     with install(keeper.keep):
         code = _execute(file, arguments)
     for measurement in keeper.measurements:
-        suspect_all(store, measurement)
+        learnt = learn_shape(measurement.shape, store.records(measurement.id))
+        suspect_all(store, store.update(msgspec.structs.replace(measurement, shape=learnt)))
     return Ran(exit_code=code, measurements=tuple(keeper.measurements), trials=keeper.count)
 
 

@@ -116,12 +116,15 @@ class Store:
             _update(connection, total)
             return total, lost
 
+    def update(self, measurement: Measurement) -> Measurement:
+        """Writes what was learnt about a measurement since it began."""
+        with translated(self.url), self._writing.begin() as connection:
+            _update(connection, measurement)
+        return measurement
+
     def finish(self, measurement: Measurement) -> Measurement:
         """Marks a measurement complete."""
-        done = msgspec.structs.replace(measurement, finished_at=time.time())
-        with translated(self.url), self._writing.begin() as connection:
-            _update(connection, done)
-        return done
+        return self.update(msgspec.structs.replace(measurement, finished_at=time.time()))
 
     def measurements(self) -> list[Measurement]:
         """All measurements, newest first."""
