@@ -277,3 +277,23 @@ def test_the_fusion_constant_is_the_best_on_the_tuning_half() -> None:
                 shares.append(len(gold & found) / len(gold))
         recall[k0] = float(np.mean(shares))
     assert max(recall, key=lambda k0: recall[k0]) == cuad_search.K0
+
+
+async def test_measured_trials_agree_with_the_figures(folder: Path) -> None:
+    from gapless.evals.judge import Judge
+    from gapless.evals.plan import Planned
+    from gapless.evals.trial import Conditions, run_trial
+    from gapless.frameworks.target import adapt
+
+    runner = adapt(cuad.workflow(folder, "bm25"), target="cuad")
+    judge = Judge(runner.shape)
+    right: dict[str, list[bool]] = {"yes": [], "no": []}
+    for case in cuad.suite(folder).cases:
+        record = (await run_trial(runner, Planned(case, 0), Conditions(), judge)).record
+        assert record.outcome in ("correct", "wrong")
+        assert (record.blame in ("retrieve", "decide")) == (record.outcome == "wrong")
+        assert record.path[:3] == ("understand", "retrieve", "decide")
+        right[case.slice["answerable"]].append(record.outcome == "correct")
+    table = cuad.recall_table(folder, "bm25")["all"]
+    assert np.mean(right["yes"]) == pytest.approx(table["success_answerable"])
+    assert np.mean(right["no"]) == pytest.approx(table["success_unanswerable"])
