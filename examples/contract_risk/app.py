@@ -108,7 +108,11 @@ class Agent:
         return {"draft": written.text}
 
     async def human_review(self, state: State) -> State:
-        shown = {"question": state["question"], "candidates": state.get("candidates", []), "draft": state.get("draft")}
+        shown = {
+            "question": state["question"],
+            "candidates": state.get("candidates", []),
+            "draft": state.get("draft"),
+        }
         return {"draft": interrupt(shown)}
 
     async def deliver(self, state: State) -> State:
@@ -138,7 +142,9 @@ def graph(agent: Agent, *, checkpointer: Any = None) -> CompiledStateGraph[Any, 
     steps = StateGraph(State)
     # what a step works with is part of its metadata: another corpus or another model is another workflow
     steps.add_node("understand", agent.understand, metadata={"layer": "orchestration"})
-    steps.add_node("retrieve", agent.retrieve, metadata={"layer": "context", "corpus": agent.library.corpus.digest})
+    steps.add_node(
+        "retrieve", agent.retrieve, metadata={"layer": "context", "corpus": agent.library.corpus.digest}
+    )
     steps.add_node("extract", agent.extract, metadata={"layer": "context"})
     steps.add_node("assess", agent.assess, metadata={"layer": "tool"})
     steps.add_node("draft", agent.draft, metadata={"layer": "model", "model": agent.model.endpoint.identity})

@@ -152,7 +152,11 @@ def _names(count: int, random: Random) -> list[tuple[str, str | None]]:
     """Names and the namesake of each: two of three suppliers have one."""
     names: list[tuple[str, str | None]] = []
     for at in range(count):
-        root = _ROOTS[at % len(_ROOTS)] if at < len(_ROOTS) else f"{_ROOTS[at % len(_ROOTS)]} {_ROOTS[at // len(_ROOTS)]}"
+        root = (
+            _ROOTS[at % len(_ROOTS)]
+            if at < len(_ROOTS)
+            else f"{_ROOTS[at % len(_ROOTS)]} {_ROOTS[at // len(_ROOTS)]}"
+        )
         trade, near = random.choice(_TRADES)
         form = random.choice(_FORMS)
         first = f"{root} {trade} {form}"
@@ -178,7 +182,9 @@ def _supplier(name: str, twin: str | None, random: Random) -> Supplier:
     if random.random() < 0.05:
         return who  # registered, but nothing is on file
     values = _values(random)
-    absent = random.sample(("cap", "commitment", "payment_days", "penalty"), 1) if random.random() < 0.2 else []
+    absent = (
+        random.sample(("cap", "commitment", "payment_days", "penalty"), 1) if random.random() < 0.2 else []
+    )
     master = _Master(who, values, absent, random)
     return master.amended()
 
@@ -188,7 +194,11 @@ def _values(random: Random) -> dict[str, Any]:
     return {
         "commitment": commitment,
         "penalty": penalty,
-        "cap": int((commitment + penalty) * random.choice([random.uniform(0.4, 0.95), random.uniform(1.1, 3.0)])) // 1000 * 1000,
+        "cap": int(
+            (commitment + penalty) * random.choice([random.uniform(0.4, 0.95), random.uniform(1.1, 3.0)])
+        )
+        // 1000
+        * 1000,
         "payment_days": random.choice([14, 30, 40, 60, 75, 90]),
         "notice_days": random.choice([30, 60, 90, 120, 180]),
         "renewal": (dt.date(2027, 6, 1) + dt.timedelta(days=random.randrange(0, 540))).isoformat(),
@@ -203,7 +213,9 @@ class _Master:
         self.signed = dt.date(2023, random.randrange(1, 13), random.randrange(1, 28))
         self.present = [topic for topic in FIELDS if topic not in absent]
         self.titles = {topic: random.choice(titles) for topic, titles in _TITLES.items()}
-        self.numbers = {topic: str(at) for at, topic in enumerate((s for s in _SECTIONS if s not in absent), start=1)}
+        self.numbers = {
+            topic: str(at) for at, topic in enumerate((s for s in _SECTIONS if s not in absent), start=1)
+        }
         self.written = {topic: self._figure(topic, values[topic]) for topic in self.present}
         sections = [topic for topic in _SECTIONS if topic not in absent]
         self.passages = [self._section(topic, self.written.get(topic, "")) for topic in sections]
@@ -212,7 +224,9 @@ class _Master:
         for passage in self.passages:
             if passage.topic in restated:
                 before = self._figure(passage.topic, self._other(passage.topic))
-                self.older[passage.id] = replace(self._section(passage.topic, before), indexed_at=INDEXED_BEFORE)
+                self.older[passage.id] = replace(
+                    self._section(passage.topic, before), indexed_at=INDEXED_BEFORE
+                )
 
     def amended(self) -> Supplier:
         """The supplier with its amendments, and what is true after them."""
@@ -221,7 +235,9 @@ class _Master:
         topics = self.random.sample(self.present, count)
         for number, topic in enumerate(topics, start=1):
             truth[topic] = self._amend(number, topic, truth[topic])
-        if truth.get("cap") is not None and truth["cap"] == truth.get("commitment", 0) + truth.get("penalty", 0):
+        if truth.get("cap") is not None and truth["cap"] == truth.get("commitment", 0) + truth.get(
+            "penalty", 0
+        ):
             raise AssertionError(f"{self.who.id}: cap equals exposure; choose another seed")
         return replace(self.who, truth=truth, passages=tuple(self.passages), older=self.older)
 
@@ -234,16 +250,28 @@ class _Master:
             kind = "replace"
         clause = wording.CLAUSES[topic](self.random, figure, self.who.currency)
         text = {
-            "replace": f"Section {section} of the Agreement is deleted and replaced by the following: \"{clause}\"",
-            "swap": f"In Section {section} of the Agreement ({self.titles[topic]}) the words \"{self.written[topic]}\" are replaced by \"{figure}\".",
-            "future": f"With effect from 1 January 2029, Section {section} of the Agreement is replaced by the following: \"{clause}\"",
+            "replace": f'Section {section} of the Agreement is deleted and replaced by the following: "{clause}"',
+            "swap": f'In Section {section} of the Agreement ({self.titles[topic]}) the words "{self.written[topic]}" are replaced by "{figure}".',
+            "future": f'With effect from 1 January 2029, Section {section} of the Agreement is replaced by the following: "{clause}"',
         }
         if kind == "scale":
-            percent, said = self.random.choice([(10, "increased by 10 per cent"), (20, "raised by 20 %"), (100, "doubled")])
-            text["scale"] = f"The amount stated in Section {section} of the Agreement ({self.titles[topic]}) is {said}."
+            percent, said = self.random.choice(
+                [(10, "increased by 10 per cent"), (20, "raised by 20 %"), (100, "doubled")]
+            )
+            text["scale"] = (
+                f"The amount stated in Section {section} of the Agreement ({self.titles[topic]}) is {said}."
+            )
             new = value * (100 + percent) // 100
         signed = dt.date(2025, 12, 1) + dt.timedelta(days=90 * number + self.random.randrange(0, 60))
-        passage = self._passage(f"amendment-{number}", f"Amendment No. {number}", signed, "1", f"Changes to Section {section}", text[kind], topic)
+        passage = self._passage(
+            f"amendment-{number}",
+            f"Amendment No. {number}",
+            signed,
+            "1",
+            f"Changes to Section {section}",
+            text[kind],
+            topic,
+        )
         self.passages.append(passage)
         base = next(p for p in self.passages if p.topic == topic and p.document == "agreement")
         self.older[passage.id] = replace(self.older.get(base.id, base), indexed_at=INDEXED_BEFORE)
@@ -253,9 +281,13 @@ class _Master:
         clause = wording.CLAUSES.get(topic) or wording.OTHERS[topic]
         text = clause(self.random, figure, self.who.currency)
         title = self.titles.get(topic, topic)
-        return self._passage("agreement", "Supply Agreement", self.signed, self.numbers[topic], title, text, topic)
+        return self._passage(
+            "agreement", "Supply Agreement", self.signed, self.numbers[topic], title, text, topic
+        )
 
-    def _passage(self, document: str, called: str, signed: dt.date, section: str, title: str, text: str, topic: str) -> Passage:  # noqa: PLR0913
+    def _passage(
+        self, document: str, called: str, signed: dt.date, section: str, title: str, text: str, topic: str
+    ) -> Passage:
         heading = f"{self.who.name}, {called} of {signed.day} {signed:%B %Y}, Section {section}: {title}."
         return Passage(
             id=f"{self.who.id}/{document}/{section}",

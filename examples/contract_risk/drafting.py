@@ -86,6 +86,12 @@ def grammar(name: str, findings: Sequence[Finding]) -> str:
     )
 
 
+def reference(name: str, findings: Sequence[Finding]) -> str:
+    """A right summary in the form of the worked examples; the model is free to write another."""
+    first, *rest = (finding["text"] for finding in findings) if findings else ("",)
+    return f"For {name}, the {first}. " + " ".join(f"The {said}." for said in rest) if first else ""
+
+
 def _task(name: str, findings: Sequence[str]) -> str:
     lines = "\n".join(f"- {finding}" for finding in findings)
     return f"Supplier: {name}\nFindings:\n{lines}\nSummarize the financial risk."

@@ -154,7 +154,9 @@ def _date(found: re.Match[str]) -> dt.date:
         day, month, year = found["dotted"].split(".")
         return dt.date(int(year), int(month), int(day))
     month = found["month"] or found["month2"]
-    return dt.date(int(found["year"] or found["year2"]), _MONTHS.index(month) + 1, int(found["day"] or found["day2"]))
+    return dt.date(
+        int(found["year"] or found["year2"]), _MONTHS.index(month) + 1, int(found["day"] or found["day2"])
+    )
 
 
 def _first_amount(text: str) -> int | None:
@@ -178,7 +180,9 @@ _CUES = {
     "commitment": _cue(r"purchase|spend|commit", r"single order|forecast|penalt|liabilit", _first_amount),
     "penalty": _cue(r"delay|penalt|late", r"less than|liabilit|insurance", _first_amount),
     "cap": _cue(r"liabilit", r"insurance|loss of data|each event", _first_amount),
-    "payment_days": _cue(r"\bpay(?:able|ment)?\b.*\bdays\b", r"discount|disputed within|interest", _first_days),
+    "payment_days": _cue(
+        r"\bpay(?:able|ment)?\b.*\bdays\b", r"discount|disputed within|interest", _first_days
+    ),
     "notice_days": _cue(r"(?=.*notice)(?=.*(?:renew|term ends))", r"remedied", _first_days),
     "renewal": _cue(r"renews|term ends|extended on", r"into force", _first_date),
 }

@@ -57,7 +57,8 @@ def date(random: Random, day: dt.date) -> str:
     """A date as contracts write it."""
     month = f"{day:%B}"
     return random.choice(
-        [f"{day.day} {month} {day.year}"] * 2 + [f"{month} {day.day}, {day.year}", f"{day:%d.%m.%Y}", day.isoformat()]
+        [f"{day.day} {month} {day.year}"] * 2
+        + [f"{month} {day.day}, {day.year}", f"{day:%d.%m.%Y}", day.isoformat()]
     )
 
 
@@ -122,7 +123,7 @@ def penalty(random: Random, figure: str, currency: str) -> str:
     return f"{main} {aside}"
 
 
-def payment(random: Random, figure: str, currency: str) -> str:  # noqa: ARG001 - the shape all clauses share
+def payment(random: Random, figure: str, currency: str) -> str:
     """The payment clause."""
     main = random.choice(
         [
@@ -141,7 +142,7 @@ def payment(random: Random, figure: str, currency: str) -> str:  # noqa: ARG001 
     return f"{main} {aside}" if random.random() < 0.6 else f"{aside} {main}"
 
 
-def notice(random: Random, figure: str, currency: str) -> str:  # noqa: ARG001
+def notice(random: Random, figure: str, currency: str) -> str:
     """The termination clause."""
     main = random.choice(
         [
@@ -160,7 +161,7 @@ def notice(random: Random, figure: str, currency: str) -> str:  # noqa: ARG001
     return f"{main} {aside}" if random.random() < 0.6 else f"{aside} {main}"
 
 
-def renewal(random: Random, figure: str, currency: str) -> str:  # noqa: ARG001
+def renewal(random: Random, figure: str, currency: str) -> str:
     """The term clause."""
     main = random.choice(
         [
@@ -189,11 +190,23 @@ CLAUSES: dict[str, Clause] = {
 }
 
 OTHERS: dict[str, Clause] = {
-    "Scope": lambda _r, _f, _c: "The Supplier delivers the Products listed in Schedule 1 to the sites named there.",
-    "Prices": lambda r, _f, c: f"Prices are fixed for each contract year. Freight is charged at {c} {r.randrange(20, 90) * 10:,} a consignment.",
-    "Insurance": lambda r, _f, c: f"The Supplier maintains product liability insurance of at least {c} {r.randrange(2, 11) * 1_000_000:,} for each claim and shows proof within 30 days of a request.",
-    "Confidentiality": lambda _r, _f, _c: "Each party keeps the other's information confidential for 5 years after the end of this Agreement.",
-    "Audit": lambda r, _f, _c: f"The Customer may audit the Supplier's records on {r.choice([10, 15, 20])} days' notice, once a year.",
-    "Governing law": lambda r, _f, _c: f"This Agreement is governed by the laws of {r.choice(['England and Wales', 'Germany', 'the State of New York', 'the Netherlands'])}.",
+    "Scope": lambda _r, _f, _c: (
+        "The Supplier delivers the Products listed in Schedule 1 to the sites named there."
+    ),
+    "Prices": lambda r, _f, c: (
+        f"Prices are fixed for each contract year. Freight is charged at {c} {r.randrange(20, 90) * 10:,} a consignment."
+    ),
+    "Insurance": lambda r, _f, c: (
+        f"The Supplier maintains product liability insurance of at least {c} {r.randrange(2, 11) * 1_000_000:,} for each claim and shows proof within 30 days of a request."
+    ),
+    "Confidentiality": lambda _r, _f, _c: (
+        "Each party keeps the other's information confidential for 5 years after the end of this Agreement."
+    ),
+    "Audit": lambda r, _f, _c: (
+        f"The Customer may audit the Supplier's records on {r.choice([10, 15, 20])} days' notice, once a year."
+    ),
+    "Governing law": lambda r, _f, _c: (
+        f"This Agreement is governed by the laws of {r.choice(['England and Wales', 'Germany', 'the State of New York', 'the Netherlands'])}."
+    ),
 }
 """Sections that say nothing about the question."""

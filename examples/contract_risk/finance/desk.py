@@ -40,7 +40,9 @@ class Desk:
         session = await self._open()
         try:
             return await session.call(facts)
-        except ConnectionError:  # the server died, possibly while another trial was using it: the tool changes nothing
+        except (
+            ConnectionError
+        ):  # the server died, possibly while another trial was using it: the tool changes nothing
             await self._drop(session)
             return await (await self._open()).call(facts)
 
@@ -91,7 +93,9 @@ class _Session:
             answer = asked.result()
         except MCPError as error:
             if "timed out" in str(error):
-                raise TimeoutError(f"the finance server did not answer within {_ANSWER_WITHIN_S:g} s") from error
+                raise TimeoutError(
+                    f"the finance server did not answer within {_ANSWER_WITHIN_S:g} s"
+                ) from error
             raise ConnectionError(f"the finance server is gone: {error}") from error
         finally:
             asked.cancel()
@@ -117,7 +121,9 @@ class _Session:
                 self._client = client
                 self._opened.set_result(None)
                 await self._ending.wait()
-        except Exception as error:  # told to whoever waits for the start; later calls see that the task has ended
+        except (
+            Exception
+        ) as error:  # told to whoever waits for the start; later calls see that the task has ended
             if not self._opened.done():
                 self._opened.set_exception(error)
 

@@ -18,7 +18,9 @@ class Facts(BaseModel):
 
     currency: str | None = Field(default=None, description="ISO 4217 code, such as USD")
     commitment: int | None = Field(default=None, ge=0, description="Minimum purchase in a contract year")
-    penalty: int | None = Field(default=None, ge=0, description="Most that late delivery can cost in a contract year")
+    penalty: int | None = Field(
+        default=None, ge=0, description="Most that late delivery can cost in a contract year"
+    )
     cap: int | None = Field(default=None, ge=0, description="Most that the supplier is liable for in total")
     payment_days: int | None = Field(default=None, ge=0, description="Days after which an invoice is due")
     notice_days: int | None = Field(default=None, ge=0, description="Days of notice before renewal")
@@ -53,7 +55,9 @@ class Assessment(BaseModel):
 
 
 @server.tool(
-    annotations=ToolAnnotations(read_only_hint=True, idempotent_hint=True, destructive_hint=False, open_world_hint=False)
+    annotations=ToolAnnotations(
+        read_only_hint=True, idempotent_hint=True, destructive_hint=False, open_world_hint=False
+    )
 )
 def assess_supplier(facts: Facts) -> Assessment:
     """Assesses the financial risk of one supplier from the facts of its contracts."""

@@ -63,7 +63,9 @@ class Model:
     _servers: Servers | None = field(default=None, repr=False)
     _client: Any = field(default=None, repr=False)
 
-    async def write(self, messages: list[Message], *, grammar: str | None = None, tell: Told | None = None) -> Draft:
+    async def write(
+        self, messages: list[Message], *, grammar: str | None = None, tell: Told | None = None
+    ) -> Draft:
         """The model's answer; a known one is told in one piece.
 
         Raises:
@@ -90,12 +92,19 @@ class Model:
         import httpx
 
         if self._client is None:
-            self._client = httpx.AsyncClient(timeout=httpx.Timeout(_READ_WITHIN_S, connect=10.0), trust_env=False)
+            # A connection for each request: seconds pass between two, and a server may close an idle one just as it is used.
+            self._client = httpx.AsyncClient(
+                timeout=httpx.Timeout(_READ_WITHIN_S, connect=10.0),
+                limits=httpx.Limits(max_keepalive_connections=0),
+                trust_env=self.endpoint.url is not None,  # a proxy must not come between us and our own server
+            )
             BACKGROUND.at_end(self._client.aclose)
         headers = {"authorization": f"Bearer {self.endpoint.key}"} if self.endpoint.key else {}
         async with self._address() as url:
             try:
-                async with self._client.stream("POST", f"{url}/chat/completions", json=body, headers=headers) as answer:
+                async with self._client.stream(
+                    "POST", f"{url}/chat/completions", json=body, headers=headers
+                ) as answer:
                     if answer.status_code != httpx.codes.OK:
                         text = (await answer.aread()).decode(errors="replace")[:300]
                         raise EndpointError(f"{url} answered {answer.status_code}: {text}")
