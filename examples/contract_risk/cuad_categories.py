@@ -1,7 +1,7 @@
 """The sixteen categories of financial risk that are asked about, and how such a clause is usually worded.
 
-The wordings are made up from general knowledge of contracts, before the labels of any contract were read: a search for
-text finds more with the words of such a clause than with a lawyer's question about it.
+The wordings are made up from general knowledge of contracts, not taken from labelled clauses: a search for text finds
+more with the words of such a clause than with a lawyer's question about it.
 """
 
 from __future__ import annotations
