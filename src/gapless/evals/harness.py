@@ -51,10 +51,13 @@ class Harness(Generic[Unit, Result]):
         if not self._workers:
             return True
         try:
-            await asyncio.gather(*self._workers)
-        except BaseException:
+            ended, _ = await asyncio.wait(self._workers, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
             await self._cancel()
-            raise
+        for worker in ended:
+            # A worker that `stop` cancelled in its last moment may end as cancelled; that is no error.
+            if not worker.cancelled():
+                worker.result()
         return not self._stopping
 
     def stop(self) -> None:
