@@ -235,10 +235,6 @@ class _Master:
         topics = self.random.sample(self.present, count)
         for number, topic in enumerate(topics, start=1):
             truth[topic] = self._amend(number, topic, truth[topic])
-        if truth.get("cap") is not None and truth["cap"] == truth.get("commitment", 0) + truth.get(
-            "penalty", 0
-        ):
-            raise AssertionError(f"{self.who.id}: cap equals exposure; choose another seed")
         return replace(self.who, truth=truth, passages=tuple(self.passages), older=self.older)
 
     def _amend(self, number: int, topic: str, value: Any) -> Any:

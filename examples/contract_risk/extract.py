@@ -79,9 +79,10 @@ def extract(evidence: Sequence[Item]) -> dict[str, Any]:
         for name, value in _stated(_clause(item)).items():
             if name not in facts:
                 facts[name], sources[name] = value, item["id"]
+    sections = _sections(agreements, sources)  # before amendments become the sources
     amendments = [item for item in evidence if item["document"] != "agreement"]
     for item in sorted(amendments, key=lambda item: item["effective"]):
-        changed = _changes(item, facts, _sections(agreements, sources)) if _in_force(item) else {}
+        changed = _changes(item, facts, sections) if _in_force(item) else {}
         facts |= changed
         sources |= dict.fromkeys(changed, item["id"])
     currency = _currency(evidence)

@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 from contract_risk.corpus import Corpus, Passage
-from gapless.retrievers.base import Document, Hit
+from gapless.retrievers.base import Document, Hit, Retriever
 from gapless.retrievers.bm25 import Bm25
 from gapless.retrievers.dense import Dense
 from gapless.retrievers.hybrid import Hybrid
@@ -30,11 +30,17 @@ DEPTH = 10
 
 
 class Library:
-    """Search over one corpus. Loading takes a second, or some more when the corpus was never embedded before."""
+    """Search over one corpus.
 
-    def __init__(self, corpus: Corpus) -> None:
+    Args:
+        corpus: What is searched.
+        engine: How; when None, word search and embeddings fused, made at the first search. That takes a second, or some
+            more when the corpus was never embedded before.
+    """
+
+    def __init__(self, corpus: Corpus, engine: Retriever | None = None) -> None:
         self.corpus = corpus
-        self._engine: Hybrid | None = None
+        self._engine = engine
         self._lock = threading.Lock()
 
     def look_up(self, supplier: str, name: str) -> list[dict[str, Any]]:
@@ -65,14 +71,16 @@ def _item(hit: Hit) -> dict[str, Any]:
 
 
 def _engine(corpus: Corpus) -> Hybrid:
-    documents = [_document(passage) for passage in corpus.passages]
-    return Hybrid({"words": Bm25(documents), "meaning": Dense(documents, _embedder())})
+    found = documents(corpus)
+    return Hybrid({"words": Bm25(found), "meaning": Dense(found, _embedder())})
 
 
-def _document(passage: Passage) -> Document:
-    return Document(
-        id=passage.id, text=passage.text, indexed_at=passage.indexed_at, metadata={"passage": passage}
-    )
+def documents(corpus: Corpus) -> list[Document]:
+    """The passages as search engines take them."""
+    return [
+        Document(id=one.id, text=one.text, indexed_at=one.indexed_at, metadata={"passage": one})
+        for one in corpus.passages
+    ]
 
 
 @functools.cache
