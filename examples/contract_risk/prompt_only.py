@@ -26,10 +26,13 @@ Amendments in force change the agreement. If the contracts do not state one of t
 
 
 def build(
-    suppliers: int = SUPPLIERS, seed: int = SEED, endpoint: Endpoint | None = None
+    suppliers: int = SUPPLIERS,
+    seed: int = SEED,
+    endpoint: Endpoint | None = None,
+    model: Model | None = None,
 ) -> Callable[[str], Awaitable[dict[str, Any]]]:
     """One prompt as a workflow of one step."""
-    ask = functools.partial(_ask, generate(suppliers, seed), Model(endpoint or Endpoint.chosen()))
+    ask = functools.partial(_ask, generate(suppliers, seed), model or Model(endpoint or Endpoint.chosen()))
 
     @step(layer="model")
     async def prompt_only(question: str) -> dict[str, Any]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 ENTRY_POINTS = "gapless.demo"
 AGENT = "contract_risk"
+_PROMPTS = 12
+"""A prompt that holds whole contracts takes the embedded model some twelve seconds: a few have to do."""
 
 
 class Agent(Protocol):
@@ -40,6 +42,10 @@ class Agent(Protocol):
 
     def suite(self, cases: int) -> Suite:
         """The suite, frozen by seed."""
+        ...
+
+    def prompt_suite(self, cases: int) -> Suite:
+        """The same questions and end checks, for a workflow without steps."""
         ...
 
     def workflow(self) -> Any:
@@ -129,15 +135,15 @@ async def demo(agent: Agent, stage: Stage, *, cases: int, model: str | None = No
     )
     acts: list[Act] = []
     complete = rates.complete
-    for name, workflow, ask in (
-        ("clear weather", graph, Ask(condition="clear")),
-        ("weather", graph, Ask(condition="baseline", weather=agent.weather)),
-        ("one plain prompt", agent.prompt_only(), Ask(condition="prompt-only")),
+    for name, workflow, asked, ask in (
+        ("clear weather", graph, suite, Ask(condition="clear")),
+        ("weather", graph, suite, Ask(condition="baseline", weather=agent.weather)),
+        ("one plain prompt", agent.prompt_only(), agent.prompt_suite(min(cases, _PROMPTS)), Ask(condition="prompt-only")),
     ):
         if not complete:
             break
         stage.say(f"the workflow: {name}" if workflow is graph else name)
-        act, complete = await _act(stage, name, workflow, suite, ask)
+        act, complete = await _act(stage, name, workflow, asked, ask)
         acts.append(act)
     return Shown(acts=tuple(acts), benchmark=rates, notes=tuple(agent.notes()), complete=complete)
 
