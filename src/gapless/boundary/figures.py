@@ -141,24 +141,33 @@ def text_of(plain: Any) -> str:
 
 
 def _scan(text: str, *, least: int) -> tuple[list[Figure], str]:
-    """The figures, and the text without its dates. Number words up to `least` count only with a unit."""
+    """The figures, and the text without those written in digits. Number words up to `least` count only with a unit."""
     found = list(_words(text, least))
     if _HAS_DIGIT.search(text) is None:
         return found, ""
-    pieces, position = list[str](), 0
+    days: list[Figure] = []
     for date in dates(text):
         value, *also = map(Decimal, date.readings)
-        written = text[date.start : date.end]
-        found.append(Figure(value, "date", written, (date.start, date.end), None, tuple(also)))
-        pieces += [text[position : date.start], "\0" * len(written)]
-        position = date.end
-    rest = "".join(pieces) + text[position:]
+        span = (date.start, date.end)
+        days.append(Figure(value, "date", text[date.start : date.end], span, None, tuple(also)))
+    rest = _without(text, days)
+    sums: list[Figure] = []
     for amount in amounts(rest):
         kind: Kind = "percent" if amount.percent else "money" if amount.currency else "plain"
         written = text[amount.start : amount.end]
         span = (amount.start, amount.end)
-        found.append(Figure(amount.value, kind, written, span, amount.currency, amount.also))
-    return found, rest
+        sums.append(Figure(amount.value, kind, written, span, amount.currency, amount.also))
+    return [*found, *days, *sums], _without(rest, sums)
+
+
+def _without(text: str, found: list[Figure]) -> str:
+    """A text of the same length from which figures are taken out."""
+    pieces, position = list[str](), 0
+    for figure in found:
+        start, end = figure.span
+        pieces += [text[position:start], "\0" * (end - start)]
+        position = end
+    return "".join(pieces) + text[position:]
 
 
 def _words(text: str, least: int) -> Iterator[Figure]:

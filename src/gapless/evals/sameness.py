@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from gapless.evals.pointer import kind
 
-_MESSAGES = frozenset({"human", "ai", "AIMessageChunk", "tool", "system", "function", "chat"})
+_MESSAGES = ("human", "ai", "AIMessageChunk", "tool", "system", "function", "chat")
 _shortened = reprlib.Repr()
 _shortened.maxstring = _shortened.maxother = 120
 _shortened.maxdict = _shortened.maxlist = 6
@@ -83,11 +83,17 @@ def _in_lists(value: list[Any], expected: list[Any], tol: float, place: str) -> 
 
 def _essence(value: dict[str, Any]) -> dict[str, Any]:
     """A chat message without what differs from run to run (ids, token counts); anything else as it is."""
-    if value.get("type") not in _MESSAGES or "additional_kwargs" not in value:
+    if "additional_kwargs" not in value or value.get("type") not in _MESSAGES:
         return value
-    calls = cast("list[dict[str, Any]]", value.get("tool_calls") or [])
-    essence = {"type": value["type"], "content": value.get("content")}
-    return essence | {"tool_calls": [{"name": call.get("name"), "args": call.get("args")} for call in calls]}
+    calls = value.get("tool_calls")
+    asked = [_call(call) for call in cast("list[Any]", calls)] if isinstance(calls, list) else calls
+    return {"type": value["type"], "content": value.get("content"), "tool_calls": asked or []}
+
+
+def _call(call: Any) -> Any:
+    if not isinstance(call, dict):
+        return call
+    return {key: inner for key, inner in cast("dict[str, Any]", call).items() if key in ("name", "args")}
 
 
 def _is_number(value: Any) -> bool:
