@@ -104,7 +104,7 @@ def _outcomes(console: Console, gap: Gap) -> None:
                 f"{words:17}{gap.outcomes[name]:6}  {rate(gap.outcome_rates[name], n=False)}", style="none"
             )
             console.print(told)
-    if gap.success_bounds is not None:
+    if gap.success_bounds is not None and gap.success.point is not None:
         low, high = gap.success_bounds
         console.print(
             f"  S lies between {percent(low)} and {percent(high)}, whatever the unjudged trials were"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from gapless.records.estimate import Estimate
 from gapless.records.gap import PSEUDO_EXITS, UNOBSERVED, BoundaryRow, Gap
 from gapless.records.measurement import Measurement
 from gapless.records.report import NextStep, Report
-from gapless.report.wording import count, passage, percent, points, rate
+from gapless.report.wording import count, full_house, passage, percent, points, rate
 
 _WIDE = 0.2
 _FEW = 30
@@ -38,7 +39,7 @@ def headline(gap: Gap) -> str:
     worst = _worst(gap)
     if worst is not None:
         parts.append(_largest(worst))
-    elif gap.success.point == 1:
+    elif full_house(gap.success):
         parts.append("No loss was seen; that is a bound, not a promise.")
     if (said := _against_prediction(gap)) is not None:
         parts.append(said)
@@ -55,11 +56,17 @@ def _ended(gap: Gap) -> str:
     ]
     rest = ", ".join(f"{number} {words}" for number, words in others if number)
     between = f" (95 % interval {100 * (gap.success.low or 0):.1f}-{100 * (gap.success.high or 1):.1f})"
-    if gap.success.point == 1:
+    if full_house(gap.success):
         return f"{counts['correct']} of {count(gap.n_runs, 'trial')} end correct: S is at least {percent(gap.success.low or 0)}."
     if gap.weighting == "runs":
         return f"{counts['correct']} of {count(gap.n_runs, 'trial')} end correct, S = {percent(gap.success.point or 0)}{between}; {rest}."
-    return f"S = {percent(gap.success.point or 0)}{between} over {count(gap.n_cases, 'case')}, each counting the same; of {count(gap.n_runs, 'trial')}, {rest}."
+    return f"S = {percent(gap.success.point or 0)}{between} over {_weighed(gap)}, each counting the same; of {count(gap.n_runs, 'trial')}, {rest}."
+
+
+def _weighed(gap: Gap) -> str:
+    if gap.n_groups == gap.n_cases:
+        return count(gap.n_cases, "case")
+    return f"{count(gap.n_groups, 'group')} of {count(gap.n_cases, 'case')}"
 
 
 def _worst(gap: Gap) -> BoundaryRow | None:
@@ -84,8 +91,9 @@ def _against_prediction(gap: Gap) -> str | None:
     p, s = split.predicted.point, gap.success
     if p is None or s.point is None:
         return None
-    said = f"The steps alone predict P = {percent(p)}"
-    if split.frechet_low is not None and s.high is not None and s.high < split.frechet_low:
+    said = f"The steps alone predict {_said_p(p, split.predicted)}"
+    beyond = (split.interaction_loss.low or 0) > 0  # the component rates are estimates too
+    if beyond and split.frechet_low is not None and s.high is not None and s.high < split.frechet_low:
         return f"{said}; S lies below anything that dependence between steps could explain ({percent(split.frechet_low)}): the rest is lost between them."
     low, high = split.interaction_loss.low, split.interaction_loss.high
     if low is not None and high is not None and low <= 0 <= high:
@@ -93,6 +101,12 @@ def _against_prediction(gap: Gap) -> str | None:
     if (split.interaction_loss.point or 0) > 0:
         return f"{said}; {points(split.interaction_loss)} are lost beyond that."
     return f"{said}; the workflow does better than that: it repairs, or its steps fail together."
+
+
+def _said_p(point: float, predicted: Estimate) -> str:
+    if full_house(predicted) and predicted.low is not None:
+        return f"P of at least {percent(predicted.low)} (no step failed alone)"
+    return f"P = {percent(point)}"
 
 
 def _unlabelled(gap: Gap) -> str:
@@ -131,14 +145,15 @@ def _next_steps(measurement: Measurement, gap: Gap) -> list[NextStep]:
                 command=f"gapless label {trial} --measurement {measurement.id}",
             )
         )
-    if judged and gap.compounding.predicted.point is None and any(row for row in gap.boundaries):
+    named = ":" in measurement.target  # a live object has no name that a command could use
+    if judged and named and gap.compounding.predicted.point is None and gap.boundaries:
         steps.append(
             NextStep(
                 why="Benchmark each step alone on golden inputs: without it nothing says what length alone costs.",
                 command=f"gapless benchmark --target {shlex.quote(measurement.target)}",
             )
         )
-    if judged and (wanted := _more_trials(measurement, gap)) is not None:
+    if judged and named and (wanted := _more_trials(measurement, gap)) is not None:
         steps.append(wanted)
     steps.append(
         NextStep(

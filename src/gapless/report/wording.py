@@ -28,12 +28,17 @@ def rate(estimate: Estimate, *, n: bool = True) -> str:
     """
     if estimate.point is None:
         return "not estimable"
-    if estimate.point == 1 and estimate.low is not None and estimate.n_runs:
+    if full_house(estimate) and estimate.low is not None:
         return f"{estimate.n_runs} of {estimate.n_runs}; at least {percent(estimate.low)}"
     size = f", n={estimate.n_runs}" if n else ""
     if estimate.low is None or estimate.high is None:
         return f"{percent(estimate.point)}{f' (n={estimate.n_runs})' if n else ''}"
     return f"{percent(estimate.point)} ({100 * estimate.low:.1f}-{100 * estimate.high:.1f}{size})"
+
+
+def full_house(estimate: Estimate) -> bool:
+    """Whether every run was a success; weights leave the point a rounding error below 1."""
+    return estimate.point is not None and estimate.point > 1 - 1e-9 and estimate.n_runs > 0
 
 
 def points(estimate: Estimate) -> str:
@@ -45,7 +50,7 @@ def points(estimate: Estimate) -> str:
     """
     if estimate.point is None:
         return "not estimable"
-    said = f"{100 * estimate.point:.1f} points"
+    said = f"{round(100 * estimate.point, 1) + 0.0:.1f} points"
     if estimate.low is None or estimate.high is None:
         return said
     return f"{said} ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})"
