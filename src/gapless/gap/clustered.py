@@ -24,6 +24,7 @@ FEW_GROUPS = "few cases"
 _FEW = 10
 _SMALL_G = 40
 _NEAR_EDGE = 0.05
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def clustered(
     if n == 0:
         return Estimate(low=0.0, high=1.0, level=level, method="none", reason=NEVER)
     y = np.asarray(values, dtype=float)
-    p = float(np.dot(table.weights, y))
+    p = mean(y, table)
     chosen, limits = _interval(p, y, table, level, method)
     return Estimate(
         point=p,
@@ -120,6 +121,12 @@ def clustered(
     )
 
 
+def mean(values: Any, table: Units) -> float:
+    """The weighted mean; what misses 0 or 1 by rounding is 0 or 1."""
+    p = float(np.dot(table.weights, np.asarray(values, dtype=float)))
+    return float(round(p)) if abs(p - round(p)) < _ROUNDING else p
+
+
 def standard_error(values: Any, table: Units) -> float:
     """Cluster-robust (CR1) standard error of the weighted mean; 0 groups' spread gives 0."""
     y = np.asarray(values, dtype=float)
@@ -131,7 +138,7 @@ def standard_error(values: Any, table: Units) -> float:
 
 def effective_runs(values: Any, table: Units) -> float:
     """How many independent runs the table is worth: min(N, p(1-p)/SE^2); G where the spread is zero."""
-    p = float(np.dot(table.weights, np.asarray(values, dtype=float)))
+    p = mean(values, table)
     error = standard_error(values, table)
     if p <= 0 or p >= 1 or error == 0:
         return float(table.n_groups)
@@ -140,7 +147,7 @@ def effective_runs(values: Any, table: Units) -> float:
 
 def design_effect(values: Any, table: Units) -> float | None:
     """N SE^2 / (p(1-p)); None where p is 0 or 1."""
-    p = float(np.dot(table.weights, np.asarray(values, dtype=float)))
+    p = mean(values, table)
     if p <= 0 or p >= 1:
         return None
     return len(table.codes) * standard_error(values, table) ** 2 / (p * (1 - p))
