@@ -11,7 +11,7 @@ from typing import Any
 
 from contract_risk.background import BACKGROUND
 from contract_risk.drafting import Message
-from contract_risk.model.drafts import Draft, Drafts
+from contract_risk.model.drafts import Draft, Drafts, shared
 from contract_risk.model.embedded import Servers
 from gapless.errors import EndpointError
 from gapless.retrievers import weights
@@ -59,7 +59,7 @@ class Model:
     """A model with the memory of what it wrote."""
 
     endpoint: Endpoint = field(default_factory=Endpoint.chosen)
-    drafts: Drafts = field(default_factory=Drafts)
+    drafts: Drafts = field(default_factory=shared)
     _servers: Servers | None = field(default=None, repr=False)
     _client: Any = field(default=None, repr=False)
 
@@ -96,7 +96,8 @@ class Model:
             self._client = httpx.AsyncClient(
                 timeout=httpx.Timeout(_READ_WITHIN_S, connect=10.0),
                 limits=httpx.Limits(max_keepalive_connections=0),
-                trust_env=self.endpoint.url is not None,  # a proxy must not come between us and our own server
+                trust_env=self.endpoint.url
+                is not None,  # a proxy must not come between us and our own server
             )
             BACKGROUND.at_end(self._client.aclose)
         headers = {"authorization": f"Bearer {self.endpoint.key}"} if self.endpoint.key else {}

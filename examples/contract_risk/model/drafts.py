@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import threading
@@ -62,3 +63,9 @@ class Drafts:
     def _path(self, model: str, request: dict[str, Any]) -> Path:
         key = hashlib.sha256(json.dumps([model, request], sort_keys=True).encode()).hexdigest()[:40]
         return self._folder / key[:2] / f"{key}.json"
+
+
+@functools.cache
+def shared() -> Drafts:
+    """The drafts of this process: what a screen says about computed and reused ones, it reads here."""
+    return Drafts()

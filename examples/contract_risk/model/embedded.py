@@ -1,7 +1,7 @@
 """Embedded model servers: one thread each, as many as there are cores, at most two.
 
-One server with two threads drafts no faster than one with a single thread when anything else runs on the machine
-(its threads wait for each other), and two servers keep two cores busy with two drafts.
+On a quiet machine one server with two threads drafts about as much; on a busy one its threads wait for each other and
+drafting all but stops, while servers of one thread merely share the cores.
 """
 
 from __future__ import annotations
