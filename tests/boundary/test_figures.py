@@ -75,6 +75,7 @@ FOUND = [
     ),
     ("March 2026, 2026-03, 14 March", [("202603", "date", None)] * 2 + [("314", "date", None)]),
     ("12万", [("12", "plain", None)]),
+    ("No.5, Rs.500, .5 and 1.", [(n, "plain", None) for n in ("5", "500", "0.5", "1")]),
 ]
 
 

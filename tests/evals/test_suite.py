@@ -124,7 +124,7 @@ async def test_what_a_csv_file_expects_holds_for_numbers_too(tmp_path: Path) -> 
 
 
 def test_checks_of_the_whole_suite_hold_where_a_case_has_none_of_its_own(tmp_path: Path) -> None:
-    text = "name: mine\nseed: 7\nchecks: {end: [grounded_names], a: [golden]}\ncases:\n- {id: x}\n- {id: y, checks: {end: []}}\n"
+    text = "name: mine\nseed: 7\nchecks: {end: [grounded_names], a: [golden]}\ncases:\n- {id: x}\n- {id: y, checks: {end: }}\n"
     suite = load(written(tmp_path, "a.yml", text))
     assert (suite.name, suite.seed) == ("mine", 7)
     assert [spec.name for spec in suite.cases[0].checks["end"]] == ["grounded_names"]
@@ -353,6 +353,21 @@ async def test_live_functions_are_checks() -> None:
     assert spec.params["function"].endswith(":is_five")
     context = CheckContext(case=suite.cases[0], where="end", value=5)
     assert [verdict.status for verdict in await judge_all([build(spec)], context)] == ["pass"]
+    lambdas = [lambda context: context.value == 5, lambda context: context.value == 6]
+    case = from_data([{"checks": {"end": lambdas}}]).cases[0]
+    verdicts = await judge_all([build(spec) for spec in case.checks["end"]], context)
+    assert [verdict.status for verdict in verdicts] == ["pass", "fail"]
     limit = 5
     with pytest.raises(InvalidSuite, match="uses variables of the function round it"):
         from_data([{"id": "x", "checks": {"end": [lambda context: context.value == limit]}}])
+
+
+def test_a_suite_is_the_same_wherever_it_lies(tmp_path: Path) -> None:
+    text = "def right(context):\n    return True\n\ncases = [{'id': 'x', 'checks': {'end': [right]}}]\n"
+    digests = set()
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        suite = load(written(tmp_path / folder, "suite.py", text))
+        assert suite.cases[0].checks["end"][0].params["function"] == "suite.py:right"
+        digests.add(suite.digest())
+    assert len(digests) == 1

@@ -46,10 +46,12 @@ _PERCENT = re.compile(
 )
 _AFTER = re.compile(rf"\s{{0,2}}-?(?:(?P<code>{_CURRENCY})(?![-−]?\d)|(?i:(?P<word>{'|'.join(_WORDS)})s?)\b)")
 _SCALE = re.compile(rf"[\s-]{{0,2}}(?P<scale>{'|'.join(_SCALES)})\b", re.IGNORECASE)
-_AMOUNT = re.compile(
-    rf"(?:(?P<before>{_CURRENCY})\s{{0,2}})?(?P<sign>[-−+])?(?P<late>[$€£¥₹₩₺])?{_NUMBER}(?P<tail>[^\W\d_]*)",
-    re.VERBOSE,
+_WHOLE = re.compile(rf"{_NUMBER}(?P<tail>[^\W\d_]*)", re.VERBOSE)
+_BEFORE = re.compile(
+    rf"(?:(?P<before>{_CURRENCY})\s{{0,2}})?(?P<sign>[-−+])?(?P<late>[$€£¥₹₩₺])?\Z",
 )
+_MAX_BEFORE = 8  # the longest currency, two spaces, a sign and a symbol
+_DIGIT = re.compile(r"\d")
 _IDENTIFIERS = re.compile(
     r"""
       (?:https?://|www\.)[^\s"'<>]+                              # addresses
@@ -64,6 +66,7 @@ _IDENTIFIERS = re.compile(
     re.VERBOSE | re.MULTILINE,
 )
 _THOUSANDS = re.compile(r"\d{1,3}(?:\.\d{3}){2,}")
+_LEADING_ZERO = re.compile(r"0\d+")
 _MAX_DIGITS = 40
 
 DIGITS = re.compile(r"\d+(?:[.,]\d+)*")
@@ -90,9 +93,26 @@ class Unit(NamedTuple):
     end: int
 
 
+class _Numeral(NamedTuple):
+    """A number in digits, and what stands directly before and after it."""
+
+    text: str
+    start: int
+    """Where its currency, sign or first digit is."""
+    end: int
+    number: str
+    tail: str
+    """Letters attached to it."""
+    sign: str | None
+    before: str | None
+    """A currency before the sign."""
+    late: str | None
+    """A currency symbol after the sign."""
+
+
 def amounts(text: str) -> Iterator[Amount]:
     """The amounts in a text, in order; identifiers are passed over."""
-    for found in _AMOUNT.finditer(blanked(text, _IDENTIFIERS, _THOUSANDS)):
+    for found in _numerals(blanked(text, _IDENTIFIERS, _THOUSANDS)):
         if _stands_alone(found) and (amount := _amount(found)) is not None:
             yield amount
 
@@ -144,18 +164,41 @@ def blanked(text: str, pattern: re.Pattern[str], keep: re.Pattern[str] | None = 
     return pattern.sub(blank, text)
 
 
-def _amount(found: re.Match[str]) -> Amount | None:
-    written = found["before"] or found["late"]
+def _numerals(text: str) -> Iterator[_Numeral]:
+    position = 0
+    while (digit := _DIGIT.search(text, position)) is not None:
+        start = digit.start()
+        if text[start - 1 : start] == "." and not text[max(0, start - 2) : start - 1].isalnum():
+            start -= 1  # .5
+        number = _WHOLE.match(text, start)
+        assert number is not None  # one of its forms is a single digit
+        before = _BEFORE.search(text, max(position, start - _MAX_BEFORE), start)
+        assert before is not None  # it may be empty
+        position = number.end()
+        yield _Numeral(
+            text=text,
+            start=before.start(),
+            end=position,
+            number=number["number"],
+            tail=number["tail"],
+            sign=before["sign"],
+            before=before["before"],
+            late=before["late"],
+        )
+
+
+def _amount(found: _Numeral) -> Amount | None:
+    written = found.before or found.late
     currency = _code(written) if written else None
-    tail = _tail(found["tail"], currency is not None)
-    values = readings(found["number"])
+    tail = _tail(found.tail, currency is not None)
+    values = readings(found.number)
     if tail is None or not values:
         return None
-    after = unit_after(found.string, found.end()) if tail.end else Unit(Decimal(1), False, None, found.end())
-    negative = found["sign"] not in (None, "+") and not _is_hyphen(found)
+    after = unit_after(found.text, found.end) if tail.end else Unit(Decimal(1), False, None, found.end)
+    negative = found.sign not in (None, "+") and not _is_hyphen(found)
     factor = tail.factor * after.factor * (-1 if negative else 1)
     value, *also = (value * factor for value in values)
-    start = found.start() if negative or found["before"] or not found["sign"] else found.start() + 1
+    start = found.start if negative or found.before or not found.sign else found.start + 1
     return Amount(
         value, tuple(also), after.percent, currency or tail.currency or after.currency, start, after.end
     )
@@ -163,6 +206,8 @@ def _amount(found: re.Match[str]) -> Amount | None:
 
 def _tail(letters: str, money: bool) -> Unit | None:
     """What letters attached to a number say; None when they make it an identifier. `end` tells if more may follow."""
+    if not letters:
+        return Unit(Decimal(1), False, None, 1)
     low = letters.lower()
     if low in _LETTERS and (money or low == "k" or (letters.isupper() and len(letters) == 1)):
         return Unit(Decimal(_LETTERS[low]), False, None, 1)
@@ -171,26 +216,22 @@ def _tail(letters: str, money: bool) -> Unit | None:
     if letters in _CODES or low.removesuffix("s") in _WORDS:
         code = letters if letters in _CODES else _WORDS[low.removesuffix("s")]
         return Unit(Decimal(1), False, code, 0)
-    if not letters or low in _UNITS or not letters.isascii():
-        return Unit(Decimal(1), False, None, int(not letters))
-    return None
+    return Unit(Decimal(1), False, None, 0) if low in _UNITS or not letters.isascii() else None
 
 
-def _stands_alone(found: re.Match[str]) -> bool:
+def _stands_alone(found: _Numeral) -> bool:
     """Whether a number is no part of a name: INV-7781, v2, #12, docs/12, 7781-A, 0042."""
-    text, end = found.string, found.end()
-    if re.fullmatch(r"0\d+", found["number"]):
+    text, start = found.text, found.start
+    if _LEADING_ZERO.fullmatch(found.number):
         return False
-    following = text[end : end + 2]
+    following = text[found.end : found.end + 2]
     if following[:1] == "_" or (following[:1] == "-" and following[1:].isupper()):
         return False
-    start = found.start()
-    before = text[max(0, start - 2) : start]
-    if found["before"] and not found["before"].isalpha():
+    if found.before and not found.before.isalpha():
         return True  # a currency sign may stand right after a word: AU$5
-    if found["sign"] == "-" and not found["before"]:
-        before = text[max(0, start - 1) : start + 1]
+    if found.sign == "-" and not found.before:
         start += 1
+    before = text[max(0, start - 2) : start]
     if before[-1:].isalnum() or before[-1:] in ("_", "#", "@", "\\"):
         return False
     if before[-1:] in ("-", "/") and before[:1].isalpha():
@@ -199,9 +240,9 @@ def _stands_alone(found: re.Match[str]) -> bool:
     return True
 
 
-def _is_hyphen(found: re.Match[str]) -> bool:
-    before = found.string[max(0, found.start() - 1) : found.start()]
-    return not found["before"] and (before.isalnum() or before in (")", "%"))
+def _is_hyphen(found: _Numeral) -> bool:
+    before = found.text[max(0, found.start - 1) : found.start]
+    return not found.before and (before.isalnum() or before in (")", "%"))
 
 
 def _code(written: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from gapless.records.value import digest
 
+_PREFIX = "gapless_suite_"
 _found: dict[tuple[str, str], Callable[..., Any]] = {}
 """(reference, digest of the code) -> the function, so that a file is run once however many cases name it."""
 
@@ -62,14 +63,20 @@ def reference_to(function: Callable[..., Any]) -> str:
             f"{function.__qualname__} uses variables of the function round it, which a suite cannot name; "
             "move it to the top of a module"
         )
-    return f"{function.__module__}:{function.__qualname__}"
+    place = function.__module__
+    if place.startswith(_PREFIX):
+        place = Path(function.__code__.co_filename).name
+    return f"{place}:{function.__qualname__}"
 
 
 def _run_file(file: Path) -> ModuleType:
     """Runs a Python file as a module of its own; files beside it can be imported."""
     if not file.is_file():
-        raise ValueError(f"{file} does not exist")
-    name = f"gapless_suite_{file.stem}_{digest(str(file.resolve()).encode())[:8]}"
+        raise ValueError(f"{file} does not exist, or is no file")
+    version = digest(str(file.resolve()).encode() + file.read_bytes())
+    name = f"{_PREFIX}{file.stem}_{version[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None
     assert spec.loader is not None
@@ -107,11 +114,15 @@ def _on_path(folder: Path) -> None:
 
 
 def _digest(function: Callable[..., Any]) -> str:
-    """Digest of the file a function is written in; of its byte code where there is no file."""
+    """Digest of the file a function is written in; without a file, or without a name of its own, of its byte code."""
     import inspect
 
+    code: Any = getattr(function, "__code__", None)
+    mark = b""
+    if code is not None and "<" in function.__qualname__:  # several lambdas share a name and a file
+        atoms = [const for const in code.co_consts if not hasattr(const, "co_code")]
+        mark = repr((code.co_code, code.co_names, code.co_firstlineno, atoms)).encode()
     try:
-        return digest(Path(inspect.getfile(function)).read_bytes())
+        return digest(Path(inspect.getfile(function)).read_bytes() + mark)
     except (OSError, TypeError):
-        code: Any = getattr(function, "__code__", None)
-        return digest(repr((code.co_code, code.co_names, code.co_consts) if code else function).encode())
+        return digest(mark or repr((code.co_code, code.co_names) if code else function).encode())

@@ -93,7 +93,9 @@ class Specs:
         found: Checks = {}
         for place, items in cast("Mapping[str, Any]", written).items():
             here = f"{_line(written, place, where)}, checks.{place}"
-            listed = cast("list[Any]", items) if isinstance(items, (list, tuple)) else [items]
+            listed = (
+                cast("list[Any]", items or []) if isinstance(items, (list, tuple, type(None))) else [items]
+            )
             found[str(place)] = tuple(self._spec(item, here) for item in listed)
         return found
 
