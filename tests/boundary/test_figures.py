@@ -93,7 +93,7 @@ def test_what_is_found(text: str, expected: list[tuple[str, str, str | None]]) -
 @pytest.mark.parametrize(
     "text",
     [
-        "INV-7781, HAT136, v2, gpt-4, COVID-19, #12, 7781-A, 3a, 0042, B2B",
+        "INV-7781, HAT136, v2, gpt-4, COVID-19, #12, 7781-A, 3a, 12G, 0042, B2B",
         "1.2.3, 10.0.0.1, section 4.2.1",
         "1. first\n2) second\n  - 3. third\n## 4.1 Heading",
         "as shown [3], [1, 2] and [4-6]",

@@ -22,7 +22,7 @@ _SCALES = {
     "lakh": 10**5, "crore": 10**7, "crores": 10**7,
 }  # fmt: skip
 _UNITS = frozenset(
-    "mg g kg lb oz mm cm m km mi ft in ml l s ms min h hr hrs d w y yr yrs x px pt pp hz khz mhz ghz kb mb gb tb kib mib gib w "
+    "mg g kg lb oz mm cm m km mi ft in ml l s ms min h hr hrs d w y yr yrs x px pt pp hz khz mhz ghz kb mb gb tb kib mib gib W "
     "kw mw gw wh kwh mwh gwh am pm".split()
 )
 _PREFIXES = frozenset("mid pre post late early sub circa non over under".split())
@@ -216,7 +216,13 @@ def _tail(letters: str, money: bool) -> Unit | None:
     if letters in _CODES or low.removesuffix("s") in _WORDS:
         code = letters if letters in _CODES else _WORDS[low.removesuffix("s")]
         return Unit(Decimal(1), False, code, 0)
-    return Unit(Decimal(1), False, None, 0) if low in _UNITS or not letters.isascii() else None
+    return Unit(Decimal(1), False, None, 0) if _is_unit(letters) else None
+
+
+def _is_unit(letters: str) -> bool:
+    """Whether letters are a unit; a single one only as it is usually written: 5g, 60W, but not 12G."""
+    exact = letters if len(letters) == 1 else letters.lower()
+    return exact in _UNITS or not letters.isascii()
 
 
 def _stands_alone(found: _Numeral) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from gapless.boundary.figures import figures, ungrounded
-from gapless.evals.checks.grounding import GroundingCheck
+from gapless.evals.grounding import GroundingCheck
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from gapless.boundary.names import names, ungrounded_names
-from gapless.evals.checks.grounding import GroundingCheck
+from gapless.evals.grounding import GroundingCheck
 
 
 @dataclass(frozen=True, kw_only=True)
