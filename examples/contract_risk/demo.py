@@ -74,7 +74,9 @@ class Demo:
     def notes(self) -> list[str]:
         """How many drafts the model wrote, and how many it had written before."""
         drafts = self._need().drafts
-        notes = [f"drafts: {drafts.computed} written now, {drafts.reused} reused (same model, same prompt)"]
+        notes = [
+            f"drafts: {drafts.computed} written now, {drafts.reused} reused (same model, same prompt); a reused one shows as no latency"
+        ]
         if self._need().endpoint.url is None:
             notes.append(
                 "one plain prompt: the embedded model has 135 million parameters; this is not evidence for or against orchestration"
