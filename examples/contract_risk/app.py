@@ -158,7 +158,8 @@ def graph(agent: Agent, *, checkpointer: Any = None) -> CompiledStateGraph[Any, 
     steps.add_edge("draft", "deliver")
     steps.add_edge("human_review", "deliver")
     steps.add_edge("deliver", END)
-    return steps.compile(checkpointer=checkpointer if checkpointer is not None else InMemorySaver())
+    saver = checkpointer if checkpointer is not None else InMemorySaver()
+    return steps.compile(checkpointer=saver, name="contract_risk")
 
 
 def build(

@@ -56,7 +56,8 @@ def analyse(
     planned = plan([known.get(run.case) or run.planned or route for run in runs], list(table.weights))
     rates = component_rates(components, shape, planned, level)
     split = compounding(rates, planned, success)
-    rows, any_ = suspected(runs, table, shape, level=level)
+    # Where every trial has its verdict, a suspicion has nothing to add to it (METHOD section 14).
+    rows, any_ = suspected(runs, table, shape, level=level) if _unjudged(runs) else ((), None)
     share = verdict_share(runs)
     counts: Counter[Outcome] = Counter()
     counts.update(run.outcome for run in runs)
@@ -89,6 +90,10 @@ def analyse(
         slices=_slices(runs, level),
         notes=tuple(_notes(table, counts, share, split)),
     )
+
+
+def _unjudged(runs: Sequence[Run]) -> bool:
+    return any(run.outcome == "unjudged" for run in runs)
 
 
 def _indicator(runs: Sequence[Run], *outcomes: Outcome) -> NDArray[Any]:

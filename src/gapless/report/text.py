@@ -58,17 +58,9 @@ def _write(console: Console, report: Report) -> None:
     m, gap = report.measurement, report.gap
     console.print()
     console.print(Text(report.headline, style="bold"))
-    weather = (
-        f", weather {', '.join(f'{n} {percent(r, 0)}' for n, r in m.weather_table.items())}"
-        if m.weather_table
-        else ""
-    )
-    console.print(
-        Text(
-            f"{m.target}  {m.condition}  {count(gap.n_cases, 'case')}, {count(gap.n_runs, 'trial')}{weather}",
-            style="dim",
-        )
-    )
+    weather = ", with weather" if m.weather_table else ""
+    size = f"{count(gap.n_cases, 'case')}, {count(gap.n_runs, 'trial')}{weather}"
+    console.print(Text(f"{m.target}  {m.condition}  {size}", style="dim"))
     if gap.n_runs:
         _outcomes(console, gap)
         _waterfall(console, gap)
@@ -76,6 +68,7 @@ def _write(console: Console, report: Report) -> None:
         _suspected(console, gap)
         _slices(console, gap)
         _latencies(console, gap)
+    _weather(console, report)
     _notes(console, report)
     _next(console, report)
 
@@ -239,6 +232,13 @@ def _latencies(console: Console, gap: Gap) -> None:
 
 def _short(estimate: Estimate) -> str:
     return duration(estimate.point) if estimate.point is not None else "not estimable"
+
+
+def _weather(console: Console, report: Report) -> None:
+    table = report.measurement.weather_table
+    if table:
+        _title(console, "Weather: faults injected on purpose, seeded per trial")
+        console.print(", ".join(f"{name} {percent(rate_, 0)}" for name, rate_ in table.items()), markup=False)
 
 
 def _notes(console: Console, report: Report) -> None:
