@@ -14,6 +14,7 @@ from gapless.records.trial import ComponentRun
 from gapless.records.workflow import Shape
 
 _MOST_UNKNOWN = 0.05
+_NOTHING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +222,15 @@ def _cases_needed(
 ) -> int | None:
     """Benchmark cases per step at which I would be told from 0, widths shrinking with the root of the count."""
     i, low, high = interaction.point, interaction.low, interaction.high
-    if i is None or low is None or high is None or low > 0 or high < 0 or i == 0 or predicted.point is None:
+    if (
+        i is None
+        or low is None
+        or high is None
+        or low > 0
+        or high < 0
+        or abs(i) < _NOTHING
+        or predicted.point is None
+    ):
         return None
     toward = (
         (predicted.low, success.high, success.point)

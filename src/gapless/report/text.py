@@ -115,7 +115,7 @@ def _waterfall(console: Console, gap: Gap) -> None:
     if split.predicted.point is not None:
         _bar(console, "P predicted", split.predicted, "blue", "")
     _bar(console, "S measured", gap.success, "green", "")
-    if split.frechet_low is not None and split.frechet_high is not None:
+    if split.frechet_low is not None and split.frechet_high is not None and split.frechet_low < 1:
         band = f"{100 * split.frechet_low:.1f}-{100 * split.frechet_high:.1f} %"
         console.print(f"  without any boundary effect S could be {band}, whatever the dependence (Frechet)")
     if split.interaction_loss.point is not None:
