@@ -30,15 +30,15 @@ def schema() -> dict[str, Any]:
     for definition in body["$defs"].values():
         if definition.get("type") == "object":
             definition["required"] = list(definition.get("properties", {}))  # every key is written out
-    body = _with_sorted_enums(body)  # msgspec lists a Literal's values in no fixed order
+    body = _settled(body)  # msgspec lists a Literal's values in no fixed order, and tuples as defaults
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": SCHEMA, **body}
 
 
-def _with_sorted_enums(node: Any) -> Any:
+def _settled(node: Any) -> Any:
     if isinstance(node, dict):
-        inner = {key: _with_sorted_enums(value) for key, value in node.items()}
+        inner = {key: _settled(value) for key, value in node.items()}
         return inner | {"enum": sorted(inner["enum"])} if isinstance(inner.get("enum"), list) else inner
-    return [_with_sorted_enums(value) for value in node] if isinstance(node, list) else node
+    return [_settled(value) for value in node] if isinstance(node, (list, tuple)) else node
 
 
 def _plain(value: Any) -> Any:
