@@ -15,6 +15,8 @@ from gapless.records.gap import PSEUDO_EXITS, BoundaryRow
 from gapless.records.trial import Run
 from gapless.records.workflow import Shape
 
+_EXAMPLES = 3
+
 
 def boundaries(
     runs: Sequence[Run], table: Units, shape: Shape, *, level: float = 0.95
@@ -33,6 +35,7 @@ def boundaries(
         if run.blame is not None:
             outcomes[run.blame][run.outcome] += 1
     first, repaired = _first_failures(runs)
+    examples = _examples(runs)
     lost = 1 - float(np.dot(table.weights, codes < 0)) if len(runs) else 0.0
     rows: list[BoundaryRow] = []
     for exit_ in dict.fromkeys([*exits, *first]):
@@ -54,6 +57,7 @@ def boundaries(
                 unjudged=counts["unjudged"],
                 repaired=repaired[exit_],
                 first_failures=first[exit_],
+                examples=tuple(examples.get(exit_, ())),
             )
         )
     return tuple(
@@ -99,6 +103,15 @@ def _codes(runs: Sequence[Run]) -> tuple[dict[str, int], NDArray[Any]]:
         count=len(runs),
     )
     return exits, codes
+
+
+def _examples(runs: Sequence[Run]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for run in sorted((run for run in runs if run.blame is not None), key=lambda run: run.outcome != "wrong"):
+        mine = found.setdefault(run.blame or "", [])
+        if len(mine) < _EXAMPLES:
+            mine.append(f"{run.case}#{run.trial}")
+    return found
 
 
 def _first_failures(runs: Sequence[Run]) -> tuple[Counter[str], Counter[str]]:

@@ -73,6 +73,8 @@ class BoundaryRow(Record, frozen=True, kw_only=True):
     """Correct trials whose first failing step is this one: counted, not blamed."""
     first_failures: int = 0
     """All trials, whatever the outcome, whose first failing step is this one."""
+    examples: tuple[str, ...] = ()
+    """Up to three trials lost here, as "case#trial", silent ones first."""
 
 
 class SuspectedRow(Record, frozen=True, kw_only=True):
