@@ -25,6 +25,7 @@ _FEW = 10
 _SMALL_G = 40
 _NEAR_EDGE = 0.05
 _ROUNDING = 1e-12
+_NO_SPREAD = 1e-9  # all groups have the same mean; what is left of the spread is rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ def effective_runs(values: Any, table: Units) -> float:
     """How many independent runs the table is worth: min(N, p(1-p)/SE^2); G where the spread is zero."""
     p = mean(values, table)
     error = standard_error(values, table)
-    if p <= 0 or p >= 1 or error == 0:
+    if p <= 0 or p >= 1 or error < _NO_SPREAD:
         return float(table.n_groups)
     return min(float(len(table.codes)), p * (1 - p) / error**2)
 

@@ -51,6 +51,7 @@ def show(store: Store, measurement: Measurement, case: str, trial: int) -> Shown
     steps = []
     for index, event in enumerate(record.events):
         notes = [event.status if event.error is None else f"{event.error.type}: {event.error.message}"]
+        notes += [f"injected on purpose: {fault}" for fault in event.faults]
         notes += [f"suspected {s.check}: {s.reason}" for s in found.get(index, ())]
         notes += [f"{v.check} {v.status}: {v.reason}" for v in event.verdicts if v.status != "pass"]
         value = store.payload(event.output) if event.output is not None else None

@@ -155,6 +155,15 @@ def _next_steps(measurement: Measurement, gap: Gap) -> list[NextStep]:
         )
     if judged and named and (wanted := _more_trials(measurement, gap)) is not None:
         steps.append(wanted)
+    worst = _worst(gap) if judged else None
+    if worst is not None and worst.examples:
+        where = passage(worst.exit, worst.receivers)
+        steps.append(
+            NextStep(
+                why=f"See what happened in a trial that was lost at {where}.",
+                command=f"gapless label {shlex.quote(worst.examples[0])} --measurement {measurement.id}",
+            )
+        )
     steps.append(
         NextStep(
             why="Forward this as one file.", command=f"gapless report {measurement.id} --html report.html"
