@@ -138,7 +138,12 @@ async def demo(agent: Agent, stage: Stage, *, cases: int, model: str | None = No
     for name, workflow, asked, ask in (
         ("clear weather", graph, suite, Ask(condition="clear")),
         ("weather", graph, suite, Ask(condition="baseline", weather=agent.weather)),
-        ("one plain prompt", agent.prompt_only(), agent.prompt_suite(min(cases, _PROMPTS)), Ask(condition="prompt-only")),
+        (
+            "one plain prompt",
+            agent.prompt_only(),
+            agent.prompt_suite(min(cases, _PROMPTS)),
+            Ask(condition="prompt-only"),
+        ),
     ):
         if not complete:
             break
