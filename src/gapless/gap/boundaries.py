@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapless.gap.blame import first_failure
-from gapless.gap.clustered import Units, clustered
+from gapless.gap.clustered import Units, clustered, mean
 from gapless.records.gap import PSEUDO_EXITS, BoundaryRow
 from gapless.records.trial import Run
 from gapless.records.workflow import Shape
@@ -36,11 +36,13 @@ def boundaries(
             outcomes[run.blame][run.outcome] += 1
     first, repaired = _first_failures(runs)
     examples = _examples(runs)
-    lost = 1 - float(np.dot(table.weights, codes < 0)) if len(runs) else 0.0
+    lost = mean(codes >= 0, table)
     rows: list[BoundaryRow] = []
     for exit_ in dict.fromkeys([*exits, *first]):
         values = codes == exits[exit_] if exit_ in exits else np.zeros(len(runs))
-        points = clustered(values, table, level=level)
+        # Nothing blamed is a claim ("at most"), whatever the size of the table (METHOD section 5).
+        method = None if exit_ in exits else "korn-graubard"
+        points = clustered(values, table, level=level, method=method)
         step = shape.step(exit_)
         counts = outcomes.get(exit_, Counter())
         rows.append(
@@ -61,7 +63,10 @@ def boundaries(
             )
         )
     return tuple(
-        sorted(rows, key=lambda row: (-(row.points.point or 0.0), row.exit in PSEUDO_EXITS, row.exit))
+        # Equal losses may differ by rounding, which depends on the order of the runs.
+        sorted(
+            rows, key=lambda row: (-round(row.points.point or 0.0, 12), row.exit in PSEUDO_EXITS, row.exit)
+        )
     )
 
 

@@ -49,8 +49,19 @@ class Units:
 
     @property
     def single(self) -> bool:
-        """Whether every group has one run."""
-        return bool(np.all(self.sizes == 1))
+        """Whether every group has one run, and each run counts the same."""
+        return bool(np.all(self.sizes == 1)) and float(np.ptp(self.weights)) < _ROUNDING
+
+    def part(self, keep: NDArray[Any], *, n_cases: int) -> Units:
+        """The table of some of the runs: they keep their groups and, among themselves, their weights.
+
+        Args:
+            keep: bool array [N], true for at least one run.
+            n_cases: Distinct cases among the runs that stay.
+        """
+        _, codes = np.unique(self.codes[keep], return_inverse=True)
+        weights = self.weights[keep]
+        return Units(codes, np.bincount(codes), weights / weights.sum(), self.weighting, n_cases)
 
 
 def units(groups: Sequence[Hashable], *, weighting: str | None = None, n_cases: int | None = None) -> Units:
@@ -186,7 +197,7 @@ def _interval(p: float, y: Any, table: Units, level: float, method: str | None) 
     if table.single and method is None:
         return "wilson", wilson(float(np.sum(y)), len(y), level=level)
     n_eff = effective_runs(y, table)
-    near = p > 1 - _NEAR_EDGE or p < _NEAR_EDGE
+    near = p > 1 - _NEAR_EDGE + _ROUNDING or p < _NEAR_EDGE - _ROUNDING
     chosen = method or ("korn-graubard" if g < _SMALL_G or near else "t-wilson")
     if chosen == "korn-graubard":
         return chosen, korn_graubard(p, n_eff, g, level=level)

@@ -10,17 +10,21 @@ from gapless.records.workflow import Shape
 
 
 def planned_paths(cases: Sequence[Case], runs: Sequence[Run], shape: Shape) -> dict[str, tuple[str, ...]]:
-    """Case id -> planned path: declared, else executed by a correct trial of that case, else the only acyclic route.
+    """Case id -> planned path: declared, else executed by its first correct trial, else the only acyclic route.
 
-    Executed paths of failed trials are never used: a run that stopped early would make the prediction too high. A case
-    for which none of the three exists is left out.
+    Executed paths of failed trials are never used: a run that stopped early would make the prediction too high. A visit
+    whose check failed and that a later visit made good is no success the path needs, and is not counted. A case for
+    which none of the three exists is left out.
     """
     route = shape.only_route()
     hidden = {step.name for step in shape.steps if step.review or step.router}
-    executed: dict[str, tuple[str, ...]] = {}
+    first: dict[str, Run] = {}
     for run in runs:
-        if run.outcome == "correct" and run.case not in executed and run.events:
-            executed[run.case] = _executed(run, hidden)
+        if run.outcome == "correct" and run.events:
+            known = first.get(run.case)
+            if known is None or run.trial < known.trial:
+                first[run.case] = run
+    executed = {case: _executed(run, hidden) for case, run in first.items()}
     paths: dict[str, tuple[str, ...]] = {}
     for case in cases:
         path = case.path or executed.get(case.id) or route
@@ -30,8 +34,13 @@ def planned_paths(cases: Sequence[Case], runs: Sequence[Run], shape: Shape) -> d
 
 
 def _executed(run: Run, hidden: set[str]) -> tuple[str, ...]:
-    visits: dict[tuple[str, int | None, int], str] = {}
+    failed: dict[tuple[str, int | None, int], bool] = {}
+    last: dict[tuple[str, int | None], int] = {}
     for event in run.events:
         if not event.router and event.step not in hidden:
-            visits.setdefault((event.step, event.branch, event.visit), event.step)
-    return tuple(visits.values())
+            failed[event.step, event.branch, event.visit] = event.ok is False
+            seen = last.get((event.step, event.branch), 0)
+            last[event.step, event.branch] = max(seen, event.visit)
+    return tuple(
+        step for (step, branch, visit), bad in failed.items() if not bad or visit == last[step, branch]
+    )

@@ -46,11 +46,11 @@ def suspected(
                 layer=step.layer if step else None,
                 layer_guessed=step.layer_guessed if step else False,
                 rate=clustered(np.array([exit_ in exits for exits in fired]), table, level=level),
-                checks=dict(counts.most_common()),
+                checks=dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))),
                 examples=tuple(examples[exit_]),
             )
         )
-    rows.sort(key=lambda row: (-(row.rate.point or 0.0), row.exit))
+    rows.sort(key=lambda row: (-round(row.rate.point or 0.0, 12), row.exit))
     return tuple(rows), clustered(np.array([bool(exits) for exits in fired]), table, level=level)
 
 
@@ -60,22 +60,33 @@ def next_label(runs: Sequence[Run], rows: Sequence[SuspectedRow], *, level: floa
     A label settles whether the trial was right and, if not, its first failing step. The prior of "a suspicion here is a
     loss here" is Beta(1/2, 1/2) per exit; an exit's interval is that posterior's, times the share suspected there.
     """
-    unlabelled = [run for run in runs if not run.labelled and run.outcome in _DELIVERED]
+    unlabelled = [run for run in runs if _unlabelled(run)]
     if not unlabelled:
         return None
     if not rows:
         return _first_of_all(unlabelled, level)
-    widths = {row.exit: _width(runs, row, level) for row in rows}
+    fired = [(run, exits) for run in runs if (exits := _exits(run))]
+    widths = {
+        row.exit: _width([run for run, exits in fired if row.exit in exits], row, level) for row in rows
+    }
     for exit_ in sorted(widths, key=lambda name: (-widths[name][0], name)):
-        candidates = [run for run in unlabelled if exit_ in _exits(run)]
+        candidates = [
+            (-len(exits), run.case, run.trial, run)
+            for run, exits in fired
+            if exit_ in exits and _unlabelled(run)
+        ]
         if candidates:
             # Among equals, the trial at which most exits are suspected teaches most.
-            best = max(candidates, key=lambda run: len(_exits(run)))
+            best = min(candidates, key=lambda row: row[:3])[3]
             width, expected = widths[exit_]
             return NextLabel(
                 case=best.case, trial=best.trial, exit=exit_, width=width, expected_width=expected
             )
     return _first_of_all(unlabelled, level)
+
+
+def _unlabelled(run: Run) -> bool:
+    return not run.labelled and run.outcome in _DELIVERED
 
 
 def _exits(run: Run) -> dict[str, set[str]]:
@@ -86,8 +97,8 @@ def _exits(run: Run) -> dict[str, set[str]]:
     return exits
 
 
-def _width(runs: Sequence[Run], row: SuspectedRow, level: float) -> tuple[float, float]:
-    labelled = [run for run in runs if run.labelled and row.exit in _exits(run)]
+def _width(suspects: Sequence[Run], row: SuspectedRow, level: float) -> tuple[float, float]:
+    labelled = [run for run in suspects if run.labelled and run.outcome in ("correct", "wrong")]
     lost = sum(run.outcome == "wrong" and run.blame == row.exit for run in labelled)
     a, b = 0.5 + lost, 0.5 + len(labelled) - lost
     share = row.rate.point or 0.0
@@ -97,7 +108,7 @@ def _width(runs: Sequence[Run], row: SuspectedRow, level: float) -> tuple[float,
 
 
 def _first_of_all(unlabelled: list[Run], level: float) -> NextLabel:
-    first = unlabelled[0]
+    first = min(unlabelled, key=lambda run: (run.trial, run.case))
     return NextLabel(
         case=first.case,
         trial=first.trial,
