@@ -1,7 +1,7 @@
 """An ordinary LangGraph agent: a model and two tools in a loop. Some of what it asks its tools for is not there.
 
-    export OPENAI_BASE_URL=... OPENAI_API_KEY=...
-    python app.py "What is the price of the Karoo tent?"
+export OPENAI_BASE_URL=... OPENAI_API_KEY=...
+python app.py "What is the price of the Karoo tent?"
 """
 
 from __future__ import annotations

@@ -69,3 +69,15 @@ def test_the_face_is_small_and_every_name_is_there() -> None:
     for name in gapless.__all__:
         assert getattr(gapless, name) is not None
     assert sorted(gapless.__all__) == list(gapless.__all__)
+
+
+PUBLIC = ("gapless", "gapless.errors", "gapless.retrievers", "gapless.boundary.faults")
+"""What the reference agent may import: the face, and the parts that are meant to be built with."""
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "examples").rglob("*.py")), ids=lambda file: file.name)
+def test_examples_stand_on_the_public_face_alone(file: Path) -> None:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        module = node.module if isinstance(node, ast.ImportFrom) else None
+        if module is not None and module.partition(".")[0] == "gapless":
+            assert module == "gapless" or module.startswith(PUBLIC[1:]), module
