@@ -15,6 +15,7 @@ from typing import Any, TypedDict
 from langgraph.graph import END, START, StateGraph
 
 NODES = 10
+_KEPT: list[Any] = []
 
 
 class State(TypedDict):
@@ -46,7 +47,7 @@ async def bare() -> Callable[[], Awaitable[Any]]:
 
 
 async def gapless() -> Callable[[], Awaitable[Any]]:
-    from gapless.frameworks.langgraph.record import record
+    from gapless.frameworks.langgraph import record
 
     from gapless.boundary.session import Session, current_session
     from gapless.records.trial import TrialRecord
@@ -131,7 +132,9 @@ async def langfuse() -> Callable[[], Awaitable[Any]]:
 async def sqlite_saver() -> Callable[[], Awaitable[Any]]:
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-    saver = await AsyncSqliteSaver.from_conn_string(str(Path(tempfile.mkdtemp()) / "s.db")).__aenter__()
+    opening = AsyncSqliteSaver.from_conn_string(str(Path(tempfile.mkdtemp()) / "s.db"))
+    _KEPT.append(opening)  # collected, it would close the database
+    saver = await opening.__aenter__()
     graph = chain(saver=saver)
     number = 0
 

@@ -19,6 +19,9 @@ def suspect_all(store: Store, measurement: Measurement) -> None:
     """Replaces the suspicions of a measurement. They are learnt anew each time, so that more trials sharpen them."""
     from gapless.boundary.suspicions import learn, suspect
 
+    if all(run.labelled or run.outcome in ("failed", "escalated") for run in store.runs(measurement.id)):
+        store.replace_suspicions(measurement.id, ())  # every delivery has its verdict: nothing to suspect
+        return
     normal = learn(_observed(store, measurement))
     found = ((trial.case, trial.trial, suspect(trial, normal)) for trial in _observed(store, measurement))
     store.replace_suspicions(measurement.id, (((case, number), some) for case, number, some in found if some))

@@ -9,6 +9,7 @@ import inspect
 import math
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, cast
@@ -156,6 +157,7 @@ def available() -> list[str]:
     return sorted({*TABLE, *_plug_ins()})
 
 
+@cache
 def check_class(name: str) -> type[Any]:
     """The class behind a check's name.
 
