@@ -47,9 +47,8 @@ async def bare() -> Callable[[], Awaitable[Any]]:
 
 
 async def gapless() -> Callable[[], Awaitable[Any]]:
-    from gapless.frameworks.langgraph import record
-
     from gapless.boundary.session import Session, current_session
+    from gapless.frameworks.langgraph import record
     from gapless.records.trial import TrialRecord
     from gapless.stores.store import Batch, Store
     from gapless.stores.writer import Writer
