@@ -21,6 +21,7 @@ from gapless.gap.clustered import (
 )
 from gapless.gap.compounding import component_rates, compounding, plan
 from gapless.gap.latency import latencies
+from gapless.gap.resample import resampled
 from gapless.gap.suspected import next_label, suspected
 from gapless.records.estimate import Estimate
 from gapless.records.gap import BoundaryRow, Compounding, Gap, SliceRow
@@ -53,9 +54,10 @@ def analyse(
     success, bounds = _success(runs, table, hits, level)
     route = shape.only_route()
     known = paths or {}
-    planned = plan([known.get(run.case) or run.planned or route for run in runs], list(table.weights))
+    routes = [known.get(run.case) or run.planned or route for run in runs]
+    planned = plan(routes, table.weights.tolist())
     rates = component_rates(components, shape, planned, level)
-    split = compounding(rates, planned, success)
+    split, independent = resampled(compounding(rates, planned, success), runs, components, routes, table)
     # Where every trial has its verdict, a suspicion has nothing to add to it (METHOD section 14).
     rows, any_ = suspected(runs, table, shape, level=level) if _unjudged(runs) else ((), None)
     share = verdict_share(runs)
@@ -73,7 +75,7 @@ def analyse(
         success_other_weighting=_other_weighting(runs, table, hits, success, level),
         coverage=clustered(_indicator(runs, "correct", "wrong"), table, level=level),
         silent_failure_rate=_if_judged(clustered(_indicator(runs, "wrong"), table, level=level), success),
-        selective_risk=_selective_risk(runs, level),
+        selective_risk=_selective_risk(runs, table, level),
         icc=intraclass_correlation(hits, table) if runs else None,
         design_effect=design_effect(hits, table) if runs else None,
         effective_runs=effective_runs(hits, table) if runs else None,
@@ -88,7 +90,7 @@ def analyse(
         next_label=next_label(runs, rows, level=level),
         latencies=latencies(runs, level=level),
         slices=_slices(runs, level),
-        notes=tuple(_notes(table, counts, share, split)),
+        notes=(*_notes(table, counts, share, split), *([independent] if independent else [])),
     )
 
 
@@ -132,12 +134,13 @@ def _other_weighting(
     return clustered(hits, other, level=level)
 
 
-def _selective_risk(runs: Sequence[Run], level: float) -> Estimate:
-    delivered = [run for run in runs if run.outcome in ("correct", "wrong")]
-    if not delivered:
+def _selective_risk(runs: Sequence[Run], table: Units, level: float) -> Estimate:
+    """P(wrong) / P(correct or wrong), both under the table's weights."""
+    keep = _indicator(runs, "correct", "wrong") > 0
+    if not keep.any():
         return Estimate(level=level, reason="no judged deliveries")
-    table = units([run.group for run in delivered], n_cases=len({run.case for run in delivered}))
-    return clustered(_indicator(delivered, "wrong"), table, level=level)
+    cases = {run.case for run, kept in zip(runs, keep, strict=True) if kept}
+    return clustered(_indicator(runs, "wrong")[keep], table.part(keep, n_cases=len(cases)), level=level)
 
 
 def _loud_only(runs: Sequence[Run], table: Units, shape: Shape, level: float) -> tuple[BoundaryRow, ...]:
