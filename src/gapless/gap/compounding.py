@@ -40,11 +40,12 @@ def plan(case_paths: Sequence[tuple[str, ...] | None], weights: Sequence[float])
     """
     totals: dict[tuple[str, ...], float] = defaultdict(float)
     for path, weight in zip(case_paths, weights, strict=True):
-        if path is None:
+        if not path:
             reason = "no planned path: the workflow has several routes; give the cases a `path`, or let a correct trial show it"
             return Plan(missing=reason)
         totals[path] += weight
-    return Plan(paths=tuple((Counter(path), weight) for path, weight in totals.items()))
+    whole = math.fsum(totals.values())  # 1 but for rounding, which would lift P above 1
+    return Plan(paths=tuple((Counter(path), totals[path] / whole) for path in sorted(totals)))
 
 
 def component_rates(
@@ -155,7 +156,7 @@ def _predicted(components: Sequence[Component], plan_: Plan, level: float) -> Es
         )
     points = {step: float(rates[step].point or 0.0) for step in wanted}
     parts = [weight * math.prod(points[s] ** m for s, m in path.items()) for path, weight in plan_.paths]
-    p = sum(parts)
+    p = min(1.0, math.fsum(parts))
     partial = [c.step for c in components if c.step in wanted and c.unknown_share > _MOST_UNKNOWN]
     reason = f"partial: more than 5 % of the verdicts of {partial[0]!r} are unknown" if partial else None
     low, high = _mover(p, parts, points, rates, plan_)
@@ -175,14 +176,13 @@ def _predicted(components: Sequence[Component], plan_: Plan, level: float) -> Es
 def _mover(
     p: float, parts: list[float], points: dict[str, float], rates: dict[str, Estimate], plan_: Plan
 ) -> tuple[float, float]:
-    """Limits of P on the log scale; P = 0 has an upper limit only."""
+    """Limits of P on the log scale; P = 0 has an upper limit only.
+
+    A step that never passed has no logarithm: what it could add to the routes that need it enters on the plain scale.
+    """
     if p <= 0:
-        highs = [
-            weight * math.prod((rates[s].high or 1.0) ** m for s, m in path.items())
-            for path, weight in plan_.paths
-        ]
-        return 0.0, min(1.0, sum(highs))
-    down = up = 0.0
+        return 0.0, min(1.0, _products({step: rates[step].high or 1.0 for step in points}, plan_))
+    down = up = blocked = 0.0
     for step, point in points.items():
         share = sum(part * path.get(step, 0) for part, (path, _) in zip(parts, plan_.paths, strict=True)) / p
         low = rates[step].low or 0.0
@@ -190,7 +190,16 @@ def _mover(
         if point > 0:
             down += (share * (math.log(point) - math.log(low))) ** 2 if low > 0 else math.inf
             up += (share * (math.log(high) - math.log(point))) ** 2
-    return p * math.exp(-math.sqrt(down)), min(1.0, p * math.exp(math.sqrt(up)))
+        else:
+            blocked += (_products({**points, step: high}, plan_) - p) ** 2
+    above = math.hypot(p * math.expm1(math.sqrt(up)), math.sqrt(blocked))
+    return p * math.exp(-math.sqrt(down)), min(1.0, p + above)
+
+
+def _products(points: Mapping[str, float], plan_: Plan) -> float:
+    return math.fsum(
+        weight * math.prod(points[s] ** m for s, m in path.items()) for path, weight in plan_.paths
+    )
 
 
 def _frechet(rates: Mapping[str, Estimate], plan_: Plan) -> tuple[float, float]:
@@ -199,7 +208,7 @@ def _frechet(rates: Mapping[str, Estimate], plan_: Plan) -> tuple[float, float]:
         points = {step: float(rates[step].point or 0.0) for step in path}
         low += weight * max(0.0, 1 - sum(m * (1 - points[step]) for step, m in path.items()))
         high += weight * min(points.values(), default=1.0)
-    return low, high
+    return min(1.0, low), min(1.0, high)
 
 
 def _loss(top: Estimate, predicted: Estimate) -> Estimate:
