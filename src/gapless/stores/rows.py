@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from gapless.records.trial import ComponentRun, TrialRecord, summary
 from gapless.stores import schema
 
 pack = msgspec.msgpack.Encoder().encode
-_SMALL = 512  # below this, zstd's frame and the time it takes buy nothing
+_SMALL = 256  # below this, a frame of its own buys nothing
 _RAW, _ZSTD = b"\x00", b"\x01"
 
 INSERT_TRIALS = insert(schema.trials).on_conflict_do_nothing()
@@ -96,9 +97,20 @@ def squeeze(data: bytes) -> bytes:
     """Bytes as they are stored."""
     if len(data) < _SMALL:
         return _RAW + data
-    return _ZSTD + zstandard.compress(data, 3)
+    return _ZSTD + _codec.squeezer.compress(data)
 
 
 def expand(data: bytes) -> bytes:
     """The bytes that `squeeze` was given."""
-    return data[1:] if data[:1] == _RAW else zstandard.decompress(data[1:])
+    return data[1:] if data[:1] == _RAW else _codec.expander.decompress(data[1:])
+
+
+class _Codec(threading.local):
+    """One per thread: making a new one costs more than what it does, and two threads may not share one."""
+
+    def __init__(self) -> None:
+        self.squeezer = zstandard.ZstdCompressor(level=3)
+        self.expander = zstandard.ZstdDecompressor()
+
+
+_codec = _Codec()
