@@ -56,7 +56,7 @@ def component_rates(
     for run in runs:
         by_step[run.step].append(run)
     order = [step.name for step in shape.steps if step.name in by_step]
-    order += [name for name in by_step if name not in order]
+    order += sorted(name for name in by_step if name not in order)
     found: list[Component] = []
     for name in order:
         mine = by_step[name]
@@ -89,8 +89,10 @@ def compounding(components: Sequence[Component], plan_: Plan, success: Estimate)
     """
     rates = {component.step: component.rate for component in components}
     used = [step for step in rates if plan_.needed(step) > 0] if plan_.paths else list(rates)
-    best = max(used, key=lambda step: rates[step].point or 0.0, default=None)
-    weakest = min(used, key=lambda step: rates[step].point or 0.0, default=None)
+    # Equal rates may differ by rounding: the first of them in the workflow's order is named.
+    rounded = {step: round(rates[step].point or 0.0, 12) for step in used}
+    best = max(used, key=rounded.__getitem__, default=None)
+    weakest = min(used, key=rounded.__getitem__, default=None)
     predicted = _predicted(components, plan_, success.level)
     top = rates[best] if best else Estimate(reason="no step was benchmarked")
     low, high = _frechet(rates, plan_) if predicted.point is not None else (None, None)

@@ -63,12 +63,15 @@ def resampled(
     Source:
         Davison and Hinkley (1997), Bootstrap Methods and their Application, section 3.8, percentile limits.
     """
-    wanted = tuple(dict.fromkeys(step for path in dict.fromkeys(paths) for step in path or ()))
-    mine = [run for run in components if run.step in wanted]
-    why = _why(runs, mine, paths)
-    if why is None or split.predicted.point is None or split.success.point is None:
+    if split.predicted.point is None or split.success.point is None:
         return split, None
-    obstacle = _obstacle(split, mine, table)
+    routes = sorted({path for path in paths if path})
+    wanted = tuple(dict.fromkeys(step for path in routes for step in path))
+    mine = [run for run in components if run.step in wanted]
+    why = _why(runs, mine, routes)
+    if why is None:
+        return split, None
+    obstacle = _obstacle(split, mine, wanted, table)
     if obstacle is not None:
         return (
             split,
@@ -100,19 +103,20 @@ def _cases_needed(interaction: Estimate, measured: int) -> int | None:
 
 
 def _why(
-    runs: Sequence[Run], components: Sequence[ComponentRun], paths: Sequence[tuple[str, ...] | None]
+    runs: Sequence[Run], components: Sequence[ComponentRun], routes: Sequence[tuple[str, ...]]
 ) -> str | None:
     if not {run.group for run in components}.isdisjoint({run.group for run in runs}):
         return "Benchmark and trials share cases"
-    different = {tuple(sorted(path or ())) for path in dict.fromkeys(paths)}
-    return "Cases plan different paths" if len(different) > 1 else None
+    return "Cases plan different paths" if len({tuple(sorted(route)) for route in routes}) > 1 else None
 
 
-def _obstacle(split: Compounding, components: Sequence[ComponentRun], table: Units) -> str | None:
+def _obstacle(
+    split: Compounding, components: Sequence[ComponentRun], wanted: Sequence[str], table: Units
+) -> str | None:
     """Resampling shows no spread where nothing failed or nothing passed, and too little from a handful of groups."""
-    passed: dict[str, list[bool]] = {}
+    passed: dict[str, list[bool]] = {step: [] for step in wanted}
     for run in components:
-        passed.setdefault(run.step, []).append(run.ok is True)
+        passed[run.step].append(run.ok is True)
     flat = [step for step, seen in passed.items() if all(seen) or not any(seen)]
     if flat:
         every = "no failure" if all(passed[flat[0]]) else "no success"
