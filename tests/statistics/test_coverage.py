@@ -46,6 +46,10 @@ def coverage(groups: int, p: float, method: str, sims: int, seed: int) -> float:
 ROWS = [
     (15, 0.83, "t-wilson", 0.9325),
     (15, 0.83, "korn-graubard", 0.9585),
+    (15, 0.97, "t-wilson", 0.978),
+    (15, 0.97, "korn-graubard", 0.9975),
+    (30, 0.83, "t-wilson", 0.9480),
+    (30, 0.83, "korn-graubard", 0.9605),
     (30, 0.97, "t-wilson", 0.9650),
     (30, 0.97, "korn-graubard", 0.9885),
 ]
@@ -63,15 +67,33 @@ def test_clustered_coverage(groups: int, p: float, method: str, expected: float)
     ("groups", "p", "method", "expected"),
     [
         *ROWS,
-        (15, 0.97, "t-wilson", 0.978),
-        (15, 0.97, "korn-graubard", 0.9975),
+        (30, 0.83, "t-wilson", 0.948),
+        (30, 0.83, "korn-graubard", 0.9605),
         (100, 0.83, "t-wilson", 0.9555),
+        (100, 0.83, "korn-graubard", 0.967),
+        (100, 0.97, "t-wilson", 0.921),
+        (100, 0.97, "korn-graubard", 0.941),
+        (100, 0.83, "korn-graubard", 0.9670),
+        (100, 0.97, "t-wilson", 0.9210),
+        (100, 0.97, "korn-graubard", 0.9410),
     ],
 )
 def test_clustered_coverage_at_length(groups: int, p: float, method: str, expected: float) -> None:
     found = coverage(groups, p, method, 6000, 17)
     error = (expected * (1 - expected) * (1 / 6000 + 1 / 2000)) ** 0.5
     assert abs(found - expected) < 4 * error
+
+
+@pytest.mark.parametrize(("groups", "p", "expected"), [(15, 0.83, 0.8075), (100, 0.97, 0.8075)])
+def test_counting_trials_as_independent_would_not_cover(groups: int, p: float, expected: float) -> None:
+    """Why groups decide the width: Wilson on all trials covers far too rarely."""
+    rng = np.random.default_rng(9)
+    size, sims = 1 / 0.3 - 1, 1500
+    rates = rng.beta(p * size, (1 - p) * size, (sims, groups))
+    passed = rng.binomial(5, rates).sum(axis=1)
+    limits = {int(k): wilson(int(k), 5 * groups) for k in np.unique(passed)}
+    found = float(np.mean([limits[int(k)].low <= p <= limits[int(k)].high for k in passed]))
+    assert abs(found - expected) < 4 * (expected * (1 - expected) * (1 / sims + 1 / 2000)) ** 0.5
 
 
 @pytest.mark.parametrize(("n", "q"), [(50, 0.5), (200, 0.5), (200, 0.95)])
