@@ -159,3 +159,44 @@ def test_cases_needed_shrink_as_the_difference_grows() -> None:
     assert near.cases_for_interaction > 60
     assert far.cases_for_interaction is None
     assert limits(far.interaction_loss)[0] > 0
+
+
+def apart(**passes: tuple[int, int]) -> list[ComponentRun]:
+    """Benchmark cases that no trial has seen."""
+    return [alone(step, f"bench{i}", ok=i < k) for step, (k, n) in passes.items() for i in range(n)]
+
+
+def test_a_step_needed_twice_counts_twice_in_the_limits() -> None:
+    runs = [run(f"c{i}", 0, ok=i >= 4) for i in range(40)]
+    once = analyse(runs, apart(a=(45, 50)), SHAPE, paths={f"c{i}": ("a",) for i in range(40)})
+    twice = analyse(runs, apart(a=(45, 50)), SHAPE, paths={f"c{i}": ("a", "a") for i in range(40)})
+    first, second = limits(once.compounding.predicted), limits(twice.compounding.predicted)
+    assert once.compounding.predicted.method == "mover"
+    assert second == pytest.approx([limit**2 for limit in first], abs=1e-12)
+
+
+def test_a_blocked_route_still_has_room_above() -> None:
+    runs = [run(f"c{i}", 0, ok=i % 2 == 0) for i in range(40)]
+    paths = {f"c{i}": ("a",) if i % 2 == 0 else ("b",) for i in range(40)}
+    blocked = analyse(runs, apart(a=(45, 50), b=(0, 20)), SHAPE, paths=paths)
+    split = blocked.compounding
+    assert split.predicted.point == pytest.approx(0.45)
+    only_a = (
+        limits(
+            analyse(runs, apart(a=(45, 50)), SHAPE, paths=dict.fromkeys(paths, ("a",))).compounding.predicted
+        )[2]
+        - 0.9
+    ) / 2
+    assert limits(split.predicted)[2] > 0.45 + max(only_a, 0.5 * 0.16 - 1e-3)
+    assert any("step 'b' has no success" in note and "different paths" in note for note in blocked.notes)
+
+
+def test_a_shape_without_steps_of_its_own_has_no_path() -> None:
+    desk = Shape(
+        steps=(Step(name="desk", router=True),),
+        edges=(Edge(source=START, target="desk"), Edge(source="desk", target=FINISH)),
+    )
+    assert desk.only_route() == ()
+    split = analyse([run("c0", 0, ok=True)], [], desk).compounding
+    assert split.predicted.point is None
+    assert split.predicted.reason

@@ -91,6 +91,23 @@ def jeffreys(successes: float, n: float, *, level: float = 0.95) -> Interval:
     return Interval(low, high)
 
 
+def cases_without_failure(max_rate: float, *, confidence: float = 0.95) -> int:
+    """How many independent cases must pass, all of them, to claim that at most `max_rate` of cases fail.
+
+    Args:
+        max_rate: Highest failure rate the claim allows, above 0 and below 1.
+        confidence: One-sided confidence of the claim.
+
+    Source:
+        (1 - max_rate)^n <= 1 - confidence: the Clopper-Pearson upper limit of no failure in n.
+
+    Example:
+        >>> cases_without_failure(0.03), cases_without_failure(0.01), cases_without_failure(0.001)
+        (99, 299, 2995)
+    """
+    return math.ceil(math.log1p(-confidence) / math.log1p(-max_rate))
+
+
 def proportion(successes: int, n: int, *, level: float = 0.95, method: str = "wilson") -> Estimate:
     """A rate of independent runs, one per case.
 
