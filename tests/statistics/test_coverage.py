@@ -67,12 +67,7 @@ def test_clustered_coverage(groups: int, p: float, method: str, expected: float)
     ("groups", "p", "method", "expected"),
     [
         *ROWS,
-        (30, 0.83, "t-wilson", 0.948),
-        (30, 0.83, "korn-graubard", 0.9605),
         (100, 0.83, "t-wilson", 0.9555),
-        (100, 0.83, "korn-graubard", 0.967),
-        (100, 0.97, "t-wilson", 0.921),
-        (100, 0.97, "korn-graubard", 0.941),
         (100, 0.83, "korn-graubard", 0.9670),
         (100, 0.97, "t-wilson", 0.9210),
         (100, 0.97, "korn-graubard", 0.9410),
