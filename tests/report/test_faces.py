@@ -75,10 +75,7 @@ def test_names_cannot_run_code_or_break_the_page() -> None:
 
 
 def test_words_are_honest() -> None:
-    assert (
-        "never" in text.render(report("empty"), width=100, color=False)
-        or "Nothing was measured" in report("empty").headline
-    )
+    assert "Never measured" in text.render(report("empty"), width=100, color=False)
     full = text.render(report("all-correct"), width=100, color=False)
     assert "60 of 60" in full
     assert "100.0 %" not in full.split("Latency")[0].replace("100.0 points", "")

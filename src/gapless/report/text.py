@@ -4,25 +4,39 @@ from __future__ import annotations
 
 import io
 import shutil
-from typing import TYPE_CHECKING, Any
+import sys
+import textwrap
+from typing import TYPE_CHECKING
 
-from gapless.records.estimate import Estimate
-from gapless.records.gap import Gap
+from gapless.records.gap import PSEUDO_EXITS, Gap
 from gapless.records.report import Report
 from gapless.records.trial import Outcome
-from gapless.report.wording import count, duration, latency, layer, passage, percent, points, rate
+from gapless.report.headline import sentences
+from gapless.report.printable import printable
+from gapless.report.terminal import tables
+from gapless.report.terminal.chart import Axis, rate_axis, shares
+from gapless.report.wording import (
+    OUTCOMES,
+    PSEUDO_EXITS_MEAN,
+    count,
+    full_house,
+    percent,
+    points,
+    rate,
+    shortened,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_OUTCOMES: dict[Outcome, tuple[str, str, str]] = {
-    "correct": ("correct", "green", "█"),
-    "wrong": ("silently wrong", "red", "▓"),
-    "escalated": ("sent to a person", "yellow", "▒"),
-    "failed": ("failed loudly", "magenta", "░"),
-    "unjudged": ("not judged", "bright_black", "·"),
+_STYLES: dict[Outcome, tuple[str, str]] = {
+    "correct": ("green", "█"),
+    "wrong": ("red", "▓"),
+    "escalated": ("yellow", "▒"),
+    "failed": ("magenta", "░"),
+    "unjudged": ("bright_black", "·"),
 }
-_LEAST, _MOST = 60, 120
+_LEAST, _MOST, _VALUE = 60, 120, 34
 
 
 def render(report: Report, *, width: int | None = None, color: bool | None = None) -> str:
@@ -33,8 +47,6 @@ def render(report: Report, *, width: int | None = None, color: bool | None = Non
         width: Columns; those of the terminal by default, between 60 and 120.
         color: ANSI colours; by default only where stdout is a terminal.
     """
-    import sys
-
     from rich.console import Console
 
     columns = width or shutil.get_terminal_size((100, 24)).columns
@@ -45,22 +57,18 @@ def render(report: Report, *, width: int | None = None, color: bool | None = Non
         force_terminal=colored,
         no_color=not colored,
         highlight=False,
+        markup=False,
+        emoji=False,
         color_system="standard" if colored else None,
     )
     with console.capture() as captured:
-        _write(console, report)
+        _write(console, printable(report))
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
 def _write(console: Console, report: Report) -> None:
-    from rich.text import Text
-
-    m, gap = report.measurement, report.gap
-    console.print()
-    console.print(Text(report.headline, style="bold"))
-    weather = ", with weather" if m.weather_table else ""
-    size = f"{count(gap.n_cases, 'case')}, {count(gap.n_runs, 'trial')}{weather}"
-    console.print(Text(f"{m.target}  {m.condition}  {size}", style="dim"))
+    gap = report.gap
+    _headline(console, report)
     if gap.n_runs:
         _outcomes(console, gap)
         _waterfall(console, gap)
@@ -73,180 +81,166 @@ def _write(console: Console, report: Report) -> None:
     _next(console, report)
 
 
-def _title(console: Console, text: str) -> None:
+def _headline(console: Console, report: Report) -> None:
+    m, gap = report.measurement, report.gap
+    weather = ["with weather"] if m.weather_table else []
+    facts = [m.target, m.condition, count(gap.n_cases, "case"), count(gap.n_runs, "trial"), *weather]
+    console.print()
+    console.print(" · ".join(facts), style="dim")
+    first = sentences(gap)[0]
+    first = first if report.headline.startswith(first) else report.headline
+    console.print(first, style="bold")
+    if rest := report.headline.removeprefix(first).strip():
+        console.print(rest)
+
+
+def _title(console: Console, text: str, more: str = "") -> None:
     from rich.text import Text
 
     console.print()
-    console.print(Text(text, style="bold underline"))
+    console.print(Text(text, style="bold") + Text(f"  {more}" if more else "", style="dim"))
 
 
 def _outcomes(console: Console, gap: Gap) -> None:
     from rich.text import Text
 
     _title(console, "Outcomes")
-    width = console.width - 2
+    cells = shares({name: gap.outcomes.get(name, 0) for name, _ in OUTCOMES}, console.width)
     bar = Text()
-    for name, (_, style, mark) in _OUTCOMES.items():
-        cells = round(width * gap.outcomes.get(name, 0) / gap.n_runs)
-        bar.append(mark * cells, style=style)
+    for name, _ in OUTCOMES:
+        style, mark = _STYLES[name]
+        bar.append(mark * cells[name], style=style)
     console.print(bar)
-    for name, (words, style, mark) in _OUTCOMES.items():
-        if gap.outcomes.get(name):
-            told = Text(f"{mark} ", style=style)
-            told.append(
-                f"{words:17}{gap.outcomes[name]:6}  {rate(gap.outcome_rates[name], n=False)}", style="none"
-            )
-            console.print(told)
+    for name, words in OUTCOMES:
+        if not gap.outcomes.get(name):
+            continue
+        style, mark = _STYLES[name]
+        line = Text(f"{mark} ", style=style)
+        told = rate(gap.outcome_rates[name], n=False) if name in gap.outcome_rates else ""
+        line.append(f"{words:16}{gap.outcomes[name]:6}  {told}", style="none")
+        console.print(line)
+    _more_rates(console, gap)
+
+
+def _more_rates(console: Console, gap: Gap) -> None:
     if gap.success_bounds is not None and gap.success.point is not None:
         low, high = gap.success_bounds
         console.print(
-            f"  S lies between {percent(low)} and {percent(high)}, whatever the unjudged trials were"
+            f"S lies between {percent(low)} and {percent(high)}, whatever the unjudged trials were."
         )
+    if gap.selective_risk.point is not None:
+        delivered = rate(gap.coverage, n=False)
+        console.print(f"Delivered: {delivered}. Of those, wrong: {rate(gap.selective_risk)}.")
+    if gap.success_other_weighting is not None:
+        console.print(f"Each trial counting the same, S = {rate(gap.success_other_weighting)}.")
 
 
 def _waterfall(console: Console, gap: Gap) -> None:
     split = gap.compounding
-    if not gap.components and split.predicted.point is None:
+    if not gap.components:
         return
-    _title(console, "Steps alone -> P -> S")
+    predicted = split.predicted if split.predicted.point is not None else None
+    name_room = 18 if console.width < 100 else 26
+    drawn = [component.rate for component in gap.components]
+    drawn += [e for e in (predicted, gap.success) if e is not None and e.point is not None]
+    band = (split.frechet_low, split.frechet_high) if predicted is not None else (None, None)
+    also = [band[0]] if band[0] is not None else []
+    axis = rate_axis(drawn, console.width - name_room - _VALUE - 2, also)
+    _title(console, "Steps alone -> P -> S", "on golden inputs; predicted; measured")
+    _row(console, "", axis.ticks(), "", name_room, "dim")
     for component in gap.components:
-        unknown = f", {percent(component.unknown_share, 0)} unknown" if component.unknown_share else ""
-        _bar(console, component.step, component.rate, "cyan", unknown)
-    if split.predicted.point is not None:
-        _bar(console, "P predicted", split.predicted, "blue", "")
-    _bar(console, "S measured", gap.success, "green", "")
-    if split.frechet_low is not None and split.frechet_high is not None and split.frechet_low < 1:
-        band = f"{100 * split.frechet_low:.1f}-{100 * split.frechet_high:.1f} %"
-        console.print(f"  without any boundary effect S could be {band}, whatever the dependence (Frechet)")
-    if split.interaction_loss.point is not None:
-        console.print(
-            f"  length costs {points(split.compounding_loss)}; beyond it P - S = {points(split.interaction_loss)}"
+        unknown = f" {percent(component.unknown_share, 0)} unknown" if component.unknown_share else ""
+        _row(
+            console, component.step, axis.interval(component.rate), rate(component.rate) + unknown, name_room
         )
-        if split.cases_for_interaction is not None:
-            console.print(
-                f"  about {split.cases_for_interaction} benchmark cases per step would tell P - S from zero"
-            )
+    if predicted is not None:
+        _to_p(console, gap, axis, name_room)
+    if gap.success.point is not None:
+        _row(console, "S, measured", axis.interval(gap.success), rate(gap.success), name_room, "green")
+    if split.cases_for_interaction is not None:
+        number = split.cases_for_interaction
+        console.print(f"About {number} benchmark cases per step would tell P - S from zero.", style="dim")
 
 
-def _bar(console: Console, name: str, estimate: Estimate, style: str, more: str) -> None:
+def _to_p(console: Console, gap: Gap, axis: Axis, room: int) -> None:
+    split = gap.compounding
+    p, s, best = split.predicted, gap.success.point, split.best.point
+    if p.point is None:
+        return
+    if best is not None and split.compounding_loss.point:
+        _row(console, "  length alone", axis.span(p.point, best, "▒"), points(split.compounding_loss), room)
+    _row(console, "P, predicted", axis.interval(p), rate(p, n=False), room, "blue")
+    low, high = split.frechet_low, split.frechet_high
+    if low is not None and high is not None and not full_house(p):
+        said = f"{100 * low:.1f}-{100 * high:.1f} %, any dependence"
+        _row(console, "  Frechet band", axis.span(low, high, "░"), said, room)
+    if s is not None:
+        _row(console, "  P - S", axis.span(s, p.point, "▒"), points(split.interaction_loss), room)
+
+
+def _row(console: Console, name: str, plot: str, value: str, room: int, style: str = "") -> None:
+    from rich.cells import set_cell_size
     from rich.text import Text
 
-    room = max(10, console.width - 68)
-    filled = round(room * (estimate.point or 0.0))
-    line = Text(f"  {name[:22]:22} ")
-    line.append("━" * filled, style=style)
-    line.append("─" * (room - filled), style="bright_black")
-    line.append(f" {rate(estimate)}{more}")
+    line = Text(f"{set_cell_size(shortened(name, room), room)} ")
+    line.append(plot, style=style or "cyan")
+    line.append(f" {value}")
     console.print(line, no_wrap=True, overflow="ellipsis")
-
-
-def _table(*columns: tuple[str, Any]) -> Any:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim")
-    for name, justify in columns:
-        table.add_column(
-            name, justify=justify, overflow="fold", no_wrap=justify == "right" or name == "layer"
-        )
-    return table
 
 
 def _boundaries(console: Console, gap: Gap) -> None:
     rows = [row for row in gap.boundaries if (row.points.point or 0) > 0 or row.repaired]
     if not rows:
         return
-    lost = 1 - (gap.success.point or 0.0) if gap.success.point is not None else None
-    said = f" ({100 * lost:.1f} points in all)" if lost is not None else ""
-    _title(console, f"Where it is lost{said}")
-    names = ("boundary", "layer", "points (95 %)", "share", "silent", "escal.", "loud", "repaired")
-    table = _table(*((name, "left" if name in ("boundary", "layer") else "right") for name in names))
-    for row in rows:
-        table.add_row(
-            passage(row.exit, row.receivers),
-            layer(row.layer, row.layer_guessed),
-            _points_cell(row.points),
-            "" if row.share is None else percent(row.share, 0),
-            str(row.wrong or ""),
-            str(row.escalated or ""),
-            str(row.failed or ""),
-            str(row.repaired or ""),
+    judged = gap.success.point is not None
+    lost = f"{100 * (1 - (gap.success.point or 0.0)):.1f} points in all" if judged else ""
+    _title(console, "Where it is lost" if judged else "Loud failures and escalations", lost)
+    console.print(tables.boundaries(rows, console.width, shared=judged))
+    if any(row.exit not in PSEUDO_EXITS for row in rows):
+        console.print(
+            "The first step whose own check failed and stayed failed: where, not yet why.", style="dim"
         )
-    console.print(table)
-    console.print("the first step whose own check failed and stayed failed: where, not yet why", style="dim")
-
-
-def _points_cell(estimate: Estimate) -> str:
-    if estimate.point is None or estimate.low is None or estimate.high is None:
-        return "not estimable"
-    return f"{100 * estimate.point:.1f} ({100 * estimate.low:.1f}-{100 * estimate.high:.1f})"
+    for row in rows:
+        if row.exit in PSEUDO_EXITS:
+            console.print(f"{row.exit}: {PSEUDO_EXITS_MEAN[row.exit]}", style="dim")
 
 
 def _suspected(console: Console, gap: Gap) -> None:
-    if not gap.suspected:
-        return
-    _title(console, "Suspected, without labels")
-    table = _table(
-        ("exit", "left"),
-        ("layer", "left"),
-        ("trials (95 %)", "right"),
-        ("what fired", "left"),
-        ("for example", "left"),
-    )
-    for row in gap.suspected:
-        table.add_row(
-            passage(row.exit, row.receivers),
-            layer(row.layer, row.layer_guessed),
-            rate(row.rate, n=False),
-            ", ".join(f"{name} {number}x" for name, number in row.checks.items()),
-            ", ".join(row.examples[:2]),
-        )
-    console.print(table)
+    if gap.suspected:
+        _title(console, "Suspected, without labels")
+        console.print(tables.suspected(gap.suspected, console.width))
+        console.print("What share of these is a real loss only labels can tell.", style="dim")
 
 
 def _slices(console: Console, gap: Gap) -> None:
-    if not gap.slices:
-        return
-    _title(console, "Slices (simultaneous intervals; the lowest of several is biased low)")
-    table = _table(("slice", "left"), ("S", "right"), ("silent", "right"), ("n", "right"))
-    for row in sorted(gap.slices, key=lambda row: (row.key, row.success.point or 0.0)):
-        table.add_row(
-            f"{row.key} = {row.value}",
-            rate(row.success, n=False),
-            str(row.outcomes.get("wrong", "")),
-            str(row.success.n_runs),
-        )
-    console.print(table)
+    if gap.slices:
+        _title(console, "Slices", "simultaneous intervals; the lowest of several is biased low")
+        console.print(tables.slices(gap.slices))
 
 
 def _latencies(console: Console, gap: Gap) -> None:
-    if not gap.latencies:
-        return
-    _title(console, "Latency")
-    table = _table(("step", "left"), ("p50", "right"), ("p95", "right"), ("p99", "right"), ("n", "right"))
-    for row in gap.latencies:
-        cells = [latency(row.p50), *(_short(estimate) for estimate in (row.p95, row.p99))]
-        table.add_row(row.step, *cells, str(row.p50.n_runs))
-    console.print(table)
-
-
-def _short(estimate: Estimate) -> str:
-    return duration(estimate.point) if estimate.point is not None else "not estimable"
+    if gap.latencies:
+        _title(console, "Latency", "steps' quantiles do not add up")
+        table, missing = tables.latencies(gap.latencies)
+        console.print(table)
+        if missing:
+            console.print(missing, style="dim")
 
 
 def _weather(console: Console, report: Report) -> None:
-    table = report.measurement.weather_table
-    if table:
-        _title(console, "Weather: faults injected on purpose, seeded per trial")
-        console.print(", ".join(f"{name} {percent(rate_, 0)}" for name, rate_ in table.items()), markup=False)
+    if report.measurement.weather_table:
+        _title(console, "Weather", "faults injected on purpose, seeded per trial")
+        for name, share in report.measurement.weather_table.items():
+            console.print(f"{percent(share):>8}  {name}")
 
 
 def _notes(console: Console, report: Report) -> None:
     notes = [*report.gap.notes, *report.trial_notes]
     if notes:
         _title(console, "Notes")
-        for note in notes:
-            console.print(f"- {note}", markup=False)
+    for note in notes:
+        for index, line in enumerate(textwrap.wrap(note, console.width - 2)):
+            console.print(f"{'  ' if index else '- '}{line}")
 
 
 def _next(console: Console, report: Report) -> None:
@@ -256,5 +250,5 @@ def _next(console: Console, report: Report) -> None:
         return
     _title(console, "Next")
     for step in report.next_steps:
-        console.print(step.why, markup=False)
+        console.print(step.why)
         console.print(Text(f"  {step.command}", style="cyan"), soft_wrap=True)

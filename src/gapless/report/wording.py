@@ -3,42 +3,100 @@
 from __future__ import annotations
 
 from gapless.records.estimate import Estimate
+from gapless.records.gap import CRASH, ESCALATION, UNJUDGED, UNOBSERVED
+from gapless.records.trial import Outcome
+from gapless.records.workflow import FINISH, START
 
-SILENT = "silently wrong"
+OUTCOMES: tuple[tuple[Outcome, str], ...] = (
+    ("correct", "correct"),
+    ("wrong", "silently wrong"),
+    ("escalated", "escalated"),
+    ("failed", "failed loudly"),
+    ("unjudged", "not judged"),
+)
+"""Outcomes in the order they are drawn, in the words people read."""
+PSEUDO_EXITS_MEAN: dict[str, str] = {
+    UNOBSERVED: "wrong, and no step's check saw it: a gap in the checks",
+    ESCALATION: "sent to a person without a failed check before it",
+    CRASH: "failed loudly without a failed check before it",
+    UNJUDGED: "no end verdict, and no failed check",
+}
+METHODS_MEAN: dict[str, str] = {
+    "wilson": "Wilson score interval for one rate of independent trials",
+    "clopper-pearson": "exact binomial limits (Clopper-Pearson)",
+    "jeffreys": "Jeffreys interval for one rate",
+    "t-wilson": "Wilson score interval on the effective number of trials, with t quantiles: trials of a case are not independent",
+    "korn-graubard": "Clopper-Pearson limits on the effective number of trials (Korn-Graubard): for few cases and for rates near 0 or 1",
+    "mover": "limits of a product or difference, recovered from the limits of its parts (MOVER, Zou and Donner 2008)",
+    "order statistics": "a quantile between two ordered values, whatever the distribution",
+    "clustered ranks": "a quantile between two ordered values, trials of a case counted together",
+    "cluster bootstrap": "resampling whole cases",
+    "point only": "no interval exists for it",
+}
+"""Interval methods in plain words; a method without an entry is shown by its name."""
+_LEAST_SHOWN = 0.0005
 
 
 def percent(value: float, digits: int = 1) -> str:
-    """A share as per cent.
+    """A share as per cent; rounding never makes it nothing or everything.
 
     Example:
-        >>> percent(0.8333)
-        '83.3 %'
+        >>> percent(0.8333), percent(0.99996), percent(0.0001), percent(0.003, 0)
+        ('83.3 %', '>99.9 %', '<0.1 %', '<1 %')
     """
+    least = 10.0**-digits
+    if value > 0 and 100 * value < least / 2:
+        return f"<{least:.{digits}f} %"
+    if value < 1 and 100 * value >= 100 - least / 2:
+        return f">{100 - least:.{digits}f} %"
     return f"{100 * value:.{digits}f} %"
 
 
 def rate(estimate: Estimate, *, n: bool = True) -> str:
-    """A rate with its interval and n; a full house is a count and a bound.
+    """A rate with its interval and n; all of them, or none of them, is a count and a bound.
 
     Example:
         >>> rate(Estimate(point=0.83, low=0.745, high=0.891, n_runs=100))
         '83.0 % (74.5-89.1, n=100)'
         >>> rate(Estimate(point=1.0, low=0.839, high=1.0, n_runs=20))
         '20 of 20; at least 83.9 %'
+        >>> rate(Estimate(point=0.0, low=0.0, high=0.161, n_runs=20))
+        '0 of 20; at most 16.1 %'
     """
     if estimate.point is None:
-        return "not estimable"
-    if full_house(estimate) and estimate.low is not None:
-        return f"{estimate.n_runs} of {estimate.n_runs}; at least {percent(estimate.low)}"
-    size = f", n={estimate.n_runs}" if n else ""
+        return "never measured" if estimate.reason == "never measured" else "not estimable"
+    if (bound := _bound(estimate)) is not None:
+        return bound
     if estimate.low is None or estimate.high is None:
         return f"{percent(estimate.point)}{f' (n={estimate.n_runs})' if n else ''}"
+    size = f", n={estimate.n_runs}" if n else ""
     return f"{percent(estimate.point)} ({100 * estimate.low:.1f}-{100 * estimate.high:.1f}{size})"
+
+
+def _bound(estimate: Estimate) -> str | None:
+    if full_house(estimate) and estimate.low is not None:
+        least = f"at least {percent(estimate.low)}"
+        # A product of rates has no "n of n" of its own.
+        return least if estimate.method == "mover" else f"{estimate.n_runs} of {estimate.n_runs}; {least}"
+    if nothing(estimate) and estimate.high is not None:
+        most = f"at most {percent(estimate.high)}"
+        return most if estimate.method == "mover" else f"0 of {estimate.n_runs}; {most}"
+    return None
 
 
 def full_house(estimate: Estimate) -> bool:
     """Whether every run was a success; weights leave the point a rounding error below 1."""
     return estimate.point is not None and estimate.point > 1 - 1e-9 and estimate.n_runs > 0
+
+
+def nothing(estimate: Estimate) -> bool:
+    """Whether none was."""
+    return estimate.point is not None and abs(estimate.point) < 1e-9 and estimate.n_runs > 0
+
+
+def not_told_from_zero(estimate: Estimate) -> bool:
+    """Whether an interval reaches zero, or comes so close that nobody should act on the difference."""
+    return estimate.low is None or estimate.low < _LEAST_SHOWN * 10
 
 
 def points(estimate: Estimate) -> str:
@@ -50,37 +108,94 @@ def points(estimate: Estimate) -> str:
     """
     if estimate.point is None:
         return "not estimable"
-    said = f"{round(100 * estimate.point, 1) + 0.0:.1f} points"
+    said = f"{_hundredfold(estimate.point)} points"
     if estimate.low is None or estimate.high is None:
         return said
-    return f"{said} ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})"
+    return f"{said} ({_hundredfold(estimate.low)} to {_hundredfold(estimate.high)})"
+
+
+def between(estimate: Estimate) -> str:
+    """An interval in points, for a table cell.
+
+    Example:
+        >>> between(Estimate(point=0.05, low=0.022, high=0.112))
+        '2.2-11.2'
+    """
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"{_hundredfold(estimate.low)}-{_hundredfold(estimate.high)}"
+
+
+def number(estimate: Estimate) -> str:
+    """Points without their interval, for a table cell."""
+    return "" if estimate.point is None else _hundredfold(estimate.point)
+
+
+def _hundredfold(value: float) -> str:
+    return f"{round(100 * value, 1) + 0.0:.1f}"  # adding zero turns -0.0 into 0.0
 
 
 def duration(ms: float) -> str:
     """A duration in the unit people read.
 
     Example:
-        >>> duration(0.42), duration(37.2), duration(2345.0)
-        ('0.42 ms', '37 ms', '2.35 s')
+        >>> duration(0.42), duration(37.2), duration(2345.0), duration(192000.0)
+        ('0.42 ms', '37 ms', '2.35 s', '3.2 min')
     """
     if ms < 10:
         return f"{ms:.2f} ms"
-    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.2f} s"
+    if ms < 1000:
+        return f"{ms:.0f} ms"
+    return f"{ms / 1000:.2f} s" if ms < 120_000 else f"{ms / 60_000:.1f} min"
 
 
-def latency(estimate: Estimate) -> str:
-    """A latency quantile with its interval."""
+def latency(estimate: Estimate, *, interval: bool = True) -> str:
+    """A latency quantile with its interval.
+
+    Example:
+        >>> latency(Estimate(point=120.0, low=98.0, high=140.0))
+        '120 ms (98 to 140 ms)'
+        >>> latency(Estimate(reason="p99 not estimable from 60 runs of 60 cases", n_runs=60))
+        'not estimable from 60 trials'
+    """
     if estimate.point is None:
-        return "not estimable"
-    if estimate.low is None or estimate.high is None:
+        return f"not estimable from {count(estimate.n_runs, 'trial')}"
+    if not interval or estimate.low is None or estimate.high is None:
         return duration(estimate.point)
-    return f"{duration(estimate.point)} ({duration(estimate.low)} to {duration(estimate.high)})"
+    low, high = duration(estimate.low), duration(estimate.high)
+    unit = high.partition(" ")[2]
+    return f"{duration(estimate.point)} ({low.removesuffix(f' {unit}')} to {high})"
 
 
 def passage(exit_: str, receivers: tuple[str, ...]) -> str:
-    """A boundary: who hands over, and who takes it."""
-    known = [name if name != "__end__" else "end" for name in receivers]
-    return f"{exit_} -> {' | '.join(known)}" if known else exit_
+    """A boundary: who hands over, and who takes it.
+
+    Example:
+        >>> passage("tools", ("agent", "__end__"))
+        'tools -> agent | end'
+    """
+    return f"{exit_} -> {' | '.join(place(name) for name in receivers)}" if receivers else exit_
+
+
+def boundary(exit_: str, receivers: tuple[str, ...], room: int = 32) -> str:
+    """A boundary in a sentence: long names are cut, and of many receivers only the first are named."""
+    names = tuple(shortened(place(name), room) for name in receivers[:3])
+    return passage(shortened(exit_, room), names + (("...",) if len(receivers) > 3 else ()))
+
+
+def shortened(text: str, room: int) -> str:
+    """Text cut to a number of characters, with an ellipsis where it was cut.
+
+    Example:
+        >>> shortened("understand_the_question", 10)
+        'understan…'
+    """
+    return text if len(text) <= room else text[: room - 1] + "…"
+
+
+def place(name: str) -> str:
+    """A step's name, or the word for an end of the workflow."""
+    return {START: "start", FINISH: "end"}.get(name, name)
 
 
 def layer(name: str | None, guessed: bool) -> str:
@@ -88,11 +203,31 @@ def layer(name: str | None, guessed: bool) -> str:
     return "" if name is None else f"{name}?" if guessed else name
 
 
-def count(number: int, one: str, many: str | None = None) -> str:
+def fired(checks: dict[str, int]) -> str:
+    """Which built-in checks fired, and how often."""
+    return ", ".join(f"{name} {times}x" for name, times in checks.items())
+
+
+def repaired(done: int, first_failures: int) -> str:
+    """How many of the trials that first failed at a step ended correct all the same."""
+    return f"{done} of {first_failures}" if done else ""
+
+
+def count(number_: int, one: str, many: str | None = None) -> str:
     """A number with its noun.
 
     Example:
         >>> count(1, "trial"), count(3, "trial")
         ('1 trial', '3 trials')
     """
-    return f"{number} {one if number == 1 else many or one + 's'}"
+    return f"{number_} {one if number_ == 1 else many or one + 's'}"
+
+
+def listed(parts: list[str]) -> str:
+    """Parts as a sentence lists them.
+
+    Example:
+        >>> listed(["3 silent"]), listed(["3 silent", "2 escalated", "1 loud"])
+        ('3 silent', '3 silent, 2 escalated and 1 loud')
+    """
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}" if parts else ""

@@ -6,8 +6,8 @@ from markupsafe import Markup
 
 from gapless.records.gap import Gap
 from gapless.records.workflow import FINISH, START, Edge, Shape
-from gapless.report.svg.markup import picture, shortened, tag
-from gapless.report.wording import points, rate
+from gapless.report.svg.markup import picture, tag
+from gapless.report.wording import points, rate, shortened
 
 _BOX, _HIGH, _GAP_X, _GAP_Y, _PAD = 148.0, 46.0, 34.0, 18.0, 14.0
 _MOST_STEPS = 60

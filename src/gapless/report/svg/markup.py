@@ -31,10 +31,5 @@ def picture(width: float, height: float, title: str, parts: list[Markup], **attr
     return tag("svg", together([label, *parts]), viewBox=box, role="img", aria_label=title, **attributes)
 
 
-def shortened(text: str, room: int) -> str:
-    """Text cut to a number of characters, with an ellipsis where it was cut."""
-    return text if len(text) <= room else text[: room - 1] + "…"
-
-
 def _number(value: object) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

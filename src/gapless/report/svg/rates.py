@@ -6,8 +6,8 @@ from markupsafe import Markup
 
 from gapless.records.estimate import Estimate
 from gapless.records.gap import Gap
-from gapless.report.svg.markup import picture, shortened, tag
-from gapless.report.wording import rate
+from gapless.report.svg.markup import picture, tag
+from gapless.report.wording import rate, shortened
 
 _WIDTH, _ROW, _LEFT, _RIGHT = 760.0, 30.0, 190.0, 200.0
 

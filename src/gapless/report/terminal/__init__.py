@@ -1,0 +1,1 @@
+"""Charts and tables of characters: pure functions from records to what a terminal prints."""

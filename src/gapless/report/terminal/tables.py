@@ -1,0 +1,129 @@
+"""The report's tables for a terminal: narrow ones put the layer below the boundary, wide ones draw the interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gapless.records.estimate import Estimate
+from gapless.records.gap import BoundaryRow, LatencyRow, SliceRow, SuspectedRow
+from gapless.report.terminal.chart import Axis
+from gapless.report.wording import (
+    between,
+    fired,
+    latency,
+    layer,
+    number,
+    passage,
+    percent,
+    rate,
+    repaired,
+)
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+_ROOMY, _PLOT = 104, 18
+
+
+def boundaries(rows: Sequence[BoundaryRow], width: int, *, shared: bool) -> Table:
+    """Exits with the points lost there.
+
+    Args:
+        rows: The largest loss first.
+        width: Columns.
+        shared: Whether the rows are the whole loss, so that each has a share of it.
+    """
+    from rich.text import Text
+
+    roomy = width >= _ROOMY
+    most = max((row.points.high or row.points.point or 0.0 for row in rows), default=0.0)
+    axis = Axis(0.0, most, _PLOT)
+    table = _table(["boundary", *(["layer", ""] if roomy else [])], _LOSS)
+    for row in rows:
+        name = _name(row, below=not roomy)
+        plot = [Text(layer(row.layer, row.layer_guessed)), Text(axis.interval(row.points), style="red")]
+        interval = between(row.points)
+        table.add_row(
+            name,
+            *(plot if roomy else []),
+            f"{number(row.points)} ({interval})" if interval else number(row.points) or "not estimable",
+            percent(row.share, 0) if shared and row.share is not None else "",
+            str(row.wrong or ""),
+            str(row.escalated or ""),
+            str(row.failed or ""),
+            repaired(row.repaired, row.first_failures),
+        )
+    return table
+
+
+_LOSS = ("points (95 %)", "share", "silent", "escal.", "loud", "repaired")
+
+
+def suspected(rows: Sequence[SuspectedRow], width: int) -> Table:
+    """Exits at which something is suspected, with what fired."""
+    roomy = width >= _ROOMY
+    table = _table(["exit", *(["layer"] if roomy else [])], ("trials (95 %)",), ("what fired", "for example"))
+    for row in rows:
+        cells = [layer(row.layer, row.layer_guessed)] if roomy else []
+        examples = ", ".join(row.examples[: 3 if roomy else 2])
+        table.add_row(
+            _name(row, below=not roomy), *cells, rate(row.rate, n=False), fired(row.checks), examples
+        )
+    return table
+
+
+def slices(rows: Sequence[SliceRow]) -> Table:
+    """S of every declared slice, the lowest of each kind first."""
+    table = _table(["slice"], ("S", "silent", "trials"))
+    for row in sorted(rows, key=lambda row: (row.key, row.success.point or 0.0)):
+        silent = str(row.outcomes.get("wrong", "") or "")
+        table.add_row(f"{row.key} = {row.value}", rate(row.success, n=False), silent, str(row.success.n_runs))
+    return table
+
+
+def latencies(rows: Sequence[LatencyRow]) -> tuple[Table, str | None]:
+    """Latency quantiles; a quantile that no row can show is said in a line instead of a column of its own."""
+    columns = {name: [getattr(row, name) for row in rows] for name in ("p50", "p95", "p99")}
+    shown = [name for name, cells in columns.items() if any(e.point is not None for e in cells)]
+    table = _table(["step"], (*shown, "trials" if shown else "visits"))
+    for index, row in enumerate(rows):
+        table.add_row(row.step, *(_quantile(columns[name][index]) for name in shown), str(row.p50.n_runs))
+    missing = [name for name in columns if name not in shown]
+    most = max((row.p50.n_runs for row in rows), default=0)
+    return table, f"{' and '.join(missing)}: not estimable from {most} trials" if missing else None
+
+
+def _quantile(estimate: Estimate) -> str:
+    if estimate.point is None:
+        return "not estimable"
+    return latency(estimate).replace(" to ", "-")
+
+
+def _name(row: BoundaryRow | SuspectedRow, *, below: bool) -> Text:
+    from rich.text import Text
+
+    name = Text(passage(row.exit, row.receivers))
+    known = layer(row.layer, row.layer_guessed)
+    if below and known:
+        name.append(f"\n{known}", style="dim")
+    return name
+
+
+def _table(words: Sequence[str], figures: Sequence[str], more: Sequence[str] = ()) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(
+        box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="dim"
+    )
+    for name in words:
+        table.add_column(
+            name, overflow="fold", no_wrap=name in ("layer", ""), min_width=min(16, len(name) * 4)
+        )
+    for name in figures:
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in more:
+        table.add_column(name, overflow="fold")
+    return table
