@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -100,6 +101,8 @@ class Session:
         opened.faults = crossing.faults
         if isinstance(error, passage.control):
             self.recorder.end(opened, status="paused")
+        elif isinstance(error, asyncio.CancelledError):  # the trial ran out of time and gave the step up
+            self.recorder.end(opened, status="abandoned")
         else:
             self.recorder.end(opened, status="error", error=error)
 

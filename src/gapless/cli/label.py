@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,14 @@ def command(
     with open_store() as store:
         which = pick(store, measurement)
         if correct is None and promote is None:
-            _show(labels.show(store, which, case, number), as_json)
+            _show(labels.show(store, which, case, number), which.id, as_json)
             return
         done: dict[str, Any] = {"measurement": which.id, "case": case, "trial": number}
         if correct is not None:
-            labels.put(store, which, Label(case=case, trial=number, correct=correct, blame=blame, note=note))
+            new = Label(case=case, trial=number, correct=correct, blame=blame, note=note)
+            before = labels.put(store, which, new)
+            if before is not None and before.correct != correct:
+                done["was"] = "correct" if before.correct else "wrong"
             done["label"] = "correct" if correct else "wrong"
         if promote is not None:
             labels.promote(store, which, case, number, Path(promote))
@@ -59,9 +63,10 @@ def _tell(done: dict[str, Any], as_json: bool) -> None:
 
         click.echo(msgspec.json.encode(done).decode())
         return
+    was = f" (it was {done['was']})" if "was" in done else ""
     if "label" in done:
         click.echo(
-            f"{done['case']}#{done['trial']} is labelled {done['label']}. See the effect: gapless report"
+            f"{done['case']}#{done['trial']} is labelled {done['label']}{was}. See the effect: gapless report {done['measurement']}"
         )
     if "promoted" in done:
         click.echo(
@@ -69,7 +74,7 @@ def _tell(done: dict[str, Any], as_json: bool) -> None:
         )
 
 
-def _show(shown: Any, as_json: bool) -> None:
+def _show(shown: Any, measurement: str, as_json: bool) -> None:
     import dataclasses
 
     import msgspec
@@ -81,10 +86,11 @@ def _show(shown: Any, as_json: bool) -> None:
     for step, state, value in shown.steps:
         click.echo(f"\n{step}: {state}\n{_pretty(value)}")
     click.echo(f"\noutput\n{_pretty(shown.output)}")
-    click.echo(
-        "\nRight or wrong? Say so: gapless label "
-        + f"{shown.case}#{shown.trial} --correct (or --wrong --blame STEP)"
-    )
+    if shown.outcome in ("escalated", "failed"):
+        return
+    trial = shlex.quote(f"{shown.case}#{shown.trial}")
+    say = f"gapless label {trial} --measurement {measurement} --correct"
+    click.echo(f"\nRight or wrong? Say so: {say}   (or --wrong --blame STEP)")
 
 
 def _pretty(value: Any) -> str:

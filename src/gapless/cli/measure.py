@@ -28,7 +28,9 @@ from gapless.cli.show import show
 @click.option(
     "--condition", default="baseline", show_default=True, help="Name under which the measurement is kept."
 )
-@click.option("--weather", help="Faults to inject, seeded per trial: module:NAME of a Weather.")
+@click.option(
+    "--weather", help="Faults to inject, seeded per trial: module:NAME or file.py:NAME of a Weather."
+)
 @click.option("--seed", type=int, help="Root of every trial's seed; the suite's own by default.")
 @click.option("--concurrency", type=click.IntRange(min=1), help="Trials in flight at once.")
 @click.option("--timeout", "timeout_s", type=click.FloatRange(min=0.001), help="Seconds a trial may take.")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from gapless.evals.checks.base import MISSING, Check, CheckContext, build, judge_all, overall
 from gapless.records.suite import END, Case, CheckSpec
 from gapless.records.trial import StepEvent, Verdict
-from gapless.records.value import decode
+from gapless.records.value import OMITTED, decode
 from gapless.records.workflow import Shape
 
 
@@ -68,7 +68,7 @@ class Judge:
             elapsed_ms=elapsed_ms,
             load=load,
         )
-        return tuple(judged), await judge_all(self._checks(case, END), context)
+        return tuple(judged), await _judge_kept(self._checks(case, END), context)
 
     async def judge_update(
         self, case: Case, step: str, update: Any, elapsed_ms: float
@@ -105,7 +105,7 @@ class Judge:
             elapsed_ms=event.ms,
             load=load,
         )
-        verdicts = await judge_all(checks, context)
+        verdicts = await _judge_kept(checks, context)
         return msgspec.structs.replace(event, ok=overall(verdicts), verdicts=verdicts)
 
     def _checks(self, case: Case, where: str) -> tuple[Check, ...]:
@@ -113,11 +113,23 @@ class Judge:
         built = self._built.get(key)
         if built is None:
             specs = case.checks.get(where, ())
-            if not specs and where != END and where in case.golden:
+            if not specs and where in case.golden:
                 specs = (CheckSpec(name="golden"),)
             built = tuple(build(spec) for spec in specs)
             self._built[key] = built
         return built
+
+
+async def _judge_kept(checks: tuple[Check, ...], context: CheckContext) -> tuple[Verdict, ...]:
+    """Verdicts on a recorded value. One that was not kept is unknown: its stand-in is no answer that could be wrong."""
+    if not (isinstance(context.value, dict) and OMITTED in context.value):
+        return await judge_all(checks, context)
+    omitted = cast("dict[str, Any]", context.value)
+    reason = f"the value was not kept: {omitted[OMITTED]}. Raise max_payload_bytes in gapless.toml"
+    return tuple(
+        Verdict(check=getattr(check, "name", type(check).__name__), status="unknown", reason=reason)
+        for check in checks
+    )
 
 
 def _not_ended(event: StepEvent) -> Verdict:

@@ -60,22 +60,19 @@ def _settings(target: str, shape: Shape) -> str:
 
 
 def _suite(shape: Shape) -> str:
-    steps = [step.name for step in shape.steps if not step.router and not step.review]
     route = shape.only_route()
-    path = list(route) if route is not None else steps
-    planned = (
-        f"  path: [{', '.join(path)}]\n"
-        if route is not None
-        else f"  # path: [{', '.join(path)}]   # the steps a complete answer needs\n"
-    )
-    first = path[0] if path else "step"
+    path = list(route or ())
+    said = f"[{', '.join(path)}]" if route else "[...]"
+    planned = f"#   path: {said}   # the steps a complete answer needs\n"
+    first = path[0] if path else next((step.name for step in shape.steps if not step.router), "step")
     return (
         "# One entry per case: an input and what is expected of it. How checks are written: docs/how-to/write-a-suite.md\n"
-        "- id: example-1\n"
-        "  input: {}   # what the workflow is called with\n"
+        "#\n"
+        "# - id: first-case\n"
+        "#   input: {}              # what the workflow is called with\n"
         f"{planned}"
-        "  # golden:                # the update each step should hand over: makes `gapless benchmark` possible\n"
-        f"  #   {first}: {{}}\n"
-        "  # checks:\n"
-        "  #   end: [{contains: {path: answer, any: [expected words]}}]\n"
+        "#   golden:                # the update each step should hand over: makes `gapless benchmark` possible\n"
+        f"#     {first}: {{}}\n"
+        "#   checks:\n"
+        "#     end: [{contains: {path: answer, any: [expected words]}}]\n"
     )

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from gapless.errors import InvalidSuite, UnknownName, UsageError
 from gapless.records.label import Label, parse_trial
 from gapless.records.measurement import Measurement
@@ -66,8 +68,11 @@ def show(store: Store, measurement: Measurement, case: str, trial: int) -> Shown
     )
 
 
-def put(store: Store, measurement: Measurement, label: Label) -> TrialRecord:
+def put(store: Store, measurement: Measurement, label: Label) -> Label | None:
     """Writes a label; the report counts it from now on.
+
+    Returns:
+        The label it replaces.
 
     Raises:
         UnknownName: There is no such trial, or the workflow has no such step.
@@ -80,8 +85,15 @@ def put(store: Store, measurement: Measurement, label: Label) -> TrialRecord:
         raise UsageError(
             f"{label.case}#{label.trial} {record.outcome}: it delivered no answer that could be right or wrong. Label a delivered one."
         )
+    if label.correct and label.blame is not None:
+        raise UsageError(
+            "--blame names where a wrong trial went wrong; with --correct there is nothing to blame."
+        )
+    before = store.labels(measurement.id).get((label.case, label.trial))
+    if before is not None and not before.correct and not label.correct and label.blame is None:
+        label = msgspec.structs.replace(label, blame=before.blame)  # said again, not taken back
     store.put_label(measurement.id, label)
-    return record
+    return before
 
 
 def promote(store: Store, measurement: Measurement, case: str, trial: int, file: Path) -> dict[str, Any]:
@@ -92,8 +104,15 @@ def promote(store: Store, measurement: Measurement, case: str, trial: int, file:
 
     Raises:
         InvalidSuite: The file cannot be read, or already has a case of that id.
+        UsageError: The trial was not right: what it handed over is no golden output.
     """
     record = store.record(measurement.id, case, trial)
+    label = store.labels(measurement.id).get((case, trial))
+    if not (label.correct if label is not None else record.outcome == "correct"):
+        raise UsageError(
+            f"{case}#{trial} is not known to be right, so what its steps handed over is no golden output. "
+            "Promote a correct trial, add --correct if this one is, or write the case by hand."
+        )
     suite = store.suite(measurement.suite_digest)
     known = next((c for c in suite.cases if c.id == case), None)
     given = store.payload(record.input) if record.input is not None else None
@@ -103,17 +122,28 @@ def promote(store: Store, measurement: Measurement, case: str, trial: int, file:
     review = {step.name for step in measurement.shape.steps if step.review}
     written["path"] = [step for step in record.path if step not in review]
     written["golden"] = _goldens(store, record)
+    if record.output is not None:
+        written["golden"]["end"] = store.payload(record.output)
     _append(file, written)
     return written
 
 
 def _goldens(store: Store, record: TrialRecord) -> dict[str, Any]:
-    goldens: dict[str, Any] = {}
+    """What each step handed over. A list in a golden means one value per visit, so a value that is a list is wrapped."""
+    visits: dict[str, dict[int, Any]] = {}
+    fanned: set[str] = set()
     for event in record.events:
         if event.status == "ok" and event.output is not None and not event.router:
-            goldens[event.step] = store.payload(
-                event.output
-            )  # a later attempt or visit replaces an earlier one
+            value = store.payload(event.output)  # a later attempt replaces an earlier one
+            known = visits.setdefault(event.step, {})
+            if event.branch is not None and known.get(event.visit, value) != value:
+                fanned.add(event.step)  # parallel branches differ, and a golden cannot tell them apart
+            known[event.visit] = value
+    goldens: dict[str, Any] = {}
+    for step, known in visits.items():
+        values = [known[visit] for visit in sorted(known)]
+        if step not in fanned:
+            goldens[step] = values if len(values) > 1 or isinstance(values[-1], list) else values[-1]
     return goldens
 
 

@@ -102,6 +102,7 @@ def import_object(reference: str) -> Any:
     if not name:
         raise InvalidTarget(f"{reference!r}: expected module:name.")
     path = Path(module_name)
+    sys.path.insert(0, str(Path.cwd()))
     if path.suffix == ".py":
         sys.path.insert(0, str(path.resolve().parent))
         module_name = path.stem

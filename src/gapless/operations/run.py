@@ -64,7 +64,8 @@ def run_program(store: Store, file: Path, arguments: Sequence[str], place: Place
         code = _execute(file, arguments)
     for measurement in keeper.measurements:
         learnt = learn_shape(measurement.shape, store.records(measurement.id))
-        suspect_all(store, store.update(msgspec.structs.replace(measurement, shape=learnt)))
+        cases = len({case for case, _ in store.done(measurement.id)})
+        suspect_all(store, store.finish(msgspec.structs.replace(measurement, shape=learnt, cases=cases)))
     return Ran(exit_code=code, measurements=tuple(keeper.measurements), trials=keeper.count)
 
 
