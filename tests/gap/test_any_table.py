@@ -263,10 +263,19 @@ def alike(first: Any, second: Any) -> bool:
 @given(visited(), st.sampled_from(OUTCOMES))
 def test_blame_follows_the_rule_as_written(events: tuple[StepOutcome, ...], outcome: Outcome) -> None:
     """Status = verdict of the last attempt of the last visit; blame = the earliest event of a failed status."""
-    last: dict[tuple[str, int | None], int] = {}
-    for index, event in enumerate(events):
-        last[event.step, event.branch] = index  # the walk is in time order
-    failing = [index for index in last.values() if events[index].ok is False]
+    last: dict[str, dict[int | None, int]] = defaultdict(dict)
+    over: set[str] = set()
+    for index in reversed(
+        range(len(events))
+    ):  # from the end: an older visit begins where a branch comes again
+        event = events[index]
+        mine = last[event.step]
+        again = event.branch in mine and events[mine[event.branch]].visit != event.visit
+        if again or (mine and (event.branch is None) != (None in mine)):
+            over.add(event.step)
+        if event.step not in over:
+            mine.setdefault(event.branch, index)
+    failing = [index for mine in last.values() for index in mine.values() if events[index].ok is False]
     expected = events[min(failing)].step if failing else None
     assert first_failure(events) == expected
     if outcome == "correct":

@@ -33,16 +33,43 @@ def blame(events: Sequence[StepOutcome], outcome: Outcome) -> str | None:
 def first_failure(events: Sequence[StepOutcome]) -> str | None:
     """The earliest step whose last attempt of its last visit failed, whatever the outcome; None if there is none.
 
-    Parallel branches of a step are told apart: each counts with its own last visit, and one failed branch is enough.
+    A fan-out is one visit of its step: any branch of the last one that failed is enough, and what an earlier one left
+    undone is not asked again.
     """
     if not any(event.ok is False for event in events):
         return None
-    last: dict[tuple[str, int | None], tuple[int, int]] = {}
+    last = last_visits(events)
     for event in events:
-        key = (event.step, event.branch)
-        here = (event.visit, event.attempt)
-        last[key] = max(last.get(key, here), here)
-    for event in events:
-        if event.ok is False and last[event.step, event.branch] == (event.visit, event.attempt):
+        if event.ok is False and last[event.step].get(event.branch) == (event.visit, event.attempt):
             return event.step
     return None
+
+
+def last_visits(events: Sequence[StepOutcome]) -> dict[str, dict[int | None, tuple[int, int]]]:
+    """Step -> branches of its last visit, each with its visit number and its last attempt.
+
+    Args:
+        events: One trial's events in time order. Visits are counted per branch: a loop that sends fewer items than
+            before leaves branches behind whose numbers tell nothing of the step's last visit, but their order does.
+
+    Example:
+        >>> def at(visit, branch):
+        ...     return StepOutcome(step="a", visit=visit, attempt=1, ok=True, ms=0, branch=branch)
+        >>> last_visits([at(1, 0), at(1, 1), at(2, 0)])
+        {'a': {0: (2, 1)}}
+    """
+    found: dict[str, dict[int | None, tuple[int, int]]] = {}
+    for event in events:
+        mine = found.setdefault(event.step, {})
+        here = (event.visit, event.attempt)
+        known = mine.get(event.branch)
+        if known is None:
+            if (event.branch is None) != (None in mine):
+                mine.clear()  # fanned out now and not before, or the other way round
+            mine[event.branch] = here
+        elif event.visit > known[0]:
+            mine.clear()  # a branch that comes back begins the step's next visit
+            mine[event.branch] = here
+        else:
+            mine[event.branch] = max(known, here)
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gapless.gap.blame import last_visits
 from gapless.records.suite import Case
 from gapless.records.trial import Run
 from gapless.records.workflow import Shape
@@ -35,12 +36,12 @@ def planned_paths(cases: Sequence[Case], runs: Sequence[Run], shape: Shape) -> d
 
 def _executed(run: Run, hidden: set[str]) -> tuple[str, ...]:
     failed: dict[tuple[str, int | None, int], bool] = {}
-    last: dict[tuple[str, int | None], int] = {}
     for event in run.events:
         if not event.router and event.step not in hidden:
             failed[event.step, event.branch, event.visit] = event.ok is False
-            seen = last.get((event.step, event.branch), 0)
-            last[event.step, event.branch] = max(seen, event.visit)
+    last = last_visits(run.events)
     return tuple(
-        step for (step, branch, visit), bad in failed.items() if not bad or visit == last[step, branch]
+        step
+        for (step, branch, visit), bad in failed.items()
+        if not bad or last[step].get(branch, (0, 0))[0] == visit
     )
