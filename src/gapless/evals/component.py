@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import time
 from dataclasses import dataclass
 
 from gapless.boundary.session import Session, current_session
-from gapless.errors import BoundaryTimeout
+from gapless.evals.attempt import attempt, contain
 from gapless.evals.judge import Judge
 from gapless.evals.plan import PlannedComponent
 from gapless.evals.trial import Conditions
@@ -37,7 +36,7 @@ async def run_component(
     case = planned.case
     recorder = TrialRecorder(max_payload_bytes=conditions.max_payload_bytes)
     seed = seed_of(conditions.seed, case.id, planned.number, "component", planned.step)
-    token = current_session.set(Session(recorder, case_input=case.input, seed=seed))
+    token = current_session.set(Session(recorder, case_input=case.input, seed=seed, middlewares=(contain,)))
     started = time.perf_counter()
     ok: bool | None = None
     reason, output, error = "", None, None
@@ -48,12 +47,10 @@ async def run_component(
         verdicts = await judge.judge_update(case, planned.step, to_plain(update), elapsed)
         ok = judge.overall(verdicts)
         reason = "; ".join(v.reason for v in verdicts if v.status != "pass")
-    except asyncio.CancelledError:
-        raise
     except StepPaused:
         elapsed = (time.perf_counter() - started) * 1e3
         reason = "it asked for a person"
-    except (Exception, SystemExit) as raised:
+    except Exception as raised:
         elapsed = (time.perf_counter() - started) * 1e3
         error = error_info(raised)
         ok, reason = False, f"raised {error.type}: {error.message}"
@@ -71,21 +68,22 @@ async def run_component(
         error=error,
         output=output,
     )
-    return FinishedComponent(run, recorder.payloads)
+    return FinishedComponent(run, dict(recorder.payloads))
 
 
 async def _run(workflow: Workflow, planned: PlannedComponent, conditions: Conditions) -> object:
+    work = workflow.run_step(planned.step, golden_state(workflow, planned))
+    return await attempt(work, limit_s=conditions.timeout_s, what=f"{planned.step} alone")
+
+
+def golden_state(workflow: Workflow, planned: PlannedComponent) -> object:
+    """The state a step is benchmarked on, made of copies.
+
+    Raises:
+        UsageError: The goldens before the step do not hold what it needs.
+    """
     goldens = {step: _last_visit(planned.case.golden[step]) for step in planned.before}
-    state = workflow.state_before(planned.step, copy.deepcopy(planned.case.input), copy.deepcopy(goldens))
-    limit = asyncio.timeout(conditions.timeout_s)
-    try:
-        async with limit:
-            return await workflow.run_step(planned.step, state)
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        text = f"{planned.step} alone did not end within {conditions.timeout_s:g} s"
-        raise BoundaryTimeout(text, limit_s=conditions.timeout_s) from None
+    return workflow.state_before(planned.step, copy.deepcopy(planned.case.input), copy.deepcopy(goldens))
 
 
 def _last_visit(golden: object) -> object:

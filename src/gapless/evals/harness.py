@@ -40,7 +40,7 @@ class Harness(Generic[Unit, Result]):
         """Runs units until none is left.
 
         Returns:
-            Whether all of them ran; False after `stop`.
+            Whether all of them ran; False after `stop`, or if something else cancelled one.
 
         Raises:
             Exception: The first exception of `work` or `commit`; the other workers are cancelled.
@@ -58,7 +58,7 @@ class Harness(Generic[Unit, Result]):
             # A worker that `stop` cancelled in its last moment may end as cancelled; that is no error.
             if not worker.cancelled():
                 worker.result()
-        return not self._stopping
+        return not self._stopping and not any(worker.cancelled() for worker in self._workers)
 
     def stop(self) -> None:
         """Starts nothing new and drops what is in flight; results that are being committed are still committed."""

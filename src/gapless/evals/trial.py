@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from typing import Any, Protocol
 
 from gapless.boundary.flow import Middleware
 from gapless.boundary.session import Session, current_session
-from gapless.errors import BoundaryTimeout
+from gapless.evals.attempt import attempt, contain
 from gapless.evals.judge import Judge
 from gapless.evals.plan import Planned
 from gapless.evals.workflow import Workflow
@@ -66,7 +65,7 @@ async def run_trial(workflow: Workflow, planned: Planned, conditions: Conditions
     faults = conditions.weather.draw(seed) if conditions.weather is not None else ()
     recorder = TrialRecorder(max_payload_bytes=conditions.max_payload_bytes)
     session = Session(
-        recorder, case_input=case.input, seed=seed, middlewares=(*conditions.middlewares, *faults)
+        recorder, case_input=case.input, seed=seed, middlewares=(contain, *conditions.middlewares, *faults)
     )
     given = recorder.keep(case.input)
     end = await _execute(workflow, planned, conditions, session)
@@ -99,40 +98,21 @@ async def run_trial(workflow: Workflow, planned: Planned, conditions: Conditions
         tokens_out=_tokens(events, "tokens_out"),
         omitted=recorder.omitted,
     )
-    return Finished(_blamed(record), recorder.payloads)
+    # A step that was abandoned may still record; what it adds now belongs to nothing and must not disturb the writing.
+    return Finished(_blamed(record), dict(recorder.payloads))
 
 
 async def _execute(workflow: Workflow, planned: Planned, conditions: Conditions, session: Session) -> _End:
     token = current_session.set(session)
-    limit = asyncio.timeout(conditions.timeout_s)
+    name = f"{conditions.name}-{planned.case.id}-{planned.number}"
     try:
-        async with limit:
-            name = f"{conditions.name}-{planned.case.id}-{planned.number}"
-            ending = await workflow.run(copy.deepcopy(planned.case.input), trial=name)
-    except asyncio.CancelledError as error:
-        if (task := asyncio.current_task()) is not None and task.cancelling():
-            raise
-        return _End(error=error)  # the workflow cancelled itself
-    except TimeoutError as error:
-        return _End(error=_timeout(conditions.timeout_s) if limit.expired() else error)
-    except (Exception, SystemExit) as error:  # an exception inside a trial is data
+        work = workflow.run(copy.deepcopy(planned.case.input), trial=name)
+        ending = await attempt(work, limit_s=conditions.timeout_s, what="the trial")
+    except Exception as error:  # an exception inside a trial is data
         return _End(error=error)
     finally:
         current_session.reset(token)
     return _End(ending.output, ending.paused)
-
-
-def _timeout(limit_s: float) -> BoundaryTimeout:
-    _replace_threads()
-    text = f"the trial did not end within {limit_s:g} s and was abandoned. Raise it with --timeout, or find the slow step in the report."
-    return BoundaryTimeout(text, limit_s=limit_s)
-
-
-def _replace_threads() -> None:
-    # A blocking step that was abandoned keeps its thread. Without fresh ones, a few of them would starve every later trial.
-    from concurrent.futures import ThreadPoolExecutor
-
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="gapless-step"))
 
 
 def _outcome(

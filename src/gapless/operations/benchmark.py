@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from gapless.stores.store import Store
 
 
+_NOTHING = (
+    "nothing to benchmark: a step needs a planned path and golden outputs for the steps before it. "
+    "Add `golden:` to the suite's cases, or promote a good trial with `gapless label CASE#TRIAL --correct --promote suite.yaml`."
+)
+
+
 class ComponentRate(Record, frozen=True, kw_only=True):
     """A step's benchmark, for people."""
 
@@ -80,6 +86,7 @@ async def benchmark_into(
     from gapless.evals.plan import components
     from gapless.evals.suite import validate_against
     from gapless.gap.paths import planned_paths
+    from gapless.operations.report import run_table
     from gapless.stores.lock import exclusive
 
     runner = open_workflow(workflow, place)
@@ -87,16 +94,14 @@ async def benchmark_into(
     validate_against(cases, runner.shape)
     _check_steps(steps, runner)
     wanted = _wanted(runner, cases, place, trials)
-    with exclusive(place.folder / "locks", wanted.key):
+    with exclusive(store.locks, wanted.key):
         measurement = store.begin(wanted, cases)
-        runs = [run for m in _measured(store, measurement) for run in store.runs(m.id)]
+        runs = [run for m in _measured(store, measurement) for run in run_table(store, m)]
         paths = planned_paths(cases.cases, runs, runner.shape)
         planned = list(components(cases, runner.shape, paths, measurement.trials, steps))
+        planned, impossible = _possible(planned, runner)
         if not planned:
-            raise UsageError(
-                "nothing to benchmark: a step needs a planned path and golden outputs for the steps before it. "
-                "Add `golden:` to the suite's cases, or promote a good trial with `gapless label CASE#TRIAL --correct --promote suite.yaml`."
-            )
+            raise UsageError(next(iter(impossible.values()), _NOTHING))
         complete = await _run(store, runner, planned, measurement, place, tell, stop or Stop())
         if complete and not steps:
             measurement = store.finish(measurement)
@@ -104,7 +109,7 @@ async def benchmark_into(
         measurement=measurement,
         complete=complete,
         rates=rates(store, measurement),
-        without=tuple(_without(cases, runner, paths, steps)),
+        without=tuple(_without(cases, runner, paths, steps, impossible)),
     )
 
 
@@ -217,8 +222,27 @@ async def _run(
         writer.close()
 
 
+def _possible(
+    planned: list[PlannedComponent], runner: Workflow
+) -> tuple[list[PlannedComponent], dict[tuple[str, str], str]]:
+    """The runs whose golden state can be made; (step, case) -> why not, for the others: that is no failure of the step."""
+    from gapless.evals.component import golden_state
+
+    impossible: dict[tuple[str, str], str] = {}
+    for unit in planned:
+        try:
+            golden_state(runner, unit)
+        except UsageError as error:
+            impossible[unit.step, unit.case.id] = str(error)
+    return [unit for unit in planned if (unit.step, unit.case.id) not in impossible], impossible
+
+
 def _without(
-    cases: Suite, runner: Workflow, paths: dict[str, tuple[str, ...]], steps: tuple[str, ...]
+    cases: Suite,
+    runner: Workflow,
+    paths: dict[str, tuple[str, ...]],
+    steps: tuple[str, ...],
+    impossible: dict[tuple[str, str], str],
 ) -> list[str]:
     from gapless.evals.plan import missing
 
@@ -227,7 +251,7 @@ def _without(
     for case in cases.cases:
         path = paths.get(case.id, ())
         for position, step in enumerate(path):
-            why = missing(case, path, position)
+            why = missing(case, path, position) or impossible.get((step, case.id))
             if why is None:
                 benchmarked.add(step)
             else:

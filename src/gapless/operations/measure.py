@@ -116,7 +116,7 @@ async def measure_into(
     validate_against(cases, runner.shape)
     settings = _settled(place.settings, ask)
     wanted = _wanted(runner, cases, settings, ask)
-    with exclusive(place.folder / "locks", wanted.key):
+    with exclusive(store.locks, wanted.key):
         measurement = store.begin(wanted, cases)
         measurement, complete = await _run(
             store, runner, cases, measurement, settings, ask, tell, stop or Stop()

@@ -29,8 +29,14 @@ def open_engine(url: str) -> Engine:
         raise StoreError(
             f"GAPLESS_DATABASE_URL: {parsed.get_backend_name()} is not supported by this version. Use sqlite:///path/to/gapless.db."
         )
-    if parsed.database and parsed.database != ":memory:":
-        _make_folder(Path(parsed.database).parent)
+    if parsed.database in (None, "", ":memory:"):
+        raise StoreError(
+            f"GAPLESS_DATABASE_URL: {url!r} names no file, so nothing would be kept. Use sqlite:///path/to/gapless.db."
+        )
+    # A workflow may change the folder it runs in; connections that are opened later must find the same file.
+    file = Path(str(parsed.database)).absolute()
+    _make_folder(file.parent)
+    parsed = parsed.set(database=str(file))
     engine = sa.create_engine(parsed)
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)

@@ -15,13 +15,18 @@ def exclusive(folder: Path, name: str) -> Generator[None]:
     """Holds a lock while the body runs.
 
     Raises:
-        StoreError: Another process holds it.
+        StoreError: Another process holds it, or the folder cannot be written.
     """
     import fcntl
 
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.lock"
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StoreError(
+            f"{path}: cannot be written ({error.strerror}). Choose another place with GAPLESS_DATABASE_URL."
+        ) from error
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -76,6 +77,11 @@ class Store:
         self._writing = self._engine.execution_options(gapless_write=True)
         self._known: set[str] = set()
 
+    @property
+    def locks(self) -> Path:
+        """Folder of the locks: beside the database, so that whoever shares one shares the other."""
+        return Path(f"{self._engine.url.database}-locks")
+
     def close(self) -> None:
         """Closes every connection."""
         self._engine.dispose()
@@ -97,6 +103,8 @@ class Store:
                 trials=max(kept.trials, wanted.trials),
                 settings=wanted.settings,
                 shape=wanted.shape,
+                sources=wanted.sources,
+                target=wanted.target,
                 finished_at=None if wanted.trials > kept.trials else kept.finished_at,
             )
             _update(connection, kept)

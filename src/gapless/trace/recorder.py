@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from gapless.records.trial import Call, ErrorInfo, EventStatus, StepEvent
-from gapless.records.value import digest, encode, is_unserialisable, omitted, to_plain
+from gapless.records.value import UNSERIALISABLE, digest, encode, is_unserialisable, omitted, to_plain
 
 MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
 
@@ -122,8 +122,7 @@ class TrialRecorder:
 
     def keep(self, value: Any) -> str:
         """Keeps a value's plain form and returns its content address."""
-        plain = to_plain(value)
-        data = encode(plain)
+        plain, data = _plain_bytes(value)
         if len(data) > self._max:
             data = encode(omitted(f"larger than {self._max} bytes", len(data)))
             self.omitted += 1
@@ -145,12 +144,33 @@ class TrialRecorder:
         return visit, 1
 
 
+def _plain_bytes(value: Any) -> tuple[Any, bytes]:
+    try:
+        plain = to_plain(value)
+        return plain, encode(plain)
+    except (
+        Exception
+    ) as error:  # half a surrogate pair, a key that cannot be printed, a dict that changes meanwhile
+        plain = {UNSERIALISABLE: type(value).__name__, "repr": f"{type(error).__name__} while keeping it"}
+        return plain, encode(plain)
+
+
 current_step: ContextVar[OpenStep | None] = ContextVar("gapless_current_step", default=None)
 """The step that is running in this context; nested calls attach themselves to it."""
 
 
+class NotAnException(RuntimeError):
+    """Stands for what workflow code raised that is no `Exception`: SystemExit, or its own cancellation."""
+
+    def __init__(self, raised: BaseException) -> None:
+        super().__init__(f"{type(raised).__name__}: {raised}")
+        self.raised = raised
+
+
 def error_info(error: BaseException) -> ErrorInfo:
     """An exception as data."""
+    if isinstance(error, NotAnException):
+        error = error.raised
     frames = traceback.extract_tb(error.__traceback__)
     where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else None
     return ErrorInfo(type=type(error).__name__, message=str(error)[:2000], where=where)
