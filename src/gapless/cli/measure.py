@@ -58,7 +58,7 @@ def command(
     from gapless.operations.report import report_on
     from gapless.settings import locate
 
-    ask = Ask(weather=import_object(weather) if weather else None, **options)  # type: ignore[arg-type]
+    ask = Ask(weather=import_object(weather) if weather else None, weather_name=weather, **options)  # type: ignore[arg-type]
     place = locate()
     with open_store(place) as store, progress(quiet) as tell:
         measured = run_sync(

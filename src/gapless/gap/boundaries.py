@@ -36,6 +36,10 @@ def boundaries(
             outcomes[run.blame][run.outcome] += 1
     first, repaired = _first_failures(runs)
     examples = _examples(runs)
+    reasons: dict[str, Counter[str]] = {}
+    for run in runs:
+        if run.blame is not None and run.why:
+            reasons.setdefault(run.blame, Counter())[run.why] += 1
     lost = mean(codes >= 0, table)
     rows: list[BoundaryRow] = []
     for exit_ in dict.fromkeys([*exits, *first]):
@@ -60,6 +64,7 @@ def boundaries(
                 repaired=repaired[exit_],
                 first_failures=first[exit_],
                 examples=tuple(examples.get(exit_, ())),
+                reasons=_most_frequent(reasons.get(exit_, Counter())),
             )
         )
     return tuple(
@@ -108,6 +113,10 @@ def _codes(runs: Sequence[Run]) -> tuple[dict[str, int], NDArray[Any]]:
         count=len(runs),
     )
     return exits, codes
+
+
+def _most_frequent(said: Counter[str]) -> dict[str, int]:
+    return dict(sorted(said.items(), key=lambda item: (-item[1], item[0]))[:_EXAMPLES])
 
 
 def _examples(runs: Sequence[Run]) -> dict[str, list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -37,6 +38,8 @@ class Ask:
     condition: str = "baseline"
     weather: Weather | None = None
     """A seeded mixture of faults that stands for the world."""
+    weather_name: str | None = None
+    """What the user typed for it."""
     seed: int | None = None
     concurrency: int | None = None
     timeout_s: float | None = None
@@ -115,7 +118,7 @@ async def measure_into(
     cases = open_suite(suite, place)
     validate_against(cases, runner.shape)
     settings = _settled(place.settings, ask)
-    wanted = _wanted(runner, cases, settings, ask)
+    wanted = msgspec.structs.replace(_wanted(runner, cases, settings, ask), sources=_sources(suite, ask))
     with exclusive(store.locks, wanted.key):
         measurement = store.begin(wanted, cases)
         measurement, complete = await _run(
@@ -130,6 +133,11 @@ async def measure_into(
     return Measured(
         measurement=measurement, complete=complete, done=len(store.done(measurement.id)), total=total
     )
+
+
+def _sources(suite: Any, ask: Ask) -> dict[str, str]:
+    named = {"suite": str(suite) if isinstance(suite, (str, Path)) else None, "weather": ask.weather_name}
+    return {what: name for what, name in named.items() if name is not None}
 
 
 def _settled(settings: Settings, ask: Ask) -> Settings:

@@ -75,6 +75,8 @@ class BoundaryRow(Record, frozen=True, kw_only=True):
     """All trials, whatever the outcome, whose first failing step is this one."""
     examples: tuple[str, ...] = ()
     """Up to three trials lost here, as "case#trial", silent ones first."""
+    reasons: dict[str, int] = {}
+    """What was wrong in the trials lost here, in the words of the exception or check, the most frequent first."""
 
 
 class SuspectedRow(Record, frozen=True, kw_only=True):
@@ -109,7 +111,7 @@ class LatencyRow(Record, frozen=True, kw_only=True):
     """Step latency in milliseconds (METHOD section 7); steps' quantiles never add up."""
 
     step: str
-    """A step, or "(trial)" for the whole workflow."""
+    """A step, "(trial)" for the whole workflow, or "(delivered)" for its trials that ended with an answer."""
     p50: Estimate
     p95: Estimate
     p99: Estimate

@@ -39,6 +39,8 @@ class Measurement(Record, frozen=True, kw_only=True):
     interrupted: int = 0
     """Trials that were in flight when an earlier process died, and were started again."""
     shape: Shape = Shape()
+    sources: dict[str, str] = {}
+    """What the user typed for "suite" and "weather", where they were named and not handed over live."""
     settings: dict[str, Any] = {}
     """Snapshot of the settings it ran under."""
     version: str = ""

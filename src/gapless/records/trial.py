@@ -187,6 +187,8 @@ class Run(Record, frozen=True, kw_only=True):
     tokens_out: int | None = None
     labelled: bool = False
     """Whether an end verdict exists."""
+    why: str = ""
+    """What was wrong, in the words of the exception or of the check that failed first; at most 160 characters."""
 
 
 class ComponentRun(Record, frozen=True, kw_only=True):
@@ -224,7 +226,20 @@ def summary(record: TrialRecord) -> Run:
         tokens_in=record.tokens_in,
         tokens_out=record.tokens_out,
         labelled=any(verdict.status != "unknown" for verdict in record.verdicts),
+        why=_why(record)[:160],
     )
+
+
+def _why(record: TrialRecord) -> str:
+    if record.outcome == "correct":
+        return ""
+    if record.error is not None:
+        return f"{record.error.type}: {record.error.message}"
+    at_blame = [
+        verdict for event in record.events if event.step == record.blame for verdict in event.verdicts
+    ]
+    failed = [verdict for verdict in (*at_blame, *record.verdicts) if verdict.status == "fail"]
+    return f"{failed[0].check}: {failed[0].reason}" if failed else ""
 
 
 def _outcome(event: StepEvent) -> StepOutcome:

@@ -61,12 +61,14 @@ class _Again:
         self._target = "" if target == known.get("workflow") else shlex.quote(target)
         # The store keeps a suite's name, not its path: only the one in gapless.toml is found without being named.
         same = isinstance(known.get("suite"), str) and PurePath(known["suite"]).stem == measurement.suite
-        self._suite = "" if same else "--suite SUITE"
+        named = _source(measurement, "suite", "SUITE")
+        self._suite = "" if same else f"--suite {named}"
+        self._weather = f"--weather {_source(measurement, 'weather', 'WEATHER')}"
 
     def why(self, reason: str, *, weather: bool = True) -> str:
         """The reason, with what stands for the words in capitals."""
-        known = [f"SUITE: the file of {self._m.suite!r}"] if self._suite else []
-        if weather and self._m.weather is not None:
+        known = [f"SUITE: the file of {self._m.suite!r}"] if self._suite.endswith(" SUITE") else []
+        if weather and self._m.weather is not None and self._weather.endswith(" WEATHER"):
             known.append("WEATHER: the same as before")
         return f"{reason} ({'; '.join(known)})" if known else reason
 
@@ -77,7 +79,7 @@ class _Again:
         if m.condition != "baseline":
             words.append(f"--condition {shlex.quote(m.condition)}")
         if m.weather is not None:
-            words.append("--weather WEATHER")
+            words.append(self._weather)
         if m.settings.get("seed") is not None:
             words.append(f"--seed {m.seed}")
         words.append(f"--trials {trials}")
@@ -87,6 +89,12 @@ class _Again:
         """`gapless benchmark` of the same workflow and suite."""
         target = f"--target {self._target}" if self._target else ""
         return " ".join(word for word in ("gapless benchmark", target, self._suite) if word)
+
+
+def _source(measurement: Measurement, what: str, otherwise: str) -> str:
+    """What the user typed for it, ready to be typed again; a word in capitals where it is not known."""
+    given = measurement.sources.get(what)
+    return shlex.quote(given) if given is not None else otherwise
 
 
 def _label(measurement: Measurement, label: NextLabel) -> NextStep:

@@ -203,6 +203,9 @@ def _boundaries(console: Console, gap: Gap) -> None:
     for row in rows:
         if row.exit in PSEUDO_EXITS:
             console.print(f"{row.exit}: {PSEUDO_EXITS_MEAN[row.exit]}", style="dim")
+    for row in rows[:3]:
+        for why, times in list(row.reasons.items())[:1]:
+            console.print(f"{row.exit}: {why} ({times}x)", style="dim", markup=False)
 
 
 def _suspected(console: Console, gap: Gap) -> None:
