@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import math
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -153,11 +154,13 @@ def _loud_only(runs: Sequence[Run], table: Units, shape: Shape, level: float) ->
 
 
 def _slices(runs: Sequence[Run], level: float) -> tuple[SliceRow, ...]:
-    keys = {(key, value) for run in runs for key, value in run.slice.items()}
-    strict = 1 - (1 - level) / max(1, len(keys))  # Bonferroni: the worst of several is looked for
+    found: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    for run in runs:
+        for part in run.slice.items():
+            found[part].append(run)
+    strict = 1 - (1 - level) / max(1, len(found))  # Bonferroni: the worst of several is looked for
     rows: list[SliceRow] = []
-    for key, value in sorted(keys):
-        mine = [run for run in runs if run.slice.get(key) == value]
+    for (key, value), mine in sorted(found.items(), key=lambda item: item[0]):
         table = units([run.group for run in mine], n_cases=len({run.case for run in mine}))
         counts = Counter(run.outcome for run in mine)
         rows.append(
@@ -182,9 +185,7 @@ def _notes(table: Units, counts: Counter[Outcome], share: float | None, split: C
         )
     if share is not None and share < 1 and judged:
         notes.append(
-            f"Partial: {share:.0%} of step visits have a verdict; a loss at an unjudged step shows further on or as unobserved.".replace(
-                "%", " %"
-            )
+            f"Partial: {_floored(share)} of step visits have a verdict; a loss at an unjudged step shows further on or as unobserved."
         )
     if split.predicted.point is None and split.predicted.reason and judged:
         notes.append(f"P is not estimable: {split.predicted.reason}.")
@@ -193,5 +194,12 @@ def _notes(table: Units, counts: Counter[Outcome], share: float | None, split: C
             "The best component is a maximum of noisy numbers and so biased upwards; read P - S, not best - S."
         )
     if table.weighting == "cases":
-        notes.append("Cases have different numbers of trials: each case counts the same.")
+        many, one = ("Cases", "case") if table.n_groups == table.n_cases else ("Groups", "group")
+        notes.append(f"{many} have different numbers of trials: each {one} counts the same.")
     return notes
+
+
+def _floored(share: float) -> str:
+    """A share below 1 in per cent; it never reads as all of them, nor some as none."""
+    tenths = math.floor(1000 * share + 1e-9)
+    return "under 0.1 %" if share > 0 and tenths == 0 else f"{tenths / 10:g} %"

@@ -18,7 +18,9 @@ from gapless.records.gap import LatencyRow
 from gapless.records.trial import Run
 
 TRIAL = "(trial)"
+DELIVERED = "(delivered)"
 _FEW_GROUPS_FOR_P99 = 368
+_DELIVERED = ("correct", "wrong", "unjudged")
 
 
 class Ranks(NamedTuple):
@@ -49,6 +51,7 @@ def quantile(
     q: float,
     *,
     groups: Sequence[Hashable] | Units | None = None,
+    cut: Sequence[int] = (),
     level: float = 0.95,
 ) -> Estimate:
     """A quantile by nearest rank, in the values' own unit.
@@ -57,11 +60,13 @@ def quantile(
         values: Durations in milliseconds, length n.
         q: 0..1.
         groups: Group of each value; the independent unit where a group holds several.
+        cut: Positions of values that were cut off by a time limit: they would have been longer.
         level: Two-sided confidence level.
 
     Returns:
         The estimate; not estimable where no upper limit exists (p95 below 72 runs, p99 below 368 runs, or below 368
-        groups where they hold several), nor from a single group of several.
+        groups where they hold several), nor from a single group of several. Where values that were cut off reach down to
+        the quantile, it is a lower bound: no upper limit, and `reason` says so.
 
     Source:
         Woodruff (1952), Journal of the American Statistical Association 47, for groups that hold several values.
@@ -84,43 +89,66 @@ def quantile(
         return _without(base, f"{name} not estimable from {n} runs of {n_groups} cases")
     y = np.asarray(values, dtype=float)
     ordered = np.sort(y)
-    point = float(ordered[max(0, math.ceil(q * n - 1e-9) - 1)])
+    middle = max(0, math.ceil(q * n - 1e-9) - 1)
+    point = float(ordered[middle])
     if independent:
-        low = float(ordered[bounds.low - 1]) if bounds.low is not None else None
-        limits = (low, float(ordered[bounds.high - 1]), "order statistics")
+        first, last = None if bounds.low is None else bounds.low - 1, bounds.high - 1
     else:
         first, last = _clustered_ranks(y, point, table, level)
-        limits = (float(ordered[first]), float(ordered[last]), "clustered ranks")
+    longest = _longest(y, cut) if len(cut) else ordered
+    bounded = float(longest[middle]) > point
+    high = float(longest[last])
     return Estimate(
         point=point,
-        low=limits[0],
-        high=limits[1],
+        low=None if first is None else float(ordered[first]),
+        high=None if bounded or math.isinf(high) else high,
         level=level,
-        method=limits[2],
+        method="order statistics" if independent else "clustered ranks",
         n_runs=n,
         n_cases=n_groups,
         n_groups=n_groups,
+        reason=f"at least this: {len(cut)} of {n} were cut off by a time limit" if bounded else None,
     )
 
 
 def latencies(runs: Sequence[Run], *, level: float = 0.95) -> tuple[LatencyRow, ...]:
-    """p50, p95 and p99 of the whole trial and of each step's visits, in milliseconds, slowest step first."""
-    by_step: dict[str, tuple[list[float], list[str]]] = defaultdict(lambda: ([], []))
+    """p50, p95 and p99 in milliseconds: all trials, those that delivered if not all did, then steps, slowest first.
+
+    A retry is a duration of its own. What a time limit abandoned lasted at least as long as it was given.
+    """
+    by_step: dict[str, tuple[list[float], list[str], list[int]]] = defaultdict(lambda: ([], [], []))
     for run in runs:
-        whole = by_step[TRIAL]
-        whole[0].append(run.ms)
-        whole[1].append(run.group)
+        stopped = False
         for event in run.events:
             if not event.router:
-                values, groups = by_step[event.step]
+                values, groups, cut = by_step[event.step]
+                if event.status == "abandoned":
+                    cut.append(len(values))
+                    stopped = True
                 values.append(event.ms)
                 groups.append(run.group)
+        for name in (TRIAL, DELIVERED) if run.outcome in _DELIVERED else (TRIAL,):
+            values, groups, cut = by_step[name]
+            if stopped and run.outcome == "failed":
+                cut.append(len(values))
+            values.append(run.ms)
+            groups.append(run.group)
+    if len(by_step.get(DELIVERED, ((),))[0]) == len(runs):
+        by_step.pop(DELIVERED, None)
     rows: list[LatencyRow] = []
-    for step, (values, groups) in by_step.items():
+    for step, (values, groups, cut) in by_step.items():
         table = units(groups, weighting="runs")
-        p50, p95, p99 = (quantile(values, q, groups=table, level=level) for q in (0.5, 0.95, 0.99))
+        p50, p95, p99 = (quantile(values, q, groups=table, cut=cut, level=level) for q in (0.5, 0.95, 0.99))
         rows.append(LatencyRow(step=step, p50=p50, p95=p95, p99=p99))
-    return tuple(sorted(rows, key=lambda row: (row.step != TRIAL, -(row.p50.point or 0.0), row.step)))
+    first = {TRIAL: 0, DELIVERED: 1}
+    return tuple(sorted(rows, key=lambda row: (first.get(row.step, 2), -(row.p50.point or 0.0), row.step)))
+
+
+def _longest(y: NDArray[Any], cut: Sequence[int]) -> NDArray[Any]:
+    """The values in order if those that were cut off had gone on for ever."""
+    longer = y.copy()
+    longer[list(cut)] = np.inf
+    return np.sort(longer)
 
 
 def _without(base: Estimate, reason: str) -> Estimate:
