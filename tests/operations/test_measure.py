@@ -234,6 +234,29 @@ async def test_benchmark_and_measurement_meet_in_the_report(place: Place) -> Non
     assert gap.compounding.weakest_step == "add"
 
 
+async def test_a_golden_that_lacks_what_the_next_step_reads_is_no_failure_of_that_step(place: Place) -> None:
+    suite = cases(6)
+    for case in suite:
+        case["golden"] = {"add": {}, "check": {}}
+        case["path"] = ["add", "check"]
+
+    class Late(TypedDict, total=False):
+        a: int
+        b: int
+        total: int
+
+    graph = StateGraph(Late)
+    graph.add_node("add", lambda state: {"total": state["a"] + state["b"]})
+    graph.add_node("check", lambda state: {"total": state["total"]})
+    graph.add_edge(START, "add")
+    graph.add_edge("add", "check")
+    graph.add_edge("check", END)
+    with open_store(place) as store:
+        done = await benchmark_into(store, graph.compile(), suite, place=place)
+    assert [rate.step for rate in done.rates] == ["add"]
+    assert "lacks 'total'" in done.without[0]
+
+
 async def test_steps_of_a_function_are_recorded_and_their_order_is_learnt(place: Place) -> None:
     @step
     def find(question: str) -> str:

@@ -12,11 +12,11 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 
 from gapless import step
-from gapless.errors import StoreError, UsageError
+from gapless.errors import InvalidTarget, StoreError, UsageError
 from gapless.operations.benchmark import benchmark_into
 from gapless.operations.label import promote, put
 from gapless.operations.measure import Ask, measure_into
-from gapless.operations.open import open_store
+from gapless.operations.open import import_object, open_store
 from gapless.records.label import Label
 from gapless.settings import Place, Settings
 from gapless.stores.lock import exclusive
@@ -161,3 +161,14 @@ def test_a_relative_database_stays_where_it_was(tmp_path: Path, monkeypatch: pyt
 def test_a_database_in_memory_is_refused(url: str) -> None:
     with pytest.raises(StoreError, match="names no file"):
         Store(url)
+
+
+@pytest.mark.parametrize("code", ["raise ValueError('boom')", "import sys; sys.exit('boom')"])
+def test_a_named_object_whose_file_raises_is_an_invalid_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    name = f"raises_{abs(hash(code))}"
+    (tmp_path / f"{name}.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(InvalidTarget, match="boom"):
+        import_object(f"{tmp_path / name}.py:weather")

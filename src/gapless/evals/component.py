@@ -24,6 +24,8 @@ class FinishedComponent:
 
     run: ComponentRun
     payloads: dict[str, bytes]
+    lacking: str | None = None
+    """What its golden state does not hold and the step read: then the run says nothing about the step."""
 
 
 async def run_component(
@@ -39,7 +41,7 @@ async def run_component(
     token = current_session.set(Session(recorder, case_input=case.input, seed=seed, middlewares=(contain,)))
     started = time.perf_counter()
     ok: bool | None = None
-    reason, output, error = "", None, None
+    reason, output, error, lacking = "", None, None, None
     try:
         update = await _run(workflow, planned, conditions)
         elapsed = (time.perf_counter() - started) * 1e3
@@ -54,6 +56,7 @@ async def run_component(
         elapsed = (time.perf_counter() - started) * 1e3
         error = error_info(raised)
         ok, reason = False, f"raised {error.type}: {error.message}"
+        lacking = _lacking(raised, workflow, planned)
     finally:
         current_session.reset(token)
     run = ComponentRun(
@@ -68,7 +71,20 @@ async def run_component(
         error=error,
         output=output,
     )
-    return FinishedComponent(run, dict(recorder.payloads))
+    return FinishedComponent(run, dict(recorder.payloads), lacking)
+
+
+def _lacking(raised: Exception, workflow: Workflow, planned: PlannedComponent) -> str | None:
+    """Whether a step failed for a key that nothing before it is said to hand over."""
+    if not isinstance(raised, KeyError) or not raised.args:
+        return None
+    state = golden_state(workflow, planned)
+    if not isinstance(state, dict) or raised.args[0] in state:
+        return None
+    before = f"the golden of {planned.before[-1]!r}" if planned.before else "the case's input"
+    return (
+        f"its golden state lacks {raised.args[0]!r}, which it reads; complete {before} or of a step before it"
+    )
 
 
 async def _run(workflow: Workflow, planned: PlannedComponent, conditions: Conditions) -> object:

@@ -26,7 +26,7 @@ def suspected(
 
     These are suspicions. What share of them is a real loss only labels can tell.
     """
-    fired = [_exits(run) for run in runs]
+    fired = [{} if run.labelled else _exits(run) for run in runs]  # a verdict stands above a suspicion
     if not any(fired):
         return (), None
     checks: dict[str, Counter[str]] = defaultdict(Counter)

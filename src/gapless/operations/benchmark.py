@@ -102,7 +102,7 @@ async def benchmark_into(
         planned, impossible = _possible(planned, runner)
         if not planned:
             raise UsageError(next(iter(impossible.values()), _NOTHING))
-        complete = await _run(store, runner, planned, measurement, place, tell, stop or Stop())
+        complete = await _run(store, runner, planned, impossible, measurement, place, tell, stop or Stop())
         if complete and not steps:
             measurement = store.finish(measurement)
     return Benchmarked(
@@ -179,6 +179,7 @@ async def _run(
     store: Store,
     runner: Workflow,
     planned: list[PlannedComponent],
+    impossible: dict[tuple[str, str], str],
     measurement: Measurement,
     place: Place,
     tell: Tell,
@@ -204,7 +205,9 @@ async def _run(
         return await run_component(runner, unit, conditions, judge)
 
     async def commit(finished: FinishedComponent | None, _: PlannedComponent | None) -> None:
-        if finished is not None:
+        if finished is not None and finished.lacking is not None:
+            impossible[finished.run.step, finished.run.case] = finished.lacking
+        elif finished is not None:
             await writer.commit(Batch(measurement.id, components=[finished.run], payloads=finished.payloads))
 
     def report(_: FinishedComponent) -> None:

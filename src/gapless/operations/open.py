@@ -108,5 +108,5 @@ def import_object(reference: str) -> Any:
         module_name = path.stem
     try:
         return getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError) as error:
-        raise InvalidTarget(f"{reference}: cannot be imported: {error}.") from error
+    except (Exception, SystemExit) as error:  # the user's own code runs here, and may raise anything
+        raise InvalidTarget(f"{reference}: cannot be imported: {type(error).__name__}: {error}.") from error
