@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gapless.gap.analyse import analyse
 from gapless.gap.blame import blame, first_failure, last_visits
 from gapless.gap.paths import planned_paths
 from gapless.records.suite import Case
@@ -71,3 +72,27 @@ def test_work_done_again_is_counted_once_on_a_planned_path() -> None:
     events = trial(("split", ALONE, ()), ("work", (0, 1, 2), (2,)), ("work", (0,), ()), ("join", ALONE, ()))
     run = Run(case="c", trial=0, group="c", outcome="correct", events=events)
     assert planned_paths([Case(id="c")], [run], SHAPE)["c"] == ("split", "work", "work", "work", "join")
+
+
+def test_a_table_without_blame_is_placed_by_the_rule() -> None:
+    bad = trial(("split", ALONE, ()), ("work", ALONE, ALONE))
+    runs = [
+        Run(
+            case=f"c{i}",
+            trial=0,
+            group=f"c{i}",
+            outcome="wrong" if i % 4 == 0 else "correct",
+            blame="join" if i == 1 else None,
+            events=bad if i % 4 == 0 else (),
+        )
+        for i in range(40)
+    ]
+    rows = analyse(runs, [], SHAPE).boundaries
+    assert [(row.exit, row.points.point, row.wrong) for row in rows] == [("work", 0.25, 10)]
+
+
+def test_a_blame_that_a_person_named_stays() -> None:
+    run = Run(
+        case="c", trial=0, group="c", outcome="wrong", blame="join", events=trial(("work", ALONE, ALONE))
+    )
+    assert [row.exit for row in analyse([run], [], SHAPE).boundaries if row.wrong] == ["join"]

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from gapless.gap.blame import blame
 from gapless.gap.boundaries import boundaries, verdict_share
 from gapless.gap.clustered import (
     Units,
@@ -43,12 +44,14 @@ def analyse(
     """The gap of a measurement.
 
     Args:
-        runs: One row per trial; failures, escalations and unjudged trials stay in the denominator.
+        runs: One row per trial; failures, escalations and unjudged trials stay in the denominator. A lost trial
+            without a blame is given the rule's, a correct one has none.
         components: Isolated benchmark runs of the same workflow.
         shape: The workflow's steps and boundaries.
         paths: Planned path of each case, see `gap.paths`; a run's declared path or the only route where it lacks one.
         level: Two-sided confidence level.
     """
+    runs = _placed(runs)
     cases = {run.case for run in runs}
     table = units([run.group for run in runs], n_cases=len(cases))
     hits = _indicator(runs, "correct")
@@ -93,6 +96,18 @@ def analyse(
         slices=_slices(runs, level),
         notes=(*_notes(table, counts, share, split), *([independent] if independent else [])),
     )
+
+
+def _placed(runs: Sequence[Run]) -> Sequence[Run]:
+    """Every lost trial at one exit and no correct trial at any: else the points would not add up to 1 - S."""
+    if all((run.blame is None) == (run.outcome == "correct") for run in runs):
+        return runs
+    return [
+        run
+        if (run.blame is None) == (run.outcome == "correct")
+        else msgspec.structs.replace(run, blame=blame(run.events, run.outcome))
+        for run in runs
+    ]
 
 
 def _unjudged(runs: Sequence[Run]) -> bool:
