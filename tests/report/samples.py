@@ -1,9 +1,16 @@
-"""Reports to look at and to test with, computed from seeded run tables."""
+"""Reports to look at and to test with, computed from seeded run tables.
+
+`python tests/report/samples.py FOLDER` writes every one of them as HTML, JSON and text.
+"""
 
 from __future__ import annotations
 
 import itertools
 import random
+import sys
+from pathlib import Path
+
+import msgspec
 
 from gapless.gap.analyse import analyse
 from gapless.gap.blame import blame
@@ -22,104 +29,183 @@ LAYERS: dict[str, tuple[Layer, LayerSource]] = {
 
 
 def shape(names: list[str]) -> Shape:
-    steps = tuple(
-        Step(
-            name=name,
-            layer=LAYERS.get(name, ("tool", "default"))[0],
-            layer_source=LAYERS.get(name, ("tool", "default"))[1],
-        )
-        for name in names
-    )
+    """A chain."""
     ends = [START, *names, FINISH]
-    return Shape(steps=steps, edges=tuple(Edge(source=a, target=b) for a, b in itertools.pairwise(ends)))
+    edges = tuple(Edge(source=a, target=b) for a, b in itertools.pairwise(ends))
+    return Shape(steps=tuple(_step(name) for name in names), edges=edges)
 
 
-def measurement(names: list[str], target: str = "app.py:graph", **fields: object) -> Measurement:
-    given = {"id": "01M84HVT0J8K11GNBRTPJGKP2P", "key": "k", "target": target, "fingerprint": "f" * 32}
-    given |= {"suite": "suite", "suite_digest": "d" * 32, "trials": 1, "cases": 60, "created_at": 1.8e9}
-    return Measurement(**(given | fields), shape=shape(names))  # type: ignore[arg-type]
+def _step(name: str, **fields: object) -> Step:
+    layer, source = LAYERS.get(name, ("tool", "default"))
+    return Step(name=name, layer=layer, layer_source=source, **fields)  # type: ignore[arg-type]
+
+
+def agent_shape() -> Shape:
+    """A loop behind a router, a review step, a way that skips a step, and a step that calls itself."""
+    steps = (
+        _step("understand"),
+        Step(name="agent", layer="model", layer_source="calls"),
+        Step(name="tools", layer="tool", layer_source="calls"),
+        Step(name="should_continue", router=True),
+        Step(name="check/figures", layer="observability", layer_source="metadata"),
+        Step(name="human_review", review=True, layer_source="metadata"),
+        _step("draft"),
+    )
+    pairs = [
+        (START, "understand"),
+        ("understand", "agent"),
+        ("understand", "draft"),
+        ("agent", "should_continue"),
+        ("should_continue", "tools"),
+        ("should_continue", "check/figures"),
+        ("should_continue", "human_review"),
+        ("tools", "agent"),
+        ("tools", "tools"),
+        ("check/figures", "draft"),
+        ("human_review", "draft"),
+        ("draft", FINISH),
+    ]
+    return Shape(steps=steps, edges=tuple(Edge(source=a, target=b) for a, b in pairs))
+
+
+def measurement(shape_: Shape, target: str = "app.py:graph", **fields: object) -> Measurement:
+    given: dict[str, object] = {
+        "id": "01M84HVT0J8K11GNBRTPJGKP2P",
+        "key": "k",
+        "target": target,
+        "fingerprint": "f" * 32,
+        "suite": "suppliers",
+        "suite_digest": "d" * 32,
+        "cases": 60,
+        "created_at": 1.8e9,
+        "version": "0.1.0",
+        "settings": {"workflow": "app.py:graph", "suite": "suppliers.yaml"},
+    }
+    return Measurement(**(given | fields), shape=shape_)  # type: ignore[arg-type]
 
 
 def labelled(
-    *, failing: float = 0.06, benchmark: bool = True, names: list[str] | None = None, count: int = 60
+    *,
+    failing: float = 0.06,
+    alone: float | None = None,
+    names: list[str] | None = None,
+    count: int = 60,
+    trials: int = 1,
+    unjudged: float = 0.0,
+    suspicious: bool = False,
 ) -> Report:
-    """Losses at several exits; without `failing`, everything is correct."""
+    """Losses at several exits; without `failing`, everything is correct. `alone` is how often a step fails by itself."""
     steps = names or list(LAYERS)
     rng = random.Random(3)
-    runs = [_run(rng, f"c{i}", steps, failing) for i in range(count)]
-    alone = [
-        ComponentRun(step=step, case=f"c{i}", trial=0, group=f"c{i}", ok=rng.random() > failing / 2)
+    runs = [_run(rng, f"c{i}", t, steps, failing) for i in range(count) for t in range(trials)]
+    runs = [_unjudged(run) if rng.random() < unjudged else run for run in runs]
+    if suspicious:
+        runs = [_suspicious(run) if index % 6 == 0 else run for index, run in enumerate(runs)]
+    rate = failing / 2 if alone is None else alone
+    components = [
+        ComponentRun(step=step, case=f"c{i}", trial=0, group=f"c{i}", ok=rng.random() > rate)
         for step in steps
         for i in range(count)
     ]
     weather = {"timeout@assess": 0.03, "stale-evidence@retrieve": 0.04}
-    gap = analyse(runs, alone if benchmark else [], shape(steps))
-    return build(
-        measurement(steps, weather_table=weather),
-        gap,
-        input_digest="a" * 32,
-        trial_notes=("2 trials restarted.",),
-    )
+    m = measurement(shape(steps), weather_table=weather, weather="e" * 32, trials=trials, cases=count)
+    gap = analyse(runs, components if rate >= 0 else [], m.shape)
+    return build(m, gap, input_digest="a" * 32, trial_notes=("2 trials were restarted after a crash.",))
 
 
-def unlabelled(names: list[str] | None = None) -> Report:
+def unlabelled(names: list[str] | None = None, *, fires: bool = True) -> Report:
     """No verdict at all; something is suspected at the second step, one trial in eight failed loudly."""
     steps = names or list(LAYERS)
+    shape_ = shape(steps)
     runs: list[Run] = []
     for i in range(24):
         outcome: Outcome = "failed" if i % 8 == 7 else "unjudged"
-        fired = ("errors-ignored",) if i % 5 == 0 else ()
-        event = StepOutcome(step=steps[1], visit=1, attempt=1, ok=None, ms=3.0, suspicions=fired)
-        runs.append(
-            Run(
-                case=f"c{i}",
-                trial=0,
-                group=f"c{i}",
-                outcome=outcome,
-                blame=blame([event], outcome),
-                events=(event,),
-                ms=10.0,
-            )
-        )
-    return build(measurement(steps), analyse(runs, [], shape(steps)))
+        found = ("errors-ignored",) if fires and i % 5 == 0 else ()
+        runs.append(_bare(f"c{i}", outcome, _event(steps[1], suspicions=found), _event(steps[0])))
+    return build(measurement(shape_, settings={}), analyse(runs, [], shape_))
+
+
+def agent(*, judged: bool = True) -> Report:
+    """An agent with a loop, measured with or without labels."""
+    rng = random.Random(5)
+    shape_ = agent_shape()
+    runs: list[Run] = []
+    for i in range(120):
+        ok = rng.random() > 0.12
+        fired = () if ok else ("empty-result", "errors-ignored")[: 1 + rng.randrange(2)]
+        outcome: Outcome = "correct" if ok else rng.choice(["wrong", "wrong", "failed", "escalated"])
+        if not judged and outcome in ("correct", "wrong"):
+            outcome = "unjudged"
+        tool = _event("tools", ok=ok if judged and outcome != "escalated" else None, suspicions=fired)
+        runs.append(_bare(f"q{i}", outcome, _event("agent"), tool, _event("agent", visit=2)))
+    return build(measurement(shape_, cases=120), analyse(runs, [], shape_))
 
 
 def empty() -> Report:
     """Nothing was run."""
-    return build(measurement(list(LAYERS)), analyse([], [], shape(list(LAYERS))))
+    return build(measurement(shape(list(LAYERS))), analyse([], [], shape(list(LAYERS))))
 
 
-HOSTILE = ["<script>alert(1)</script>", "a\"b'c & <b>", "x" * 80, "[bold]red[/bold]"]
+HOSTILE = ["<script>alert(1)</script>", "a\"b'c & <b>", "x" * 80, "[bold]red[/bold] \x1b[31m\u202eevil"]
 
 
 def hostile() -> Report:
-    """Step names that would do harm if they were not escaped."""
-    return labelled(names=HOSTILE, failing=0.2)
+    """Names that would do harm if they were not escaped."""
+    report = labelled(names=HOSTILE, failing=0.2)
+    evil = "<img src=x onerror=alert(1)>"
+    rows = [msgspec.structs.replace(row, examples=(f"{evil}#0",)) for row in report.gap.boundaries]
+    gap = msgspec.structs.replace(report.gap, boundaries=tuple(rows), notes=(*report.gap.notes, evil))
+    m = msgspec.structs.replace(report.measurement, target=evil, suite=evil, weather_table={evil: 0.1})
+    return build(m, gap, input_digest=evil, trial_notes=(evil,))
 
 
 ALL = {
     "labelled": labelled,
-    "no-benchmark": lambda: labelled(benchmark=False),
+    "no-benchmark": lambda: labelled(alone=-1.0),
+    "proven": lambda: labelled(failing=0.12, alone=0.005, count=240),
+    "repeated": lambda: labelled(trials=5, count=40),
     "all-correct": lambda: labelled(failing=0.0),
+    "all-lost": lambda: labelled(failing=1.0, alone=0.0),
     "one-case": lambda: labelled(count=1),
+    "half-judged": lambda: labelled(unjudged=0.5, suspicious=True),
     "unlabelled": unlabelled,
+    "unsuspected": lambda: unlabelled(fires=False),
+    "agent": agent,
+    "agent-unlabelled": lambda: agent(judged=False),
+    "long": lambda: labelled(names=[f"step_{i:02d}" for i in range(14)], failing=0.02),
     "empty": empty,
     "hostile": hostile,
     "hostile-unlabelled": lambda: unlabelled(HOSTILE),
 }
 
 
-def _run(rng: random.Random, case: str, steps: list[str], failing: float) -> Run:
+def _event(
+    step: str, *, ok: bool | None = None, visit: int = 1, suspicions: tuple[str, ...] = ()
+) -> StepOutcome:
+    return StepOutcome(step=step, visit=visit, attempt=1, ok=ok, ms=3.0, suspicions=suspicions)
+
+
+def _bare(case: str, outcome: Outcome, *events: StepOutcome) -> Run:
+    place = blame(events, outcome)
+    known = outcome in ("correct", "wrong")
+    return Run(
+        case=case, trial=0, group=case, outcome=outcome, blame=place, events=events, ms=10.0, labelled=known
+    )
+
+
+def _run(rng: random.Random, case: str, trial: int, steps: list[str], failing: float) -> Run:
     events = tuple(
         StepOutcome(step=step, visit=1, attempt=1, ok=rng.random() >= failing, ms=rng.expovariate(1 / 40))
         for step in steps
     )
     outcome: Outcome = "correct"
     if any(event.ok is False for event in events):
-        outcome = rng.choice(["wrong", "wrong", "failed", "escalated"])
+        outcome = rng.choice(
+            ["wrong", "wrong", "failed", "escalated", "correct"] if failing < 1 else ["wrong"]
+        )
     return Run(
         case=case,
-        trial=0,
+        trial=trial,
         group=case,
         outcome=outcome,
         blame=blame(events, outcome),
@@ -128,3 +214,29 @@ def _run(rng: random.Random, case: str, steps: list[str], failing: float) -> Run
         labelled=outcome in ("correct", "wrong"),
         slice={"kind": "even" if int(case[1:]) % 2 == 0 else "odd"},
     )
+
+
+def _unjudged(run: Run) -> Run:
+    if run.outcome not in ("correct", "wrong"):
+        return run
+    events = tuple(msgspec.structs.replace(event, ok=None) for event in run.events)
+    place = blame(events, "unjudged")
+    return msgspec.structs.replace(run, outcome="unjudged", blame=place, events=events, labelled=False)
+
+
+def _suspicious(run: Run) -> Run:
+    first, *others = run.events
+    fired = msgspec.structs.replace(first, suspicions=("empty-result",))
+    return msgspec.structs.replace(run, events=(fired, *others))
+
+
+if __name__ == "__main__":
+    from gapless.report import html, json, text
+
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, make in ALL.items():
+        report = make()
+        (folder / f"{name}.html").write_text(html.render(report), encoding="utf-8")
+        (folder / f"{name}.json").write_text(json.render(report), encoding="utf-8")
+        (folder / f"{name}.txt").write_text(text.render(report, width=100, color=False), encoding="utf-8")

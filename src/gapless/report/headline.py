@@ -37,7 +37,7 @@ def sentences(gap: Gap) -> tuple[str, ...]:
         return _one_case(gap)
     said = [_ended(gap), *_lost(gap)]
     if gap.suspected and gap.outcomes.get("unjudged"):
-        said.append(f"Of what has no verdict, {_suspected(gap)}.")
+        said.append(f"A silent failure is {_suspected(gap)}.")
     said += _against_prediction(gap)
     return tuple(said)
 
@@ -108,10 +108,10 @@ def _lost(gap: Gap) -> list[str]:
     first = losses[0]
     equal = [row for row in losses if abs((row.points.point or 0) - (first.points.point or 0)) < 1e-9]
     if len(equal) > 1:
-        where = listed([boundary(row.exit, row.receivers) for row in equal[:3]])
-        more = f" and {len(equal) - 3} more" if len(equal) > 3 else ""
+        named = [boundary(row.exit, row.receivers) for row in equal[:3]]
+        others = [count(len(equal) - 3, "other")] if len(equal) > 3 else []
         return [
-            f"The largest losses are equal, {points(first.points)} each, at {where}{more}{_doubt(first)}."
+            f"The largest losses are equal, {points(first.points)} each, at {listed(named + others)}{_doubt(first)}."
         ]
     if first.exit not in PSEUDO_EXITS_MEAN:
         where = boundary(first.exit, first.receivers)
@@ -145,7 +145,7 @@ def _against_prediction(gap: Gap) -> list[str]:
     if split.predicted.point is None:
         if not split.predicted.reason:
             return []
-        return [f"P, what the steps alone would predict, is not known: {split.predicted.reason}."]
+        return [f"P, what the steps alone would predict, is not known ({split.predicted.reason})."]
     said = f"Length alone predicts {_said_p(split.predicted)}"
     if gap.outcomes.get("unjudged"):
         return [f"{said}; S is not yet known well enough to compare."]
@@ -164,7 +164,8 @@ def _beside_p(gap: Gap) -> str:
     if s.point is None or least is None or most is None or loss.low is None or loss.high is None:
         return f"P - S = {points(loss)}"
     if loss.low > 0 and s.high is not None and s.high < least:  # the component rates are estimates too
-        return f"no dependence between steps explains an S below {percent(least)}: {points(loss)} are lost between them"
+        below = "that" if full_house(split.predicted) else f"an S below {percent(least)}"
+        return f"no dependence between steps explains {below}: {points(loss)} are lost between them"
     band = "" if full_house(split.predicted) else f" ({_band(least, most)})"
     within = f"; S is within what dependence between steps could explain{band}" if s.point >= least else ""
     if loss.low <= 0 <= loss.high:

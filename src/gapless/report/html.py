@@ -2,76 +2,100 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterator
-from functools import partial
+import re
+from functools import cache, partial
 from typing import Any
 
-import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from gapless.records.estimate import Estimate
+from gapless.records.gap import PSEUDO_EXITS, Gap
 from gapless.records.report import Report
-from gapless.records.trial import Outcome
 from gapless.report import wording
+from gapless.report.appendix import basis, methods, moment
+from gapless.report.headline import sentences
+from gapless.report.printable import printable
 from gapless.report.svg.graph import workflow
-from gapless.report.svg.rates import waterfall, whisker
-
-_OUTCOMES: tuple[tuple[Outcome, str], ...] = (
-    ("correct", "correct"),
-    ("wrong", "silently wrong"),
-    ("escalated", "sent to a person"),
-    ("failed", "failed loudly"),
-    ("unjudged", "not judged"),
-)
+from gapless.report.svg.rates import suspicions, waterfall, whisker
 
 
 def render(report: Report) -> str:
     """The report as HTML text. Everything from users' data is escaped."""
-    gap = report.gap
-    shares = {name: gap.outcomes.get(name, 0) / gap.n_runs if gap.n_runs else 0.0 for name, _ in _OUTCOMES}
+    return _environment().get_template("report.html.j2").render(**_shown(printable(report)))
+
+
+def _shown(report: Report) -> dict[str, Any]:
+    gap, m = report.gap, report.measurement
+    first = sentences(gap)[0]
+    first = first if report.headline.startswith(first) else report.headline
+    judged = gap.success.point is not None
     losses = [e for row in gap.boundaries for e in (row.points.point, row.points.high) if e is not None]
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            report=report,
-            gap=gap,
-            m=report.measurement,
-            w=wording,
-            outcomes=_OUTCOMES,
-            shares=shares,
-            waterfall=waterfall(gap),
-            graph=workflow(report.measurement.shape, gap),
-            whisker=partial(whisker, most=max(losses, default=0.0)),
-            methods=sorted({e.method for e in _estimates(gap) if e.method and e.point is not None}),
-            when=_when(report.measurement.created_at),
-        )
-    )
+    return {
+        "report": report,
+        "gap": gap,
+        "m": m,
+        "w": wording,
+        "first": first,
+        "rest": report.headline.removeprefix(first).strip(),
+        "judged": judged,
+        "outcomes": [(name, words) for name, words in wording.OUTCOMES if gap.outcomes.get(name)],
+        "waterfall": waterfall(gap),
+        "suspicions": None if judged else suspicions(gap),
+        "graph": workflow(m.shape, gap),
+        "elsewhere": [row for row in gap.boundaries if row.exit in PSEUDO_EXITS and row.points.point],
+        "whisker": partial(whisker, most=max(losses, default=0.0)),
+        "rates": _rates(gap),
+        "methods": methods(gap),
+        "basis": basis(report),
+        "when": moment(m.created_at),
+        "notes": [*gap.notes, *report.trial_notes],
+    }
 
 
+def _rates(gap: Gap) -> list[tuple[str, str, Any]]:
+    """(name, what it is, estimate) of the rates that the outcomes add up to."""
+    rows = [
+        ("S, end-to-end success", "ended correct, of all trials", gap.success),
+        ("Delivered", "an answer came out, right or wrong, of all trials", gap.coverage),
+        ("Silent failures", "delivered and wrong, of all trials", gap.silent_failure_rate),
+        ("Wrong among delivered", "of the delivered answers only", gap.selective_risk),
+    ]
+    if gap.success_other_weighting is not None:
+        rows.insert(1, ("S, by trial", "each trial counting the same", gap.success_other_weighting))
+    return rows
+
+
+@cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("gapless.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["typeset"] = _typeset
+    environment.filters["sentence"] = _sentence
+    return environment
 
 
-def _estimates(value: Any) -> Iterator[Estimate]:
-    if isinstance(value, Estimate):
-        yield value
-    elif isinstance(value, msgspec.Struct):
-        for name in value.__struct_fields__:
-            yield from _estimates(getattr(value, name))
-    elif isinstance(value, (tuple, list)):
-        for inner in value:
-            yield from _estimates(inner)
-    elif isinstance(value, dict):
-        yield from _estimates(list(value.values()))
+def _typeset(text: str) -> str:
+    """Figures set for reading: ranges with a dash, minus signs. Only for text that holds no user's words."""
+    return re.sub(r"(?<![\w.])-(?=\d)", "−", re.sub(r"(?<=\d)-(?=\d)", "–", text))
 
 
-def _when(unix: float) -> str:
-    return dt.datetime.fromtimestamp(unix, tz=dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
+def _sentence(text: str) -> str:
+    """A sentence set for reading; a user's words in it keep every letter."""
+    for plain, fine in _FINE:
+        text = plain.sub(fine, text)
+    return text
+
+
+_FINE = [
+    (re.compile(r" -> "), " → "),
+    (re.compile(r"\bP - S\b"), "P\u00a0−\u00a0S"),
+    (re.compile(r"\b([SP]) = (?=[\d>])"), "\\1\u00a0=\u00a0"),
+    (re.compile(r"(?<=[\d.]) %"), "\u00a0%"),
+    (re.compile(r"(interval \d+\.\d)-(?=\d+\.\d)"), "\\1–\u2060"),
+    (re.compile(r"(?<=\()(\d+\.\d)-(?=\d+\.\d\u00a0%\))"), "\\1–\u2060"),
+    (re.compile(r"(?<=\()-(?=\d+\.\d to )"), "−"),
+]

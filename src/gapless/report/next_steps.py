@@ -59,10 +59,12 @@ class _Again:
         self.named = target_hint is not None or ":" in target  # a live object has no name a command could use
         known = measurement.settings
         self._target = "" if target == known.get("workflow") else shlex.quote(target)
-        # The store keeps a suite's name, not its path: only the one in gapless.toml is found without being named.
-        same = isinstance(known.get("suite"), str) and PurePath(known["suite"]).stem == measurement.suite
-        named = _source(measurement, "suite", "SUITE")
-        self._suite = "" if same else f"--suite {named}"
+        # What was typed is typed again; a suite that gapless.toml names needs no word, and of others only the name is known.
+        in_settings = (
+            isinstance(known.get("suite"), str) and PurePath(known["suite"]).stem == measurement.suite
+        )
+        typed = "suite" in measurement.sources
+        self._suite = "" if in_settings and not typed else f"--suite {_source(measurement, 'suite', 'SUITE')}"
         self._weather = f"--weather {_source(measurement, 'weather', 'WEATHER')}"
 
     def why(self, reason: str, *, weather: bool = True) -> str:

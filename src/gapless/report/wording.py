@@ -105,9 +105,15 @@ def points(estimate: Estimate) -> str:
     Example:
         >>> points(Estimate(point=0.05, low=0.022, high=0.112))
         '5.0 points (2.2 to 11.2)'
+        >>> points(Estimate(point=0.0, low=0.0, high=0.06, n_runs=60))
+        'at most 6.0 points'
     """
     if estimate.point is None:
         return "not estimable"
+    if estimate.method != "mover" and full_house(estimate) and estimate.low is not None:
+        return f"at least {_hundredfold(estimate.low)} points"
+    if estimate.method != "mover" and nothing(estimate) and estimate.high is not None:
+        return f"at most {_hundredfold(estimate.high)} points"
     said = f"{_hundredfold(estimate.point)} points"
     if estimate.low is None or estimate.high is None:
         return said

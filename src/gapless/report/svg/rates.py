@@ -1,41 +1,103 @@
-"""Rates on one axis: the steps alone, P with its Frechet band, and S, each with its interval."""
+"""Rates on one axis: from the steps alone to P to S, each with its interval, and what lies between them."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from gapless.records.estimate import Estimate
 from gapless.records.gap import Gap
-from gapless.report.svg.markup import picture, tag
-from gapless.report.wording import rate, shortened
+from gapless.report.svg.markup import at, strip, tag
+from gapless.report.wording import full_house, percent, points, rate
 
-_WIDTH, _ROW, _LEFT, _RIGHT = 760.0, 30.0, 190.0, 200.0
+_HIGH = 30.0
+_MID = _HIGH / 2
 
 
-def waterfall(gap: Gap) -> Markup | None:
-    """The chart; None where no step was benchmarked."""
-    split = gap.compounding
-    rows: list[tuple[str, str, Estimate]] = [
-        ("step", component.step, component.rate) for component in gap.components
-    ]
-    if not rows:
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a chart: its words stand beside its drawing."""
+
+    name: str
+    kind: str
+    """step, cost, predicted, success, suspected: what it is, for its style."""
+    drawing: Markup
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Rows over one axis."""
+
+    rows: tuple[Row, ...]
+    axis: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """From a rate to a place on a strip, 0 to 1."""
+
+    least: float
+    most: float = 1.0
+
+    def place(self, value: float) -> float:
+        """Where a rate is."""
+        span = self.most - self.least
+        return min(1.0, max(0.0, (value - self.least) / span)) if span > 0 else 0.0
+
+    def grid(self) -> list[Markup]:
+        """Vertical lines that run through every row."""
+        return [tag("line", x1=at(i / 4), x2=at(i / 4), y1=0, y2="100%", class_="grid") for i in range(5)]
+
+    def labels(self) -> Markup:
+        """The rates at the grid's lines."""
+        parts: list[Markup] = []
+        for index, anchor in enumerate(("start", "middle", "middle", "middle", "end")):
+            value = self.least + index * (self.most - self.least) / 4
+            text = f"{100 * value:.3g} %"
+            parts.append(tag("text", text, x=at(index / 4), y=13, text_anchor=anchor, class_="tick"))
+        return strip(18.0, parts, class_="strip axis")
+
+
+def waterfall(gap: Gap) -> Chart | None:
+    """The steps alone, P with its Frechet band, and S; None where no step was benchmarked."""
+    if not gap.components:
         return None
-    if split.predicted.point is not None:
-        rows.append(("predicted", "P, predicted", split.predicted))
-    if gap.success.point is not None:
-        rows.append(("success", "S, measured", gap.success))
-    least = min((e.low if e.low is not None else e.point or 0.0) for _, _, e in rows)
+    split = gap.compounding
+    predicted, success = split.predicted, gap.success
+    known = [e for e in (predicted, success) if e.point is not None]
+    drawn = [*(component.rate for component in gap.components), *known]
     band = (split.frechet_low, split.frechet_high)
-    least = min(least, band[0]) if band[0] is not None else least
-    axis = _Axis(max(0.0, int(least * 10) / 10))
-    height = _ROW * len(rows) + 34
-    parts = [*axis.grid(height)]
-    if band[0] is not None and band[1] is not None and split.predicted.point is not None:
-        parts.append(_band(axis, band[0], band[1], _ROW * (len(rows) - 2) + 4))
-    for index, (kind, name, estimate) in enumerate(rows):
-        parts += _row(axis, kind, name, estimate, _ROW * index + _ROW / 2)
-    said = "; ".join(f"{name} {rate(estimate)}" for _, name, estimate in rows)
-    return picture(_WIDTH, height, f"Success rates: {said}", parts, class_="chart")
+    axis = Axis(_floor(drawn, [b for b in band if b is not None]))
+    shade = _band(axis, *band) if predicted.point is not None and not full_house(predicted) else None
+    rows = [
+        Row(c.step, "step", _interval(axis, c.rate, "step"), rate(c.rate) + _unknown(c.unknown_share))
+        for c in gap.components
+    ]
+    rows += _between(axis, "length alone", split.best, predicted, split.compounding_loss, None)
+    if predicted.point is not None:
+        drawing = _interval(axis, predicted, "predicted", shade)
+        rows.append(Row("P, predicted", "predicted", drawing, rate(predicted, n=False)))
+    rows += _between(axis, "P − S", predicted, success, split.interaction_loss, shade)
+    if success.point is not None:
+        rows.append(Row("S, measured", "success", _interval(axis, success, "success", shade), rate(success)))
+    return Chart(tuple(rows), axis.labels())
+
+
+def suspicions(gap: Gap) -> Chart | None:
+    """The share of trials suspected, by exit; None where nothing is."""
+    if not gap.suspected:
+        return None
+    most = max((row.rate.high or row.rate.point or 0.0) for row in gap.suspected)
+    axis = Axis(0.0, min(1.0, math.ceil(most * 10) / 10))
+    rows = tuple(
+        Row(row.exit, "suspected", _interval(axis, row.rate, "suspected"), rate(row.rate, n=False))
+        for row in gap.suspected
+    )
+    return Chart(rows, axis.labels())
 
 
 def whisker(estimate: Estimate, most: float) -> Markup:
@@ -45,56 +107,57 @@ def whisker(estimate: Estimate, most: float) -> Markup:
         estimate: A share of all trials.
         most: Share at the right edge.
     """
-    width, height = 120.0, 14.0
-    if estimate.point is None:
+    if estimate.point is None or most <= 0:
         return Markup("")
-    scale = width / most if most > 0 else 0.0
-    parts = [tag("rect", x=0, y=3, width=estimate.point * scale, height=8, rx=1.5, class_="loss")]
-    if estimate.low is not None and estimate.high is not None:
-        low, high = estimate.low * scale, min(width, estimate.high * scale)
-        parts.append(tag("line", x1=low, x2=high, y1=7, y2=7, class_="interval"))
-    return picture(width, height, rate(estimate), parts, class_="whisker")
-
-
-class _Axis:
-    """From a rate to a place."""
-
-    def __init__(self, least: float) -> None:
-        self._least = min(least, 0.9)
-
-    def x(self, value: float) -> float:
-        """Where a rate is."""
-        share = (max(value, self._least) - self._least) / (1 - self._least)
-        return _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
-
-    def grid(self, height: float) -> list[Markup]:
-        """Vertical lines with their rates."""
-        parts: list[Markup] = []
-        for index in range(5):
-            value = self._least + index * (1 - self._least) / 4
-            x = self.x(value)
-            parts.append(tag("line", x1=x, x2=x, y1=2, y2=height - 26, class_="grid"))
-            text = f"{100 * value:.4g} %"
-            parts.append(tag("text", text, x=x, y=height - 8, class_="tick", text_anchor="middle"))
-        return parts
-
-
-def _band(axis: _Axis, low: float, high: float, y: float) -> Markup:
-    told = f"Without any boundary effect, S could be {100 * low:.1f} to {100 * high:.1f} %, whatever the dependence"
-    width = max(1.0, axis.x(high) - axis.x(low))
-    return tag(
-        "rect", tag("title", told), x=axis.x(low), y=y, width=width, height=_ROW * 2 - 8, rx=2, class_="band"
-    )
-
-
-def _row(axis: _Axis, kind: str, name: str, estimate: Estimate, y: float) -> list[Markup]:
+    axis = Axis(0.0, most)
     parts = [
-        tag("text", shortened(name, 26), x=_LEFT - 12, y=y + 4, class_=f"name {kind}", text_anchor="end")
+        tag("line", x1=0, x2="100%", y1=10, y2=10, class_="grid"),
+        tag("rect", x=0, y=5, width=at(axis.place(estimate.point)), height=10, rx=1.5, class_="loss"),
     ]
     if estimate.low is not None and estimate.high is not None:
-        x1, x2 = axis.x(estimate.low), axis.x(estimate.high)
-        parts.append(tag("line", x1=x1, x2=x2, y1=y, y2=y, class_=f"interval {kind}"))
+        parts += _whiskers(axis, estimate.low, estimate.high, 10.0, "loss-interval")
+    return strip(20.0, parts, class_="whisker")
+
+
+def _floor(estimates: Sequence[Estimate], also: Sequence[float]) -> float:
+    lows = [value for e in estimates for value in (e.low, e.point) if value is not None]
+    return max(0.0, min(0.9, math.floor(10 * min([*lows, *also], default=0.0) + 1e-9) / 10))
+
+
+def _unknown(share: float) -> str:
+    return f", {percent(share, 0)} unknown" if share else ""
+
+
+def _interval(axis: Axis, estimate: Estimate, kind: str, shade: Markup | None = None) -> Markup:
+    parts = [*axis.grid(), *([shade] if shade is not None else [])]
+    if estimate.low is not None and estimate.high is not None:
+        parts += _whiskers(axis, estimate.low, estimate.high, _MID, f"interval {kind}")
     if estimate.point is not None:
-        parts.append(tag("circle", cx=axis.x(estimate.point), cy=y, r=5, class_=f"dot {kind}"))
-    parts.append(tag("text", rate(estimate), x=_WIDTH - _RIGHT + 12, y=y + 4, class_="value"))
-    return parts
+        parts.append(tag("circle", cx=at(axis.place(estimate.point)), cy=_MID, r=5.5, class_=f"dot {kind}"))
+    return strip(_HIGH, parts, class_="strip")
+
+
+def _whiskers(axis: Axis, low: float, high: float, y: float, class_: str) -> list[Markup]:
+    first, last = at(axis.place(low)), at(axis.place(high))
+    ends = [tag("line", x1=x, x2=x, y1=y - 4, y2=y + 4, class_=class_) for x in (first, last)]
+    return [tag("line", x1=first, x2=last, y1=y, y2=y, class_=class_), *ends]
+
+
+def _between(
+    axis: Axis, name: str, above: Estimate, below: Estimate, loss: Estimate, shade: Markup | None
+) -> list[Row]:
+    """The fall from one rate to the next, as a bar between the two."""
+    if above.point is None or below.point is None or loss.point is None or abs(loss.point) < 1e-9:
+        return []
+    low, high = sorted((axis.place(above.point), axis.place(below.point)))
+    kind = "fall" if loss.point > 0 else "rise"
+    bar = tag("rect", x=at(low), y=9, width=at(high - low), height=_HIGH - 18, class_=kind)
+    parts = [*axis.grid(), *([shade] if shade is not None else []), bar]
+    return [Row(name, "cost", strip(_HIGH, parts, class_="strip"), points(loss))]
+
+
+def _band(axis: Axis, low: float | None, high: float | None) -> Markup | None:
+    if low is None or high is None:
+        return None
+    first, last = axis.place(low), axis.place(high)
+    return tag("rect", x=at(first), y=0, width=at(max(0.004, last - first)), height="100%", class_="band")

@@ -1,0 +1,99 @@
+"""What a report stands on: the methods that its numbers were really computed with, and where it came from."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from gapless.records.estimate import Estimate
+from gapless.records.gap import Gap
+from gapless.records.report import Report
+from gapless.report.wording import METHODS_MEAN
+
+_QUANTITIES = {
+    "outcome_rates": "outcomes",
+    "success": "S",
+    "success_other_weighting": "S",
+    "coverage": "delivery rate",
+    "silent_failure_rate": "silent failures",
+    "selective_risk": "wrong among delivered",
+    "components": "steps alone",
+    "best": "steps alone",
+    "weakest": "steps alone",
+    "predicted": "P",
+    "article_gap": "best - S",
+    "compounding_loss": "cost of length",
+    "interaction_loss": "P - S",
+    "points": "points per boundary",
+    "suspected": "suspicions",
+    "suspected_any": "suspicions",
+    "latencies": "latencies",
+    "slices": "slices",
+}
+
+
+def methods(gap: Gap) -> list[tuple[str, str, str]]:
+    """(method, what it is, what it was used for), of every estimate that has a number."""
+    used: dict[str, dict[str, None]] = {}
+    for quantity, estimate in _estimates(gap, ""):
+        if estimate.method and estimate.point is not None:
+            used.setdefault(estimate.method, {}).setdefault(quantity)
+    return [(name, METHODS_MEAN.get(name, ""), ", ".join(used[name])) for name in sorted(used)]
+
+
+def _estimates(value: Any, quantity: str) -> Iterator[tuple[str, Estimate]]:
+    if isinstance(value, Estimate):
+        yield quantity, value
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from _estimates(getattr(value, name), _QUANTITIES.get(name, quantity))
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _estimates(inner, quantity)
+    elif isinstance(value, (tuple, list)):
+        for inner in value:
+            yield from _estimates(inner, quantity)
+
+
+def basis(report: Report) -> list[tuple[str, str]]:
+    """(fact, value): everything needed to measure and to compute exactly this again."""
+    m, gap = report.measurement, report.gap
+    facts = [
+        ("Measurement", m.id),
+        ("Recorded", moment(m.created_at)),
+        ("Finished", moment(m.finished_at)),
+        ("Recorded by", f"gapless {m.version}" if m.version else ""),
+        ("Workflow", m.target),
+        ("Workflow fingerprint", m.fingerprint),
+        ("Suite", m.suite),
+        ("Suite digest", m.suite_digest),
+        ("Condition", m.condition),
+        ("Weather digest", m.weather or ""),
+        ("Seed", str(m.seed)),
+        ("Trials per case", str(m.trials)),
+        ("Run table digest", report.input_digest),
+        ("Independent units", str(gap.n_groups)),
+        ("Weighting", f"each {'trial' if gap.weighting == 'runs' else 'case'} counts the same"),
+        ("Intraclass correlation", _figure(gap.icc, 3)),
+        ("Design effect", _figure(gap.design_effect, 2)),
+        ("Effective number of trials", _figure(gap.effective_runs, 1)),
+        (
+            "Step visits with a verdict",
+            "" if gap.verdict_share is None else f"{100 * gap.verdict_share:.1f} %",
+        ),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def moment(unix: float | None) -> str:
+    """A moment in UTC, to the minute; empty where it is not known."""
+    if not unix:
+        return ""
+    return dt.datetime.fromtimestamp(unix, tz=dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _figure(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
