@@ -120,3 +120,15 @@ def test_a_version_of_langgraph_that_cannot_be_recorded_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "gapless.frameworks.langgraph.private", None)
     with pytest.raises(UsageError, match=r"LangGraph 1\..* cannot be recorded"):
         need()
+
+
+async def test_an_async_factory_works_inside_a_running_loop() -> None:
+    from gapless.frameworks.target import adapt
+
+    async def make() -> object:
+        def answer(question: str) -> str:
+            return question
+
+        return answer
+
+    assert adapt(make).shape.steps[0].name == "answer"

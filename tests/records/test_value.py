@@ -102,3 +102,11 @@ def _same(a: object, b: object) -> bool:
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(_same(a[k], b[k]) for k in a)
     return type(a) is type(b) and a == b
+
+
+def test_a_branching_cycle_ends_soon() -> None:
+    tree: dict[str, object] = {"name": "root"}
+    tree["children"] = [{"parent": tree, "other": tree} for _ in range(20)]
+    assert is_unserialisable(to_plain(tree))
+    shared = [1]
+    assert to_plain([shared, shared]) == [[1], [1]]

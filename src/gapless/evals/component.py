@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+import traceback
 from dataclasses import dataclass
 
 from gapless.boundary.session import Session, current_session
@@ -76,10 +77,14 @@ async def run_component(
 
 def _lacking(raised: Exception, workflow: Workflow, planned: PlannedComponent) -> str | None:
     """Whether a step failed for a key that nothing before it is said to hand over."""
-    if not isinstance(raised, KeyError) or not raised.args:
+    if not isinstance(raised, KeyError) or not raised.args or not isinstance(raised.args[0], str):
         return None
     state = golden_state(workflow, planned)
-    if not isinstance(state, dict) or raised.args[0] in state:
+    frames = traceback.extract_tb(raised.__traceback__)
+    line = (frames[-1].line or "") if frames else ""
+    # A step's own failing lookup, `PRICES[item]`, is its failure: only a key that the code spells out is meant here.
+    spelled = f'"{raised.args[0]}"' in line or f"'{raised.args[0]}'" in line
+    if not spelled or not isinstance(state, dict) or raised.args[0] in state:
         return None
     before = f"the golden of {planned.before[-1]!r}" if planned.before else "the case's input"
     return (

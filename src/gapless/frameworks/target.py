@@ -8,7 +8,8 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, cast
@@ -199,8 +200,14 @@ def _is_factory(value: Any) -> bool:
 def _make(target: str, factory: Any) -> Any:
     made = _guarded(target, factory)
     if inspect.iscoroutine(made):
-        return _guarded(target, lambda: asyncio.run(made))
+        return _guarded(target, lambda: _awaited(made))
     return made
+
+
+def _awaited(made: Coroutine[Any, Any, Any]) -> Any:
+    # A thread of its own: whoever measures may be running an event loop in this one.
+    with ThreadPoolExecutor(max_workers=1) as aside:
+        return aside.submit(asyncio.run, made).result()
 
 
 def _resolve(reference: str) -> Any:

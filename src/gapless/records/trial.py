@@ -225,7 +225,7 @@ def summary(record: TrialRecord) -> Run:
         faults=record.faults,
         tokens_in=record.tokens_in,
         tokens_out=record.tokens_out,
-        labelled=any(verdict.status != "unknown" for verdict in record.verdicts),
+        labelled=record.outcome in ("correct", "wrong"),
         why=_why(record)[:160],
     )
 

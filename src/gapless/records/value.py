@@ -39,7 +39,7 @@ _encoder = msgspec.msgpack.Encoder(order="deterministic")
 _decoder = msgspec.msgpack.Decoder()
 
 
-def to_plain(value: Any, depth: int = 0) -> Any:
+def to_plain(value: Any) -> Any:
     """Plain data for any value; what has no plain form becomes `{"$unserialisable": type, "repr": ...}`.
 
     Never raises: a step result that cannot be serialised must not break the workflow it came from.
@@ -48,19 +48,29 @@ def to_plain(value: Any, depth: int = 0) -> Any:
         >>> to_plain({"when": dt.date(2026, 1, 2), "tags": {"b", "a"}})
         {'when': '2026-01-02', 'tags': ['a', 'b']}
     """
+    return _plain(value, 0, set())
+
+
+def _plain(value: Any, depth: int, inside: set[int]) -> Any:
     kind = type(value)
     if kind in _PLAIN_ATOMS:
         return _bounded_int(value) if kind is int else value
     if depth > _MAX_DEPTH:
         return {UNSERIALISABLE: kind.__name__, "repr": "nested deeper than 64 levels"}
-    if kind is dict:
-        return {_key(k): to_plain(v, depth + 1) for k, v in cast("dict[Any, Any]", value).items()}
-    if kind is list or kind is tuple:
-        return [to_plain(v, depth + 1) for v in cast("list[Any]", value)]
+    mark = id(value)
+    if mark in inside:  # unrolled to the depth limit, a branching cycle would never end
+        return {UNSERIALISABLE: _type_name(value), "repr": "refers to itself"}
+    inside.add(mark)
     try:
-        return _convert(value, depth)
+        if kind is dict:
+            return {_key(k): _plain(v, depth + 1, inside) for k, v in cast("dict[Any, Any]", value).items()}
+        if kind is list or kind is tuple:
+            return [_plain(v, depth + 1, inside) for v in cast("list[Any]", value)]
+        return _convert(value, depth, inside)
     except Exception as error:  # a foreign object may raise anything while it is being read
         return {UNSERIALISABLE: _type_name(value), "repr": f"{type(error).__name__} while reading it"}
+    finally:
+        inside.discard(mark)
 
 
 def is_unserialisable(plain: Any) -> bool:
@@ -91,33 +101,33 @@ def omitted(reason: str, size: int) -> dict[str, Any]:
     return {OMITTED: reason, "bytes": size}
 
 
-def _convert(value: Any, depth: int) -> Any:
+def _convert(value: Any, depth: int, inside: set[int]) -> Any:
     if isinstance(value, Mapping):
-        return {_key(k): to_plain(v, depth + 1) for k, v in cast("Mapping[Any, Any]", value).items()}
+        return {_key(k): _plain(v, depth + 1, inside) for k, v in cast("Mapping[Any, Any]", value).items()}
     if isinstance(value, (set, frozenset)):
-        return sorted((to_plain(v, depth + 1) for v in cast("set[Any]", value)), key=encode)
+        return sorted((_plain(v, depth + 1, inside) for v in cast("set[Any]", value)), key=encode)
     if isinstance(value, (list, tuple)):
-        return [to_plain(v, depth + 1) for v in cast("list[Any]", value)]
+        return [_plain(v, depth + 1, inside) for v in cast("list[Any]", value)]
     if isinstance(value, BaseException):
         return {"error": type(value).__name__, "message": str(value)}
     for kinds, convert in _SCALARS:
         if isinstance(value, kinds):
             return convert(value)
-    return _convert_object(value, depth)
+    return _convert_object(value, depth, inside)
 
 
-def _convert_object(value: Any, depth: int) -> Any:
+def _convert_object(value: Any, depth: int, inside: set[int]) -> Any:
     if hasattr(value, "model_dump"):  # pydantic models, LangChain messages among them
-        return to_plain(value.model_dump(), depth + 1)
+        return _plain(value.model_dump(), depth + 1, inside)
     if isinstance(value, msgspec.Struct):
-        return to_plain(msgspec.structs.asdict(value), depth + 1)
+        return _plain(msgspec.structs.asdict(value), depth + 1, inside)
     if hasattr(value, "tolist"):  # numpy arrays and scalars
-        return to_plain(value.tolist(), depth + 1)
+        return _plain(value.tolist(), depth + 1, inside)
     if hasattr(value, "_asdict"):
-        return to_plain(value._asdict(), depth + 1)
+        return _plain(value._asdict(), depth + 1, inside)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
-        return {field.name: to_plain(getattr(value, field.name), depth + 1) for field in fields}
+        return {field.name: _plain(getattr(value, field.name), depth + 1, inside) for field in fields}
     return {UNSERIALISABLE: _type_name(value), "repr": repr(value)[:200]}
 
 
