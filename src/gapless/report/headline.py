@@ -12,6 +12,7 @@ from gapless.report.wording import (
     fired,
     full_house,
     listed,
+    lost,
     not_told_from_zero,
     nothing,
     percent,
@@ -111,18 +112,18 @@ def _lost(gap: Gap) -> list[str]:
         named = [boundary(row.exit, row.receivers) for row in equal[:3]]
         others = [count(len(equal) - 3, "other")] if len(equal) > 3 else []
         return [
-            f"The largest losses are equal, {points(first.points)} each, at {listed(named + others)}{_doubt(first)}."
+            f"The largest losses are equal, {lost(first.points)} each, at {listed(named + others)}{_doubt(first)}."
         ]
     if first.exit not in PSEUDO_EXITS_MEAN:
         where = boundary(first.exit, first.receivers)
         return [
-            f"The largest loss arises at {where}: {points(first.points)}{_doubt(first)}, {_how_lost(first)}."
+            f"The largest loss arises at {where}: {lost(first.points)}{_doubt(first)}, {_how_lost(first)}."
         ]
-    said = [f"The largest loss, {points(first.points)}, is {_PSEUDO_SAID[first.exit]}{_doubt(first)}."]
+    said = [f"The largest loss, {lost(first.points)}, is {_PSEUDO_SAID[first.exit]}{_doubt(first)}."]
     at_step = next((row for row in losses if row.exit not in PSEUDO_EXITS_MEAN), None)
     if at_step is not None:
         where = boundary(at_step.exit, at_step.receivers)
-        said.append(f"Of the steps, {where} loses most: {points(at_step.points)}{_doubt(at_step)}.")
+        said.append(f"Of the steps, {where} loses most: {lost(at_step.points)}{_doubt(at_step)}.")
     return said
 
 

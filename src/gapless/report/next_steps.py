@@ -56,7 +56,8 @@ class _Again:
     def __init__(self, measurement: Measurement, target_hint: str | None) -> None:
         self._m = measurement
         target = target_hint or measurement.target
-        self.named = target_hint is not None or ":" in target  # a live object has no name a command could use
+        # A live object has no name a command could use, and a program that was recorded has no suite to run again.
+        self.named = target_hint is not None or (":" in target and measurement.condition != "run")
         known = measurement.settings
         self._target = "" if target == known.get("workflow") else shlex.quote(target)
         # What was typed is typed again; a suite that gapless.toml names needs no word, and of others only the name is known.

@@ -22,6 +22,7 @@ from gapless.report.wording import (
     full_house,
     percent,
     points,
+    product,
     rate,
     shortened,
 )
@@ -169,7 +170,7 @@ def _to_p(console: Console, gap: Gap, axis: Axis, room: int) -> None:
         return
     if best is not None and split.compounding_loss.point:
         _row(console, "  length alone", axis.span(p.point, best, "▒"), points(split.compounding_loss), room)
-    _row(console, "P, predicted", axis.interval(p), rate(p, n=False), room, "blue")
+    _row(console, "P, predicted", axis.interval(p), product(p), room, "blue")
     low, high = split.frechet_low, split.frechet_high
     if low is not None and high is not None and not full_house(p):
         said = f"{100 * low:.1f}-{100 * high:.1f} %, any dependence"

@@ -75,13 +75,24 @@ def rate(estimate: Estimate, *, n: bool = True) -> str:
 
 def _bound(estimate: Estimate) -> str | None:
     if full_house(estimate) and estimate.low is not None:
-        least = f"at least {percent(estimate.low)}"
-        # A product of rates has no "n of n" of its own.
-        return least if estimate.method == "mover" else f"{estimate.n_runs} of {estimate.n_runs}; {least}"
+        return f"{estimate.n_runs} of {estimate.n_runs}; at least {percent(estimate.low)}"
     if nothing(estimate) and estimate.high is not None:
-        most = f"at most {percent(estimate.high)}"
-        return most if estimate.method == "mover" else f"0 of {estimate.n_runs}; {most}"
+        return f"0 of {estimate.n_runs}; at most {percent(estimate.high)}"
     return None
+
+
+def product(estimate: Estimate) -> str:
+    """A product of rates, such as P: it has no count of its own.
+
+    Example:
+        >>> product(Estimate(point=1.0, low=0.883, high=1.0, n_runs=60))
+        'at least 88.3 %'
+    """
+    if full_house(estimate) and estimate.low is not None:
+        return f"at least {percent(estimate.low)}"
+    if nothing(estimate) and estimate.high is not None:
+        return f"at most {percent(estimate.high)}"
+    return rate(estimate, n=False)
 
 
 def full_house(estimate: Estimate) -> bool:
@@ -100,24 +111,32 @@ def not_told_from_zero(estimate: Estimate) -> bool:
 
 
 def points(estimate: Estimate) -> str:
-    """Points of reliability: a difference or a share of all trials.
+    """A difference between two rates, in points of a hundred.
 
     Example:
         >>> points(Estimate(point=0.05, low=0.022, high=0.112))
         '5.0 points (2.2 to 11.2)'
-        >>> points(Estimate(point=0.0, low=0.0, high=0.06, n_runs=60))
-        'at most 6.0 points'
     """
     if estimate.point is None:
         return "not estimable"
-    if estimate.method != "mover" and full_house(estimate) and estimate.low is not None:
-        return f"at least {_hundredfold(estimate.low)} points"
-    if estimate.method != "mover" and nothing(estimate) and estimate.high is not None:
-        return f"at most {_hundredfold(estimate.high)} points"
     said = f"{_hundredfold(estimate.point)} points"
     if estimate.low is None or estimate.high is None:
         return said
     return f"{said} ({_hundredfold(estimate.low)} to {_hundredfold(estimate.high)})"
+
+
+def lost(estimate: Estimate) -> str:
+    """A share of all trials that is lost somewhere, in points; all of them, or none of them, is a bound.
+
+    Example:
+        >>> lost(Estimate(point=0.0, low=0.0, high=0.06, n_runs=60))
+        'at most 6.0 points'
+    """
+    if full_house(estimate) and estimate.low is not None:
+        return f"at least {_hundredfold(estimate.low)} points"
+    if nothing(estimate) and estimate.high is not None:
+        return f"at most {_hundredfold(estimate.high)} points"
+    return points(estimate)
 
 
 def between(estimate: Estimate) -> str:

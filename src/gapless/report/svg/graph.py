@@ -10,7 +10,7 @@ from gapless.records.gap import Gap
 from gapless.records.workflow import FINISH, START, Shape, Step
 from gapless.report.svg.layout import Layout, Place, Route, layout
 from gapless.report.svg.markup import picture, tag, together
-from gapless.report.wording import layer, number, percent, place, points, rate, shortened
+from gapless.report.wording import layer, lost, number, percent, place, rate, shortened
 
 _BOX, _HIGH, _PILL_BOX, _PILL = 176.0, 48.0, 58.0, 24.0
 _GAP_X, _GAP_Y, _PAD = 18.0, 30.0, 6.0
@@ -74,7 +74,7 @@ def _heat(gap: Gap) -> dict[str, _Heat]:
         }
     else:
         rated = {
-            row.exit: (row.points, f"{number(row.points)} points", f"{points(row.points)} lost")
+            row.exit: (row.points, f"{number(row.points)} points", f"{lost(row.points)} lost")
             for row in gap.boundaries
         }
     most = max((estimate.point or 0.0 for estimate, _, _ in rated.values()), default=0.0)

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from gapless.records.estimate import Estimate
 from gapless.records.gap import Gap
 from gapless.report.svg.markup import at, strip, tag
-from gapless.report.wording import full_house, percent, points, rate
+from gapless.report.wording import full_house, percent, points, product, rate
 
 _HIGH = 30.0
 _MID = _HIGH / 2
@@ -80,7 +80,7 @@ def waterfall(gap: Gap) -> Chart | None:
     rows += _between(axis, "length alone", split.best, predicted, split.compounding_loss, None)
     if predicted.point is not None:
         drawing = _interval(axis, predicted, "predicted", shade)
-        rows.append(Row("P, predicted", "predicted", drawing, rate(predicted, n=False)))
+        rows.append(Row("P, predicted", "predicted", drawing, product(predicted)))
     rows += _between(axis, "P − S", predicted, success, split.interaction_loss, shade)
     if success.point is not None:
         rows.append(Row("S, measured", "success", _interval(axis, success, "success", shade), rate(success)))
