@@ -103,8 +103,8 @@ def _source(measurement: Measurement, what: str, otherwise: str) -> str:
 def _label(measurement: Measurement, label: NextLabel) -> NextStep:
     where = f"at {shortened(label.exit, 32)}" if label.exit not in PSEUDO_EXITS else "end to end"
     return NextStep(
-        why=f"Judge the trial whose label narrows the answer most ({where}: expected width {100 * label.width:.0f} -> "
-        f"{100 * label.expected_width:.0f} points). This shows it; add --correct or --wrong.",
+        why=f"Judge the trial whose label narrows the answer most ({where}: expected width {100 * label.width:.1f} -> "
+        f"{100 * label.expected_width:.1f} points). This shows it; add --correct or --wrong.",
         command=f"gapless label {shlex.quote(f'{label.case}#{label.trial}')} --measurement {measurement.id}",
     )
 
@@ -119,7 +119,7 @@ def _lacks_benchmark(measurement: Measurement, gap: Gap) -> bool:
 
 def _too_wide(gap: Gap) -> str | None:
     low, high = gap.success.low, gap.success.high
-    if low is None or high is None or gap.n_groups == 0:
+    if low is None or high is None or gap.n_groups == 0 or gap.outcomes.get("unjudged"):
         return None
     width = 100 * (high - low)
     if gap.n_groups < _FEW:

@@ -19,7 +19,10 @@ from gapless.report.wording import (
     OUTCOMES,
     PSEUDO_EXITS_MEAN,
     count,
+    either_way,
     full_house,
+    known_so_far,
+    nothing,
     percent,
     points,
     product,
@@ -143,7 +146,7 @@ def _waterfall(console: Console, gap: Gap) -> None:
     predicted = split.predicted if split.predicted.point is not None else None
     name_room = 18 if console.width < 100 else 26
     drawn = [component.rate for component in gap.components]
-    drawn += [e for e in (predicted, gap.success) if e is not None and e.point is not None]
+    drawn += [e for e in (predicted, known_so_far(gap) or gap.success) if e is not None]
     band = (split.frechet_low, split.frechet_high) if predicted is not None else (None, None)
     also = [band[0]] if band[0] is not None else []
     axis = rate_axis(drawn, console.width - name_room - _VALUE - 2, also)
@@ -156,7 +159,10 @@ def _waterfall(console: Console, gap: Gap) -> None:
         )
     if predicted is not None:
         _to_p(console, gap, axis, name_room)
-    if gap.success.point is not None:
+    bounds = known_so_far(gap)
+    if bounds is not None:
+        _row(console, "S, either way", axis.interval(bounds), either_way(bounds), name_room, "green")
+    elif gap.success.point is not None:
         _row(console, "S, measured", axis.interval(gap.success), rate(gap.success), name_room, "green")
     if split.cases_for_interaction is not None:
         number = split.cases_for_interaction
@@ -175,7 +181,7 @@ def _to_p(console: Console, gap: Gap, axis: Axis, room: int) -> None:
     if low is not None and high is not None and not full_house(p):
         said = f"{100 * low:.1f}-{100 * high:.1f} %, any dependence"
         _row(console, "  Frechet band", axis.span(low, high, "░"), said, room)
-    if s is not None:
+    if s is not None and known_so_far(gap) is None:
         _row(console, "  P - S", axis.span(s, p.point, "▒"), points(split.interaction_loss), room)
 
 
@@ -194,7 +200,9 @@ def _boundaries(console: Console, gap: Gap) -> None:
     if not rows:
         return
     judged = gap.success.point is not None
-    lost = f"{100 * (1 - (gap.success.point or 0.0)):.1f} points in all" if judged else ""
+    lost = (
+        f"{100 * (1 - (gap.success.point or 0.0)):.1f} points" if judged and not nothing(gap.success) else ""
+    )
     _title(console, "Where it is lost" if judged else "Loud failures and escalations", lost)
     console.print(tables.boundaries(rows, console.width, shared=judged))
     if any(row.exit not in PSEUDO_EXITS for row in rows):

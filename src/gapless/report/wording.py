@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gapless.records.estimate import Estimate
-from gapless.records.gap import CRASH, ESCALATION, UNJUDGED, UNOBSERVED
+from gapless.records.gap import CRASH, ESCALATION, UNJUDGED, UNOBSERVED, Gap
 from gapless.records.trial import Outcome
 from gapless.records.workflow import FINISH, START
 
@@ -105,6 +105,24 @@ def nothing(estimate: Estimate) -> bool:
     return estimate.point is not None and abs(estimate.point) < 1e-9 and estimate.n_runs > 0
 
 
+def known_so_far(gap: Gap) -> Estimate | None:
+    """S where some trials have no verdict: all that is known is between which rates it lies; None where all have one."""
+    if not gap.outcomes.get("unjudged") or gap.success_bounds is None:
+        return None
+    low, high = gap.success_bounds
+    return Estimate(low=low, high=high, n_runs=gap.n_runs)
+
+
+def either_way(bounds: Estimate) -> str:
+    """Bounds that hold whatever the missing verdicts are.
+
+    Example:
+        >>> either_way(Estimate(low=0.317, high=0.883))
+        'between 31.7 % and 88.3 %'
+    """
+    return f"between {percent(bounds.low or 0.0)} and {percent(1.0 if bounds.high is None else bounds.high)}"
+
+
 def not_told_from_zero(estimate: Estimate) -> bool:
     """Whether an interval reaches zero, or comes so close that nobody should act on the difference."""
     return estimate.low is None or estimate.low < _LEAST_SHOWN * 10
@@ -140,20 +158,28 @@ def lost(estimate: Estimate) -> str:
 
 
 def between(estimate: Estimate) -> str:
-    """An interval in points, for a table cell.
+    """The interval of a share of all trials, in points, for a table cell.
 
     Example:
         >>> between(Estimate(point=0.05, low=0.022, high=0.112))
         '2.2-11.2'
+        >>> between(Estimate(point=1.0, low=0.567, high=1.0, n_runs=12))
+        'at least 56.7'
     """
     if estimate.low is None or estimate.high is None:
         return ""
+    if full_house(estimate):
+        return f"at least {_hundredfold(estimate.low)}"
+    if nothing(estimate):
+        return f"at most {_hundredfold(estimate.high)}"
     return f"{_hundredfold(estimate.low)}-{_hundredfold(estimate.high)}"
 
 
 def number(estimate: Estimate) -> str:
-    """Points without their interval, for a table cell."""
-    return "" if estimate.point is None else _hundredfold(estimate.point)
+    """Points of a share of all trials, without their interval, for a table cell."""
+    if estimate.point is None:
+        return ""
+    return "all" if full_house(estimate) else "none" if nothing(estimate) else _hundredfold(estimate.point)
 
 
 def _hundredfold(value: float) -> str:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from gapless.records.gap import Gap
+from gapless.records.gap import PSEUDO_EXITS, Gap
 from gapless.records.workflow import FINISH, START, Shape, Step
 from gapless.report.svg.layout import Layout, Place, Route, layout
 from gapless.report.svg.markup import picture, tag, together
-from gapless.report.wording import layer, lost, number, percent, place, rate, shortened
+from gapless.report.wording import layer, lost, percent, place, rate, shortened
 
 _BOX, _HIGH, _PILL_BOX, _PILL = 176.0, 48.0, 58.0, 24.0
 _GAP_X, _GAP_Y, _PAD = 18.0, 30.0, 6.0
@@ -74,8 +74,9 @@ def _heat(gap: Gap) -> dict[str, _Heat]:
         }
     else:
         rated = {
-            row.exit: (row.points, f"{number(row.points)} points", f"{lost(row.points)} lost")
+            row.exit: (row.points, lost(row.points).partition(" (")[0], f"{lost(row.points)} lost")
             for row in gap.boundaries
+            if row.exit not in PSEUDO_EXITS
         }
     most = max((estimate.point or 0.0 for estimate, _, _ in rated.values()), default=0.0)
     return {

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from gapless.records.estimate import Estimate
 from gapless.records.gap import Gap
 from gapless.report.svg.markup import at, strip, tag
-from gapless.report.wording import full_house, percent, points, product, rate
+from gapless.report.wording import either_way, full_house, known_so_far, percent, points, product, rate
 
 _HIGH = 30.0
 _MID = _HIGH / 2
@@ -68,7 +68,7 @@ def waterfall(gap: Gap) -> Chart | None:
         return None
     split = gap.compounding
     predicted, success = split.predicted, gap.success
-    known = [e for e in (predicted, success) if e.point is not None]
+    known = [e for e in (predicted, known_so_far(gap) or success) if e.low is not None]
     drawn = [*(component.rate for component in gap.components), *known]
     band = (split.frechet_low, split.frechet_high)
     axis = Axis(_floor(drawn, [b for b in band if b is not None]))
@@ -81,8 +81,13 @@ def waterfall(gap: Gap) -> Chart | None:
     if predicted.point is not None:
         drawing = _interval(axis, predicted, "predicted", shade)
         rows.append(Row("P, predicted", "predicted", drawing, product(predicted)))
-    rows += _between(axis, "P − S", predicted, success, split.interaction_loss, shade)
-    if success.point is not None:
+    bounds = known_so_far(gap)
+    if bounds is not None:
+        rows.append(
+            Row("S, either way", "success", _interval(axis, bounds, "success", shade), either_way(bounds))
+        )
+    elif success.point is not None:
+        rows += _between(axis, "P − S", predicted, success, split.interaction_loss, shade)
         rows.append(Row("S, measured", "success", _interval(axis, success, "success", shade), rate(success)))
     return Chart(tuple(rows), axis.labels())
 
