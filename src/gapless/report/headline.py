@@ -5,6 +5,7 @@ from __future__ import annotations
 from gapless.records.estimate import Estimate
 from gapless.records.gap import CRASH, ESCALATION, UNJUDGED, UNOBSERVED, BoundaryRow, Gap
 from gapless.report.wording import (
+    NO_WIDTH,
     OUTCOMES,
     PSEUDO_EXITS_MEAN,
     boundary,
@@ -167,7 +168,7 @@ def _beside_p(gap: Gap) -> str:
     if loss.low > 0 and s.high is not None and s.high < least:  # the component rates are estimates too
         below = "that" if full_house(split.predicted) else f"an S below {percent(least)}"
         return f"no dependence between steps explains {below}: {points(loss)} are lost between them"
-    band = "" if full_house(split.predicted) else f" ({_band(least, most)})"
+    band = "" if most - least < NO_WIDTH else f" ({_band(least, most)})"
     within = f"; S is within what dependence between steps could explain{band}" if s.point >= least else ""
     if loss.low <= 0 <= loss.high:
         return f"P - S = {points(loss)} is not distinguishable from zero{within if band else ''}"

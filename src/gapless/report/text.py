@@ -16,11 +16,11 @@ from gapless.report.printable import printable
 from gapless.report.terminal import tables
 from gapless.report.terminal.chart import Axis, rate_axis, shares
 from gapless.report.wording import (
+    NO_WIDTH,
     OUTCOMES,
     PSEUDO_EXITS_MEAN,
     count,
     either_way,
-    full_house,
     known_so_far,
     nothing,
     percent,
@@ -178,7 +178,7 @@ def _to_p(console: Console, gap: Gap, axis: Axis, room: int) -> None:
         _row(console, "  length alone", axis.span(p.point, best, "▒"), points(split.compounding_loss), room)
     _row(console, "P, predicted", axis.interval(p), product(p), room, "blue")
     low, high = split.frechet_low, split.frechet_high
-    if low is not None and high is not None and not full_house(p):
+    if low is not None and high is not None and high - low >= NO_WIDTH:
         said = f"{100 * low:.1f}-{100 * high:.1f} %, any dependence"
         _row(console, "  Frechet band", axis.span(low, high, "░"), said, room)
     if s is not None and known_so_far(gap) is None:

@@ -35,6 +35,8 @@ METHODS_MEAN: dict[str, str] = {
 }
 """Interval methods in plain words; a method without an entry is shown by its name."""
 _LEAST_SHOWN = 0.0005
+NO_WIDTH = 0.0005
+"""A band of rates narrower than this is a single rate, and says nothing that P does not say."""
 
 
 def percent(value: float, digits: int = 1) -> str:

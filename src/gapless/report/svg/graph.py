@@ -16,7 +16,7 @@ _BOX, _HIGH, _PILL_BOX, _PILL = 176.0, 48.0, 58.0, 24.0
 _GAP_X, _GAP_Y, _PAD = 18.0, 30.0, 6.0
 _BACK, _ASIDE = 22.0, 26.0
 _MOST_STEPS = 40
-_NARROW = 2
+_NARROW = 2.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class Drawing:
     """The workflow as a picture."""
 
     svg: Markup
+    width: float
+    """Pixels at which its words have the size of a caption."""
     narrow: bool
     """Whether it has room beside something else."""
     conditional: bool
@@ -58,7 +60,9 @@ def workflow(shape: Shape, gap: Gap) -> Drawing | None:
         class_="graph",
         style=f"max-width:{sheet.width:.0f}px;min-width:{0.72 * sheet.width:.0f}px",
     )
-    return Drawing(svg, plan.slots <= _NARROW, any(route.edge.conditional for route in plan.routes))
+    return Drawing(
+        svg, sheet.width, plan.slots <= _NARROW, any(route.edge.conditional for route in plan.routes)
+    )
 
 
 def _heat(gap: Gap) -> dict[str, _Heat]:
@@ -99,7 +103,7 @@ class _Sheet:
 
     def centre(self, spot: Place) -> float:
         """x of the middle of a place."""
-        return _PAD + spot[1] * (_BOX + _GAP_X) + _BOX / 2
+        return _PAD + spot[1] * (_BOX + _GAP_X) - _GAP_X / 2
 
     def top(self, spot: Place) -> float:
         """y of the upper edge of a place."""

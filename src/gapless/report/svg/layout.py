@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from gapless.records.workflow import FINISH, START, Edge, Shape
 
 Place = tuple[float, float]
-"""(rank along the way, slot across it), both counted in boxes."""
+"""(rank along the way, middle across it), both counted in boxes."""
+_LANE = 0.16
+"""Width of the way of an edge past a rank, in boxes."""
 _SWEEPS = 4
 
 
@@ -30,6 +32,7 @@ class Layout:
     routes: tuple[Route, ...]
     ranks: int
     slots: float
+    """Width of the widest rank, in boxes."""
 
 
 def layout(shape: Shape) -> Layout:
@@ -44,10 +47,14 @@ def layout(shape: Shape) -> Layout:
     for name, at in lanes.rank.items():
         rows.setdefault(at, []).append(name)
     _untangle(rows, lanes.links)
-    slots = float(max(len(row) for row in rows.values()))
+    wide = {name: 1.0 if name in rank else _LANE for name in lanes.rank}
+    slots = max(sum(wide[name] for name in row) for row in rows.values())
     spot: dict[str, Place] = {}
     for at, row in rows.items():
-        spot |= {name: (float(at), (slots - len(row)) / 2 + index) for index, name in enumerate(row)}
+        left = (slots - sum(wide[name] for name in row)) / 2
+        for name in row:
+            spot[name] = (float(at), left + wide[name] / 2)
+            left += wide[name]
     routes = tuple(
         Route(edge, tuple(spot[name] for name in lanes.via.get(edge, ())), back=not ways[edge])
         for edge in edges

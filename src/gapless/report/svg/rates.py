@@ -11,10 +11,21 @@ from markupsafe import Markup
 from gapless.records.estimate import Estimate
 from gapless.records.gap import Gap
 from gapless.report.svg.markup import at, strip, tag
-from gapless.report.wording import either_way, full_house, known_so_far, percent, points, product, rate
+from gapless.report.wording import (
+    NO_WIDTH,
+    either_way,
+    full_house,
+    known_so_far,
+    percent,
+    points,
+    product,
+    rate,
+)
 
 _HIGH = 30.0
 _MID = _HIGH / 2
+_PARTS = {1: 5, 2: 4, 3: 3, 4: 4, 5: 5, 6: 3, 8: 4, 10: 5}
+"""Tenths that an axis spans -> parts with round ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +59,22 @@ class Axis:
         span = self.most - self.least
         return min(1.0, max(0.0, (value - self.least) / span)) if span > 0 else 0.0
 
+    def ticks(self) -> list[tuple[float, float]]:
+        """(place, rate) of round rates from end to end."""
+        parts = _PARTS.get(round(10 * (self.most - self.least)), 4)
+        return [(i / parts, self.least + i * (self.most - self.least) / parts) for i in range(parts + 1)]
+
     def grid(self) -> list[Markup]:
         """Vertical lines that run through every row."""
-        return [tag("line", x1=at(i / 4), x2=at(i / 4), y1=0, y2="100%", class_="grid") for i in range(5)]
+        return [tag("line", x1=at(x), x2=at(x), y1=0, y2="100%", class_="grid") for x, _ in self.ticks()]
 
     def labels(self) -> Markup:
         """The rates at the grid's lines."""
         parts: list[Markup] = []
-        for index, anchor in enumerate(("start", "middle", "middle", "middle", "end")):
-            value = self.least + index * (self.most - self.least) / 4
+        for x, value in self.ticks():
+            anchor = "start" if x == 0 else "end" if x == 1 else "middle"
             text = f"{100 * value:.3g} %"
-            parts.append(tag("text", text, x=at(index / 4), y=13, text_anchor=anchor, class_="tick"))
+            parts.append(tag("text", text, x=at(x), y=13, text_anchor=anchor, class_="tick"))
         return strip(18.0, parts, class_="strip axis")
 
 
@@ -97,7 +113,8 @@ def suspicions(gap: Gap) -> Chart | None:
     if not gap.suspected:
         return None
     most = max((row.rate.high or row.rate.point or 0.0) for row in gap.suspected)
-    axis = Axis(0.0, min(1.0, math.ceil(most * 10) / 10))
+    tenths = min(10, math.ceil(most * 10))
+    axis = Axis(0.0, (tenths if tenths in _PARTS else tenths + 1) / 10)
     rows = tuple(
         Row(row.exit, "suspected", _interval(axis, row.rate, "suspected"), rate(row.rate, n=False))
         for row in gap.suspected
@@ -126,7 +143,8 @@ def whisker(estimate: Estimate, most: float) -> Markup:
 
 def _floor(estimates: Sequence[Estimate], also: Sequence[float]) -> float:
     lows = [value for e in estimates for value in (e.low, e.point) if value is not None]
-    return max(0.0, min(0.9, math.floor(10 * min([*lows, *also], default=0.0) + 1e-9) / 10))
+    tenths = max(0, min(9, math.floor(10 * min([*lows, *also], default=0.0) + 1e-9)))
+    return (tenths if 10 - tenths in _PARTS else tenths - 1) / 10
 
 
 def _unknown(share: float) -> str:
@@ -162,7 +180,7 @@ def _between(
 
 
 def _band(axis: Axis, low: float | None, high: float | None) -> Markup | None:
-    if low is None or high is None:
+    if low is None or high is None or high - low < NO_WIDTH:
         return None
     first, last = axis.place(low), axis.place(high)
     return tag("rect", x=at(first), y=0, width=at(max(0.004, last - first)), height="100%", class_="band")
