@@ -144,6 +144,15 @@ def test_without_labels_nothing_is_called_a_loss(sample: Sample) -> None:
     assert "no end verdict: nothing says yet which answers were right" in read
 
 
+def test_what_has_no_verdict_is_neither_delivered_nor_lost(sample: Sample) -> None:
+    read = page(sample("half-judged")).text
+    assert "Delivered and judged" in read
+    assert "S, either way between 31.7 % and 88.3 %" in read
+    assert "S, measured" not in read
+    assert "everything that was lost or has no verdict" in read
+    assert "Delivered" not in page(sample("unlabelled")).text
+
+
 def test_no_report_overclaims(sample: Sample, kind: str) -> None:
     read = page(sample(kind)).text.lower()
     assert "significant" not in read

@@ -53,15 +53,20 @@ def _shown(report: Report) -> dict[str, Any]:
 
 def _rates(gap: Gap) -> list[tuple[str, str, Any]]:
     """(name, what it is, estimate) of the rates that the outcomes add up to."""
+    partly = wording.known_so_far(gap) is not None
+    success = "ended correct, of all trials" + ("; without a verdict counts as no success" if partly else "")
     rows = [
-        ("S, end-to-end success", "ended correct, of all trials", gap.success),
-        ("Delivered", "an answer came out, right or wrong, of all trials", gap.coverage),
+        ("S, end-to-end success", success, gap.success),
         ("Silent failures", "delivered and wrong, of all trials", gap.silent_failure_rate),
-        ("Wrong among delivered", "of the delivered answers only", gap.selective_risk),
     ]
     if gap.success_other_weighting is not None:
         rows.insert(1, ("S, by trial", "each trial counting the same", gap.success_other_weighting))
-    return rows
+    if gap.success.point is None:
+        return rows
+    delivered = ("Delivered", "an answer came out, right or wrong, of all trials", gap.coverage)
+    judged = ("Delivered and judged", "a verdict says right or wrong, of all trials", gap.coverage)
+    rows.insert(len(rows) - 1, judged if partly else delivered)
+    return [*rows, ("Wrong among delivered", "of the delivered answers with a verdict", gap.selective_risk)]
 
 
 @cache

@@ -134,7 +134,8 @@ def _more_rates(console: Console, gap: Gap) -> None:
         )
     if gap.selective_risk.point is not None:
         delivered = rate(gap.coverage, n=False)
-        console.print(f"Delivered: {delivered}. Of those, wrong: {rate(gap.selective_risk)}.")
+        judged = " and judged" if known_so_far(gap) is not None else ""
+        console.print(f"Delivered{judged}: {delivered}. Of those, wrong: {rate(gap.selective_risk)}.")
     if gap.success_other_weighting is not None:
         console.print(f"Each trial counting the same, S = {rate(gap.success_other_weighting)}.")
 
@@ -203,6 +204,7 @@ def _boundaries(console: Console, gap: Gap) -> None:
     lost = (
         f"{100 * (1 - (gap.success.point or 0.0)):.1f} points" if judged and not nothing(gap.success) else ""
     )
+    lost += " lost or not judged" if lost and known_so_far(gap) is not None else ""
     _title(console, "Where it is lost" if judged else "Loud failures and escalations", lost)
     console.print(tables.boundaries(rows, console.width, shared=judged))
     if any(row.exit not in PSEUDO_EXITS for row in rows):

@@ -15,7 +15,7 @@ from gapless.report.wording import layer, lost, percent, place, rate, shortened
 _BOX, _HIGH, _PILL_BOX, _PILL = 176.0, 48.0, 58.0, 24.0
 _GAP_X, _GAP_Y, _PAD = 18.0, 30.0, 6.0
 _BACK, _ASIDE = 22.0, 26.0
-_MOST_STEPS = 40
+_MOST_STEPS, _WIDEST = 40, 16
 _NARROW = 2.2
 
 
@@ -46,6 +46,8 @@ def workflow(shape: Shape, gap: Gap) -> Drawing | None:
     if not steps or len(steps) > _MOST_STEPS:
         return None
     plan = layout(shape)
+    if plan.slots > _WIDEST:
+        return None
     sheet = _Sheet(plan)
     heat = _heat(gap)
     parts = [_edge(sheet, route, heat.get(route.edge.source, _Heat())) for route in plan.routes]
