@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from contract_risk import claims, drafting, suite
 from contract_risk.app import Agent, graph
@@ -236,13 +237,13 @@ def _with_parent_gone(command: str) -> list[int]:
 
 
 def _processes(command: str) -> list[tuple[int, int]]:
-    if shutil.which("ps") is None:
-        pytest.skip("there is no `ps` on this machine to look for processes with")
-    listed = subprocess.run(
-        ["ps", "-eo", "pid,ppid,stat,args"], capture_output=True, text=True, check=True
-    ).stdout
-    rows = [line.split(None, 3) for line in listed.splitlines()[1:]]
-    return [(int(pid), int(parent)) for pid, parent, stat, args in rows if command in args and stat[0] != "Z"]
+    """(pid, parent's pid) of the living processes whose command line holds `command`."""
+    found: list[tuple[int, int]] = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):  # it ended while it was looked at, or is another user's
+            if command in " ".join(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append((process.pid, process.ppid()))
+    return found
 
 
 @pytest.fixture
