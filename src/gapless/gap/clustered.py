@@ -76,12 +76,26 @@ def units(groups: Sequence[Hashable], *, weighting: str | None = None, n_cases: 
     codes = np.fromiter(
         (seen.setdefault(group, len(seen)) for group in groups), dtype=np.int64, count=len(groups)
     )
-    sizes = np.bincount(codes, minlength=len(seen))
+    return units_of(codes, len(seen), weighting=weighting, n_cases=n_cases)
+
+
+def units_of(
+    codes: NDArray[Any], n_groups: int, *, weighting: str | None = None, n_cases: int | None = None
+) -> Units:
+    """`units` of groups that are codes already.
+
+    Args:
+        codes: int array [N], 0..n_groups-1.
+        n_groups: Number of groups, each with at least one run.
+        weighting: "runs" or "cases" to force one.
+        n_cases: Distinct cases, where a group holds several.
+    """
+    sizes = np.bincount(codes, minlength=n_groups)
     equal = len(sizes) == 0 or bool(np.all(sizes == sizes[0]))
     chosen = weighting or ("runs" if equal else "cases")
     n = len(codes)
     weights = np.full(n, 1 / n) if chosen == "runs" and n else 1 / (len(sizes) * sizes[codes])
-    return Units(codes, sizes, weights, chosen, len(seen) if n_cases is None else n_cases)
+    return Units(codes, sizes, weights, chosen, n_groups if n_cases is None else n_cases)
 
 
 def clustered(
