@@ -100,18 +100,26 @@ class Model:
                 is not None,  # a proxy must not come between us and our own server
             )
             BACKGROUND.at_end(self._client.aclose)
+        try:
+            return await self._answer(body, tell)
+        except httpx.TransportError as error:
+            if self.endpoint.url is not None:
+                raise EndpointError(f"{self.endpoint.url}: {type(error).__name__}: {error}") from error
+        try:  # our own server died, maybe as it was asked: its successor drafts the same text
+            return await self._answer(body, tell)
+        except httpx.TransportError as error:
+            raise EndpointError(f"the embedded model server: {type(error).__name__}: {error}") from error
+
+    async def _answer(self, body: dict[str, Any], tell: Told | None) -> Draft:
         headers = {"authorization": f"Bearer {self.endpoint.key}"} if self.endpoint.key else {}
-        async with self._address() as url:
-            try:
-                async with self._client.stream(
-                    "POST", f"{url}/chat/completions", json=body, headers=headers
-                ) as answer:
-                    if answer.status_code != httpx.codes.OK:
-                        text = (await answer.aread()).decode(errors="replace")[:300]
-                        raise EndpointError(f"{url} answered {answer.status_code}: {text}")
-                    return await _gather(answer.aiter_lines(), tell)
-            except httpx.HTTPError as error:
-                raise EndpointError(f"{url}: {type(error).__name__}: {error}") from error
+        async with (
+            self._address() as url,
+            self._client.stream("POST", f"{url}/chat/completions", json=body, headers=headers) as answer,
+        ):
+            if not answer.is_success:
+                text = (await answer.aread()).decode(errors="replace")[:300]
+                raise EndpointError(f"{url} answered {answer.status_code}: {text}")
+            return await _gather(answer.aiter_lines(), tell)
 
     @asynccontextmanager
     async def _address(self) -> AsyncGenerator[str]:

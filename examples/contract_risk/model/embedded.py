@@ -32,15 +32,25 @@ class Servers:
 
     @asynccontextmanager
     async def one(self) -> AsyncGenerator[str]:
-        """The address of a server that is free; started when there is none, or none that is alive."""
+        """The address of a server that is free; started when there is none, or none that is alive.
+
+        One that broke off a connection is not asked again: a killed process may still look alive for a moment.
+        """
+        import httpx
+
         async with self._turns:
             server = self._idle.pop() if self._idle else await _Server.start()
             if not server.alive:
                 server = await _Server.start()
             try:
                 yield server.address
-            finally:
+            except httpx.TransportError:
+                await server.close()
+                raise
+            except BaseException:
                 self._idle.append(server)
+                raise
+            self._idle.append(server)
 
 
 class _Server:
