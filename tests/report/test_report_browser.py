@@ -87,5 +87,9 @@ def test_it_prints_with_everything_on_paper(browser: Any, sample: Sample, tmp_pa
     page.emulate_media(media="print")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.evaluate(CONTRAST) >= 4.5
+    seen = "[...document.querySelectorAll('.appendix dd')].every(e => e.checkVisibility())"
+    assert page.evaluate(seen)  # folded on a screen, open on paper
+    page.emulate_media(media="screen")
+    assert not page.evaluate(seen)
     assert page.pdf(format="A4").startswith(b"%PDF")
     page.close()

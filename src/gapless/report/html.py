@@ -47,8 +47,18 @@ def _shown(report: Report) -> dict[str, Any]:
         "methods": methods(gap),
         "basis": basis(report),
         "when": moment(m.created_at),
+        "extent": _extent(report),
+        "level": f"{100 * gap.success.level:g} %",
         "notes": [*gap.notes, *report.trial_notes],
     }
+
+
+def _extent(report: Report) -> str:
+    """How much was run: cases times trials, or what there is of them where trials are missing."""
+    gap, trials = report.gap, report.measurement.trials
+    cases, runs = wording.count(gap.n_cases, "case"), wording.count(gap.n_runs, "trial")
+    whole = gap.n_runs == gap.n_cases * trials
+    return f"{cases} × {wording.count(trials, 'trial')}" if whole and gap.n_runs else f"{cases}, {runs}"
 
 
 def _rates(gap: Gap) -> list[tuple[str, str, Any]]:
@@ -97,7 +107,7 @@ def _sentence(text: str) -> str:
 
 _FINE = [
     (re.compile(r" -> "), " → "),
-    (re.compile(r"\bP - S\b"), "P\u00a0−\u00a0S"),
+    (re.compile(r"\b(P|best) - S\b"), "\\1\u00a0−\u00a0S"),
     (re.compile(r"\b([SP]) = (?=[\d>])"), "\\1\u00a0=\u00a0"),
     (re.compile(r"(?<=[\d.]) %"), "\u00a0%"),
     (re.compile(r"(interval \d+\.\d)-(?=\d+\.\d)"), "\\1–\u2060"),

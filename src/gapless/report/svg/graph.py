@@ -30,6 +30,8 @@ class Drawing:
     """Whether it has room beside something else."""
     conditional: bool
     """Whether any edge is decided at run time."""
+    reviewed: bool
+    """Whether any step is a review by a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,11 @@ def workflow(shape: Shape, gap: Gap) -> Drawing | None:
         style=f"max-width:{sheet.width:.0f}px;min-width:{0.72 * sheet.width:.0f}px",
     )
     return Drawing(
-        svg, sheet.width, plan.slots <= _NARROW, any(route.edge.conditional for route in plan.routes)
+        svg,
+        sheet.width,
+        narrow=plan.slots <= _NARROW,
+        conditional=any(route.edge.conditional for route in plan.routes),
+        reviewed=any(step.review for step in steps),
     )
 
 
@@ -185,15 +191,16 @@ def _bend(x: float, y: float, to_x: float, to_y: float) -> str:
 
 
 def _way_back(sheet: _Sheet, route: Route) -> tuple[str, str]:
-    """A way back to the rank above runs beside the way on; a longer one runs outside the boxes."""
+    """A way back to the rank above runs on the outer side of the way on; a longer one runs outside the boxes."""
     source, target = sheet.spot(route.edge.source), sheet.spot(route.edge.target)
     if route.edge.source == route.edge.target:
         x, y = sheet.centre(source) + _BOX / 2 - 36, sheet.bottom(source)
         path = f"M{x + 22:.1f},{y:.1f} C{x + 22:.1f},{y + 20:.1f} {x:.1f},{y + 20:.1f} {x:.1f},{y + 6:.1f}"
         return path, _up(x, y)
     if source[0] - target[0] == 1:
-        x1, y1 = sheet.centre(source) + _ASIDE, sheet.top(source)
-        x2, y2 = sheet.centre(target) + _ASIDE, sheet.bottom(target)
+        aside = -_ASIDE if sheet.centre(source) < sheet.centre(target) - 1 else _ASIDE
+        x1, y1 = sheet.centre(source) + aside, sheet.top(source)
+        x2, y2 = sheet.centre(target) + aside, sheet.bottom(target)
         path = f"M{x1:.1f},{y1:.1f}" + _bend(x1, y1, x2, y2 + 6)
         return path, _up(x2, y2)
     return _outside(sheet, source, target)
