@@ -36,6 +36,13 @@ class Budget(Record, frozen=True, kw_only=True):
     max_regression: float | None = None
 
 
+class Privacy(Record, frozen=True, kw_only=True):
+    """What must never be written down."""
+
+    redact: tuple[str, ...] = ()
+    """Glob paths over keys, case ignored: `ssn`, `customer.ssn`, `customer.**`, `*token*`."""
+
+
 class Settings(Record, frozen=True, kw_only=True):
     """Everything `gapless.toml` may hold."""
 
@@ -56,6 +63,7 @@ class Settings(Record, frozen=True, kw_only=True):
     """A larger value is recorded as omitted, and counted."""
     steps: dict[str, StepSettings] = {}
     budget: Budget = Budget()
+    privacy: Privacy = Privacy()
 
 
 class Place(Record, frozen=True, kw_only=True):
@@ -106,6 +114,7 @@ def read(file: Path) -> Settings:
     for name, step in cast("dict[str, Any]", data.get("steps", {})).items():
         _check_keys(step, StepSettings, f"{file} [steps.{name}]")
     _check_keys(data.get("budget", {}), Budget, f"{file} [budget]")
+    _check_keys(data.get("privacy", {}), Privacy, f"{file} [privacy]")
     try:
         settings = msgspec.convert(data, Settings)
     except msgspec.ValidationError as error:
@@ -134,3 +143,8 @@ def _check_ranges(settings: Settings, file: Path) -> None:
     ):
         if value < least:
             raise InvalidSettings(f"{file}: {name} is {value}; the least allowed is {least}.")
+    for pattern in settings.privacy.redact:
+        if not all(pattern.split(".")):
+            raise InvalidSettings(
+                f"{file} [privacy]: redact holds {pattern!r}, which names no key. Write keys joined by dots: customer.ssn, *.ssn, authorization."
+            )

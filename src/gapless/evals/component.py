@@ -72,7 +72,10 @@ async def run_component(
         error=error,
         output=output,
     )
-    return FinishedComponent(run, dict(recorder.payloads), lacking)
+    payloads = dict(recorder.payloads)
+    if conditions.redaction is not None:
+        run, payloads = conditions.redaction.component(run, payloads, case)
+    return FinishedComponent(run, payloads, lacking)
 
 
 def _lacking(raised: Exception, workflow: Workflow, planned: PlannedComponent) -> str | None:

@@ -17,6 +17,7 @@ from gapless.gap.blame import blame
 from gapless.records.seed import seed_of
 from gapless.records.trial import Outcome, StepEvent, TrialRecord, Verdict, summary
 from gapless.trace.recorder import TrialRecorder, error_info
+from gapless.trace.redaction import Redaction
 
 
 class WeatherLike(Protocol):
@@ -41,6 +42,8 @@ class Conditions:
     """Prefix of every trial's thread id: the measurement's id."""
     starts: Mapping[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
     """How often each trial was started before, in processes that died."""
+    redaction: Redaction | None = None
+    """What must not be kept of a trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,10 @@ async def run_trial(workflow: Workflow, planned: Planned, conditions: Conditions
         omitted=recorder.omitted,
     )
     # A step that was abandoned may still record; what it adds now belongs to nothing and must not disturb the writing.
-    return Finished(_blamed(record), dict(recorder.payloads))
+    record, payloads = _blamed(record), dict(recorder.payloads)
+    if conditions.redaction is not None:
+        record, payloads = conditions.redaction.trial(record, payloads, case)
+    return Finished(record, payloads)
 
 
 async def _execute(workflow: Workflow, planned: Planned, conditions: Conditions, session: Session) -> _End:

@@ -10,7 +10,7 @@ import msgspec
 
 from gapless import __version__
 from gapless.errors import UnknownName, UsageError
-from gapless.operations.open import open_suite, open_workflow
+from gapless.operations.open import kept_suite, open_suite, open_workflow
 from gapless.operations.progress import Progress, Stop, Tell, silent
 from gapless.records.base import Record
 from gapless.records.estimate import Estimate
@@ -93,9 +93,10 @@ async def benchmark_into(
     cases = open_suite(suite, place)
     validate_against(cases, runner.shape)
     _check_steps(steps, runner)
-    wanted = _wanted(runner, cases, place, trials)
+    kept, suite_digest = kept_suite(cases, place.settings)
+    wanted = _wanted(runner, cases, suite_digest, place, trials)
     with exclusive(store.locks, wanted.key):
-        measurement = store.begin(wanted, cases)
+        measurement = store.begin(wanted, kept)
         runs = [run for m in _measured(store, measurement) for run in run_table(store, m)]
         paths = planned_paths(cases.cases, runs, runner.shape)
         planned = list(components(cases, runner.shape, paths, measurement.trials, steps))
@@ -147,16 +148,15 @@ def _check_steps(steps: tuple[str, ...], runner: Workflow) -> None:
             raise UnknownName(f"the workflow has no step {step!r}. Its steps: {', '.join(known)}.")
 
 
-def _wanted(runner: Workflow, cases: Suite, place: Place, trials: int) -> Measurement:
-    digest = cases.digest()
+def _wanted(runner: Workflow, cases: Suite, suite_digest: str, place: Place, trials: int) -> Measurement:
     return Measurement(
         id=new_ulid(),
-        key=resume_key("benchmark", runner.fingerprint, digest, "component", None, cases.seed),
+        key=resume_key("benchmark", runner.fingerprint, suite_digest, "component", None, cases.seed),
         kind="benchmark",
         target=runner.target,
         fingerprint=runner.fingerprint,
         suite=cases.name,
-        suite_digest=digest,
+        suite_digest=suite_digest,
         condition="component",
         seed=cases.seed,
         trials=trials,
@@ -191,12 +191,16 @@ async def _run(
     from gapless.evals.trial import Conditions
     from gapless.stores.store import Batch
     from gapless.stores.writer import Writer
+    from gapless.trace.redaction import Redaction
 
     done = store.components_done(measurement.id)
     todo = [p for p in planned if (p.step, p.case.id, p.number) not in done]
     settings = place.settings
     conditions = Conditions(
-        seed=measurement.seed, timeout_s=settings.timeout_s, max_payload_bytes=settings.max_payload_bytes
+        seed=measurement.seed,
+        timeout_s=settings.timeout_s,
+        max_payload_bytes=settings.max_payload_bytes,
+        redaction=Redaction.of(settings.privacy.redact),
     )
     judge = Judge(runner.shape)
     fresh = 0

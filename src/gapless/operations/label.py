@@ -12,6 +12,7 @@ from gapless.errors import InvalidSuite, UnknownName, UsageError
 from gapless.records.label import Label, parse_trial
 from gapless.records.measurement import Measurement
 from gapless.records.trial import TrialRecord
+from gapless.records.value import is_redacted
 
 if TYPE_CHECKING:
     from gapless.stores.store import Store
@@ -116,20 +117,28 @@ def promote(store: Store, measurement: Measurement, case: str, trial: int, file:
     suite = store.suite(measurement.suite_digest)
     known = next((c for c in suite.cases if c.id == case), None)
     given = store.payload(record.input) if record.input is not None else None
+    if is_redacted(given):
+        raise UsageError(
+            f"{case}#{trial}: its input was kept with redacted values ([privacy] redact in gapless.toml), so it cannot be run again. Write the case by hand."
+        )
     written: dict[str, Any] = {"id": case, "input": given}
     if known is not None and known.group is not None:
         written["group"] = known.group
     review = {step.name for step in measurement.shape.steps if step.review}
     written["path"] = [step for step in record.path if step not in review]
     written["golden"] = _goldens(store, record)
-    if record.output is not None:
-        written["golden"]["end"] = store.payload(record.output)
+    output = store.payload(record.output) if record.output is not None else None
+    if record.output is not None and not is_redacted(output):
+        written["golden"]["end"] = output
     _append(file, written)
     return written
 
 
 def _goldens(store: Store, record: TrialRecord) -> dict[str, Any]:
-    """What each step handed over. A list in a golden means one value per visit, so a value that is a list is wrapped."""
+    """What each step handed over. A list in a golden means one value per visit, so a value that is a list is wrapped.
+
+    What was redacted is no golden output: no answer could equal it.
+    """
     visits: dict[str, dict[int, Any]] = {}
     fanned: set[str] = set()
     for event in record.events:
@@ -142,7 +151,7 @@ def _goldens(store: Store, record: TrialRecord) -> dict[str, Any]:
     goldens: dict[str, Any] = {}
     for step, known in visits.items():
         values = [known[visit] for visit in sorted(known)]
-        if step not in fanned:
+        if step not in fanned and not is_redacted(values):
             goldens[step] = values if len(values) > 1 or isinstance(values[-1], list) else values[-1]
     return goldens
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gapless import __version__
-from gapless.operations.open import open_store, open_suite, open_workflow
+from gapless.operations.open import kept_suite, open_store, open_suite, open_workflow
 from gapless.operations.progress import Progress, Stop, Tell, silent
 from gapless.records.measurement import Measurement, resume_key
 from gapless.records.suite import Suite
@@ -118,9 +118,11 @@ async def measure_into(
     cases = open_suite(suite, place)
     validate_against(cases, runner.shape)
     settings = _settled(place.settings, ask)
-    wanted = msgspec.structs.replace(_wanted(runner, cases, settings, ask), sources=_sources(suite, ask))
+    kept, suite_digest = kept_suite(cases, settings)
+    wanted = _wanted(runner, cases, suite_digest, settings, ask)
+    wanted = msgspec.structs.replace(wanted, sources=_sources(suite, ask))
     with exclusive(store.locks, wanted.key):
-        measurement = store.begin(wanted, cases)
+        measurement = store.begin(wanted, kept)
         measurement, complete = await _run(
             store, runner, cases, measurement, settings, ask, tell, stop or Stop()
         )
@@ -149,17 +151,16 @@ def _settled(settings: Settings, ask: Ask) -> Settings:
     return msgspec.structs.replace(settings, **given)
 
 
-def _wanted(runner: Workflow, cases: Suite, settings: Settings, ask: Ask) -> Measurement:
+def _wanted(runner: Workflow, cases: Suite, suite_digest: str, settings: Settings, ask: Ask) -> Measurement:
     weather = ask.weather.digest() if ask.weather is not None else None
     seed = settings.seed if settings.seed is not None else cases.seed
-    digest = cases.digest()
     return Measurement(
         id=new_ulid(),
-        key=resume_key("measure", runner.fingerprint, digest, ask.condition, weather, seed),
+        key=resume_key("measure", runner.fingerprint, suite_digest, ask.condition, weather, seed),
         target=runner.target,
         fingerprint=runner.fingerprint,
         suite=cases.name,
-        suite_digest=digest,
+        suite_digest=suite_digest,
         condition=ask.condition,
         weather=weather,
         weather_table=ask.weather.table() if ask.weather is not None else {},
@@ -187,6 +188,7 @@ async def _run(
     from gapless.evals.plan import trials
     from gapless.evals.trial import Conditions
     from gapless.stores.writer import Writer
+    from gapless.trace.redaction import Redaction
 
     measurement, lost = store.reopen(measurement)
     done = store.done(measurement.id)
@@ -200,6 +202,7 @@ async def _run(
         weather=ask.weather,
         name=measurement.id,
         starts=lost,
+        redaction=Redaction.of(settings.privacy.redact),
     )
     judge = Judge(runner.shape)
     teller = _Teller(

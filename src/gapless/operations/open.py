@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gapless.errors import InvalidTarget, UnknownName, UsageError
 from gapless.records.suite import Suite
-from gapless.settings import Place, locate
+from gapless.settings import Place, Settings, locate
 
 if TYPE_CHECKING:
     from gapless.evals.workflow import Workflow
@@ -74,6 +74,14 @@ def open_suite(source: Any, place: Place) -> Suite:
     if isinstance(source, (str, Path)):
         return load(Path(source))
     return from_data(source)
+
+
+def kept_suite(suite: Suite, settings: Settings) -> tuple[Suite, str]:
+    """A suite as it may be kept, and the digest that identifies it."""
+    from gapless.trace.redaction import Redaction
+
+    redaction = Redaction.of(settings.privacy.redact)
+    return redaction.suite(suite) if redaction is not None else (suite, suite.digest())
 
 
 def pick(store: Store, prefix: str | None) -> Measurement:

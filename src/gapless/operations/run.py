@@ -23,6 +23,7 @@ from gapless.records.ulid import new_ulid
 from gapless.records.value import digest, encode, to_plain
 from gapless.records.workflow import Shape
 from gapless.settings import Place
+from gapless.trace.redaction import Redaction
 
 if TYPE_CHECKING:
     from gapless.frameworks.zero_code import Observed
@@ -104,6 +105,7 @@ class _Keeper:
         self._store = store
         self._file = file
         self._place = place
+        self._redaction = Redaction.of(place.settings.privacy.redact)
         self._lock = threading.Lock()
         self._by_graph: dict[str, Measurement] = {}
         self._next: dict[tuple[str, str], int] = {}
@@ -120,7 +122,9 @@ class _Keeper:
         with self._lock:
             measurement = self._measurement(seen)
             record = self._record(measurement, seen)
-            payloads = seen.recorder.payloads
+            payloads = dict(seen.recorder.payloads)
+            if self._redaction is not None:
+                record, payloads = self._redaction.trial(record, payloads)
             self._store.commit([Batch(measurement.id, finished=[record], payloads=payloads)])
             self.count += 1
 
@@ -155,7 +159,9 @@ class _Keeper:
         from gapless.gap.blame import blame
         from gapless.trace.recorder import error_info
 
-        case = digest(encode(to_plain(seen.input)))[:12]
+        given = to_plain(seen.input)
+        given = self._redaction.value(given) if self._redaction is not None else given
+        case = digest(encode(given))[:12]
         number = self._next.get((measurement.fingerprint, case), 0)
         self._next[measurement.fingerprint, case] = number + 1
         outcome: Outcome = "escalated" if seen.paused else "failed" if seen.error is not None else "unjudged"

@@ -21,6 +21,8 @@ import msgspec
 
 UNSERIALISABLE = "$unserialisable"
 OMITTED = "$omitted"
+REDACTED = "[redacted]"
+"""What stands where a value must not be kept."""
 _MAX_DEPTH = 64
 _PLAIN_ATOMS = (str, int, float, bool, type(None), bytes)
 # An enum's value, and subclasses of the atoms (numpy.float64, str subclasses), lose their class and keep their value.
@@ -79,6 +81,16 @@ def is_unserialisable(plain: Any) -> bool:
         items = cast("dict[str, Any]", plain)
         return UNSERIALISABLE in items or any(is_unserialisable(v) for v in items.values())
     return isinstance(plain, list) and any(is_unserialisable(v) for v in cast("list[Any]", plain))
+
+
+def is_redacted(plain: Any) -> bool:
+    """Whether something in plain data was masked, at any depth."""
+    if isinstance(plain, str):
+        return REDACTED in plain
+    if isinstance(plain, dict):
+        items = cast("dict[str, Any]", plain).items()
+        return any(REDACTED in key or is_redacted(inner) for key, inner in items)
+    return isinstance(plain, list) and any(is_redacted(inner) for inner in cast("list[Any]", plain))
 
 
 def encode(plain: Any) -> bytes:
