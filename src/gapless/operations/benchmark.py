@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +18,12 @@ from gapless.records.estimate import Estimate
 from gapless.records.measurement import Measurement, resume_key
 from gapless.records.suite import Suite
 from gapless.records.ulid import new_ulid
-from gapless.settings import Place
+from gapless.settings import Place, Settings
 
 if TYPE_CHECKING:
     from gapless.evals.component import FinishedComponent
     from gapless.evals.plan import PlannedComponent
+    from gapless.evals.trial import Conditions
     from gapless.evals.workflow import Workflow
     from gapless.stores.store import Store
 
@@ -99,8 +101,8 @@ async def benchmark_into(
         measurement = store.begin(wanted, kept)
         runs = [run for m in _measured(store, measurement) for run in run_table(store, m)]
         paths = planned_paths(cases.cases, runs, runner.shape)
-        planned = list(components(cases, runner.shape, paths, measurement.trials, steps))
-        planned, impossible = _possible(planned, runner)
+        units = components(cases, runner.shape, paths, measurement.trials, steps)
+        planned, impossible = _possible(units, runner)
         if not planned:
             raise UsageError(next(iter(impossible.values()), _NOTHING))
         complete = await _run(store, runner, planned, impossible, measurement, place, tell, stop or Stop())
@@ -188,20 +190,13 @@ async def _run(
     from gapless.evals.component import run_component
     from gapless.evals.harness import Harness
     from gapless.evals.judge import Judge
-    from gapless.evals.trial import Conditions
     from gapless.stores.store import Batch
     from gapless.stores.writer import Writer
-    from gapless.trace.redaction import Redaction
 
     done = store.components_done(measurement.id)
     todo = [p for p in planned if (p.step, p.case.id, p.number) not in done]
     settings = place.settings
-    conditions = Conditions(
-        seed=measurement.seed,
-        timeout_s=settings.timeout_s,
-        max_payload_bytes=settings.max_payload_bytes,
-        redaction=Redaction.of(settings.privacy.redact),
-    )
+    conditions = _conditions(measurement, settings)
     judge = Judge(runner.shape)
     fresh = 0
 
@@ -229,19 +224,33 @@ async def _run(
         writer.close()
 
 
+def _conditions(measurement: Measurement, settings: Settings) -> Conditions:
+    from gapless.evals.trial import Conditions
+    from gapless.trace.redaction import Redaction
+
+    return Conditions(
+        seed=measurement.seed,
+        timeout_s=settings.timeout_s,
+        max_payload_bytes=settings.max_payload_bytes,
+        redaction=Redaction.of(settings.privacy.redact),
+    )
+
+
 def _possible(
-    planned: list[PlannedComponent], runner: Workflow
+    planned: Iterable[PlannedComponent], runner: Workflow
 ) -> tuple[list[PlannedComponent], dict[tuple[str, str], str]]:
     """The runs whose golden state can be made; (step, case) -> why not, for the others: that is no failure of the step."""
     from gapless.evals.component import golden_state
 
     impossible: dict[tuple[str, str], str] = {}
+    possible: list[PlannedComponent] = []
     for unit in planned:
         try:
             golden_state(runner, unit)
+            possible.append(unit)
         except UsageError as error:
             impossible[unit.step, unit.case.id] = str(error)
-    return [unit for unit in planned if (unit.step, unit.case.id) not in impossible], impossible
+    return possible, impossible
 
 
 def _without(
