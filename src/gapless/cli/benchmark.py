@@ -62,10 +62,12 @@ def command(
 
 
 def _line(row: ComponentRate) -> str:
-    rate = row.rate
-    point = "-" if rate.point is None else f"{100 * rate.point:5.1f} %"
-    between = "" if rate.low is None or rate.high is None else f"({100 * rate.low:.1f}-{100 * rate.high:.1f})"
-    layer = row.layer + ("?" if row.layer_guessed else "")
+    from gapless.report.printable import printable
+    from gapless.report.wording import layer, rate, shortened
+
+    row = printable(row)
+    said = rate(row.rate)
     unknown = f", {row.unknown} unknown" if row.unknown else ""
-    why = f"  {row.reasons[0][:90]}" if row.reasons else ""
-    return f"{row.step:24} {layer:15} {point} {between:14} n={rate.n_runs}{unknown}{why}"
+    why = f"  {shortened(row.reasons[0], 90)}" if row.reasons else ""
+    name = shortened(row.step, 24)
+    return f"{name:24} {layer(row.layer, row.layer_guessed):15} {said + unknown:30}{why}".rstrip()

@@ -11,8 +11,23 @@ import msgspec
 from gapless.records.estimate import Estimate
 from gapless.records.gap import Gap
 from gapless.records.report import Report
-from gapless.report.wording import METHODS_MEAN
+from gapless.report import wording
 
+METHODS_MEAN: dict[str, str] = {
+    "wilson": "Wilson score interval for one rate of independent trials",
+    "clopper-pearson": "exact binomial limits (Clopper-Pearson)",
+    "jeffreys": "Jeffreys interval for one rate",
+    "t-wilson": "Wilson score interval on the effective number of trials, with t quantiles: trials of a case are not independent",
+    "korn-graubard": "Clopper-Pearson limits on the effective number of trials (Korn-Graubard): for repeated trials of fewer than 40 "
+    "independent units, and for rates within 5 points of 0 or 1. They are wider than Wilson's, which serves where each unit has "
+    "one trial, so that a second trial per case can widen an interval below 40 units; more cases narrow it",
+    "mover": "limits of a product or difference, recovered from the limits of its parts (MOVER, Zou and Donner 2008)",
+    "order statistics": "a quantile between two ordered values, whatever the distribution",
+    "clustered ranks": "a quantile between two ordered values, trials of a case counted together",
+    "cluster bootstrap": "resampling whole cases",
+    "point only": "no interval exists for it",
+}
+"""Interval methods in plain words; a method without an entry is shown by its name."""
 _QUANTITIES = {
     "outcome_rates": "outcomes",
     "success": "S",
@@ -76,7 +91,7 @@ def basis(report: Report) -> list[tuple[str, str]]:
         ("Trials per case", str(m.trials)),
         ("Run table digest", report.input_digest),
         ("Independent units", str(gap.n_groups)),
-        ("Weighting", f"each {'trial' if gap.weighting == 'runs' else 'case'} counts the same"),
+        ("Weighting", f"each {wording.same_weight(gap)} counts the same"),
         ("Intraclass correlation", _figure(gap.icc, 3)),
         ("Design effect", _figure(gap.design_effect, 2)),
         ("Effective number of trials", _figure(gap.effective_runs, 1)),

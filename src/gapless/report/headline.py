@@ -12,6 +12,7 @@ from gapless.report.wording import (
     count,
     fired,
     full_house,
+    level,
     listed,
     lost,
     not_told_from_zero,
@@ -19,6 +20,7 @@ from gapless.report.wording import (
     percent,
     points,
     rate,
+    same_weight,
 )
 
 _PSEUDO_SAID = {
@@ -67,16 +69,14 @@ def _ended(gap: Gap) -> str:
         return f"None of {trials} ends correct: S is at most {percent(gap.success.high or 1.0)}{_rest(gap)}."
     if gap.weighting == "runs":
         return f"{correct} of {trials} end correct, S = {_with_interval(gap.success)}{_rest(gap)}."
-    return f"S = {_with_interval(gap.success)} over {_units(gap)}, each counting the same; {correct} of {trials} end correct{_rest(gap)}."
+    return f"S = {_with_interval(gap.success)} over {_units(gap)}, each{' group' if same_weight(gap) == 'group' else ''} counting the same; {correct} of {trials} end correct{_rest(gap)}."
 
 
 def _with_interval(estimate: Estimate) -> str:
     said = percent(estimate.point or 0.0)
     if estimate.low is None or estimate.high is None:
         return said
-    return (
-        f"{said} ({100 * estimate.level:.0f} % interval {100 * estimate.low:.1f}-{100 * estimate.high:.1f})"
-    )
+    return f"{said} ({level(estimate)} interval {100 * estimate.low:.1f}-{100 * estimate.high:.1f})"
 
 
 def _rest(gap: Gap) -> str:

@@ -7,14 +7,15 @@ from functools import cache, partial
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from gapless.records.gap import PSEUDO_EXITS, Gap
 from gapless.records.report import Report
 from gapless.report import wording
 from gapless.report.appendix import basis, methods, moment
 from gapless.report.headline import sentences
-from gapless.report.printable import printable
-from gapless.report.svg.graph import workflow
+from gapless.report.printable import isolated, printable
+from gapless.report.svg.graph import undrawn, workflow
 from gapless.report.svg.rates import suspicions, waterfall, whisker
 
 
@@ -41,6 +42,7 @@ def _shown(report: Report) -> dict[str, Any]:
         "waterfall": waterfall(gap),
         "suspicions": None if judged else suspicions(gap),
         "graph": workflow(m.shape, gap),
+        "undrawn": undrawn(m.shape),
         "elsewhere": [row for row in gap.boundaries if row.exit in PSEUDO_EXITS and row.points.point],
         "whisker": partial(whisker, most=max(losses, default=0.0)),
         "rates": _rates(gap),
@@ -48,7 +50,7 @@ def _shown(report: Report) -> dict[str, Any]:
         "basis": basis(report),
         "when": moment(m.created_at),
         "extent": _extent(report),
-        "level": f"{100 * gap.success.level:g} %",
+        "level": wording.level(gap.success),
         "notes": [*gap.notes, *report.trial_notes],
     }
 
@@ -82,6 +84,7 @@ def _rates(gap: Gap) -> list[tuple[str, str, Any]]:
 @cache
 def _environment() -> Environment:
     environment = Environment(
+        finalize=_isolated,
         loader=PackageLoader("gapless.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -91,6 +94,10 @@ def _environment() -> Environment:
     environment.filters["typeset"] = _typeset
     environment.filters["sentence"] = _sentence
     return environment
+
+
+def _isolated(value: Any) -> Any:
+    return isolated(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _typeset(text: str) -> str:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeVar
 
 import msgspec
 
 _INSTEAD = "\ufffd"
 _SPACES = dict.fromkeys(map(ord, "\t\n\r\v\f\u2028\u2029"), " ")
-# C0 and C1 controls drive terminals; the marks of bidirectional text can make one name look like another.
-_CONTROLS = [*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+# C0 and C1 controls drive terminals; the marks of bidirectional text can make one name look like another; the others
+# have no place in UTF-8 or in XML.
+_MARKS = [0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+_CONTROLS = [*range(0x20), *range(0x7F, 0xA0), *_MARKS, *range(0xD800, 0xE000), 0xFFFE, 0xFFFF]
 _TABLE = dict.fromkeys(_CONTROLS, _INSTEAD) | _SPACES
+_LONGEST = 2000
+_WHOLE = frozenset({"command", "headline"})
+"""Fields that are never cut: a command without its end is another command."""
+_RIGHT_TO_LEFT = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001eeff]"
+_TURNED = re.compile(f"{_RIGHT_TO_LEFT}+(?:[ _'\"./-]?{_RIGHT_TO_LEFT}+)*")
 T = TypeVar("T")
 
 
 def printable(value: T) -> T:
-    """The same value with every string in it made safe to print.
+    """The same value with every string in it made safe to print, and cut where it is longer than anybody reads.
 
     Example:
         >>> printable(("tool\\x1b[31m", "two\\nlines"))
@@ -24,12 +32,26 @@ def printable(value: T) -> T:
     return _printable(value)
 
 
-def _printable(value: Any) -> Any:
+def isolated(text: str) -> str:
+    """Text in which a name written from right to left does not turn the words and figures after it.
+
+    Example:
+        >>> isolated("plain -> step")
+        'plain -> step'
+    """
+    return text if text.isascii() else _TURNED.sub("\u2068\\g<0>\u2069", text)
+
+
+def _printable(value: Any, longest: int | None = _LONGEST) -> Any:
     if isinstance(value, str):
-        return value if value.isprintable() else value.translate(_TABLE)
+        shown = value if value.isprintable() else value.translate(_TABLE)
+        return shown if longest is None or len(shown) <= longest else shown[: longest - 1] + "…"
     if isinstance(value, msgspec.Struct):
-        names = value.__struct_fields__
-        return msgspec.structs.replace(value, **{name: _printable(getattr(value, name)) for name in names})
+        fields = {
+            name: _printable(getattr(value, name), None if name in _WHOLE else _LONGEST)
+            for name in value.__struct_fields__
+        }
+        return msgspec.structs.replace(value, **fields)
     if isinstance(value, dict):
         return {_printable(key): _printable(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

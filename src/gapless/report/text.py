@@ -28,6 +28,7 @@ from gapless.report.wording import (
     product,
     rate,
     shortened,
+    weighted,
 )
 
 if TYPE_CHECKING:
@@ -127,6 +128,8 @@ def _outcomes(console: Console, gap: Gap) -> None:
 
 
 def _more_rates(console: Console, gap: Gap) -> None:
+    if (why := weighted(gap)) is not None:
+        console.print(why, style="dim")
     if gap.success_bounds is not None and gap.success.point is not None:
         low, high = gap.success_bounds
         console.print(

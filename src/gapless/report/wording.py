@@ -21,19 +21,6 @@ PSEUDO_EXITS_MEAN: dict[str, str] = {
     CRASH: "failed loudly without a failed check before it",
     UNJUDGED: "no end verdict, and no failed check",
 }
-METHODS_MEAN: dict[str, str] = {
-    "wilson": "Wilson score interval for one rate of independent trials",
-    "clopper-pearson": "exact binomial limits (Clopper-Pearson)",
-    "jeffreys": "Jeffreys interval for one rate",
-    "t-wilson": "Wilson score interval on the effective number of trials, with t quantiles: trials of a case are not independent",
-    "korn-graubard": "Clopper-Pearson limits on the effective number of trials (Korn-Graubard): for few cases and for rates near 0 or 1",
-    "mover": "limits of a product or difference, recovered from the limits of its parts (MOVER, Zou and Donner 2008)",
-    "order statistics": "a quantile between two ordered values, whatever the distribution",
-    "clustered ranks": "a quantile between two ordered values, trials of a case counted together",
-    "cluster bootstrap": "resampling whole cases",
-    "point only": "no interval exists for it",
-}
-"""Interval methods in plain words; a method without an entry is shown by its name."""
 _LEAST_SHOWN = 0.0005
 NO_WIDTH = 0.0005
 """A band of rates narrower than this is a single rate, and says nothing that P does not say."""
@@ -81,6 +68,31 @@ def _bound(estimate: Estimate) -> str | None:
     if nothing(estimate) and estimate.high is not None:
         return f"0 of {estimate.n_runs}; at most {percent(estimate.high)}"
     return None
+
+
+def level(estimate: Estimate) -> str:
+    """The confidence level of an interval.
+
+    Example:
+        >>> level(Estimate(level=0.95)), level(Estimate(level=0.999))
+        ('95 %', '99.9 %')
+    """
+    return f"{100 * estimate.level:g} %"
+
+
+def same_weight(gap: Gap) -> str:
+    """What counts the same in every rate: a trial, a case, or a group of cases."""
+    if gap.weighting == "runs":
+        return "trial"
+    return "case" if gap.n_groups == gap.n_cases else "group"
+
+
+def weighted(gap: Gap) -> str | None:
+    """Why a rate is not the plain count beside it; None where it is."""
+    if gap.weighting == "runs" or gap.n_runs == 0:
+        return None
+    unit = same_weight(gap)
+    return f"The counts are trials. In the rates each {unit} counts the same, however many trials it has, so they differ from the plain share."
 
 
 def product(estimate: Estimate) -> str:

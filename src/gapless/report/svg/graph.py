@@ -34,6 +34,21 @@ class Drawing:
     """Whether any step is a review by a person."""
 
 
+def undrawn(shape: Shape) -> str | None:
+    """Why a workflow with known steps is not drawn; None where it is."""
+    steps = len(_drawn(shape))
+    beyond = "The tables name every step at which something is lost."
+    if steps > _MOST_STEPS:
+        return f"Not drawn: {steps} steps are more than the {_MOST_STEPS} that a picture can show legibly. {beyond}"
+    if steps and (wide := layout(shape).slots) > _WIDEST:
+        return f"Not drawn: about {wide:.0f} of its {steps} steps and ways stand side by side, more than the {_WIDEST} that fit. {beyond}"
+    return None
+
+
+def _drawn(shape: Shape) -> list[Step]:
+    return [step for step in shape.steps if not step.router]
+
+
 @dataclass(frozen=True, slots=True)
 class _Heat:
     level: int = 0
@@ -44,12 +59,10 @@ class _Heat:
 
 def workflow(shape: Shape, gap: Gap) -> Drawing | None:
     """The drawing; None for a workflow without known steps, or one too large to be read."""
-    steps = [step for step in shape.steps if not step.router]
-    if not steps or len(steps) > _MOST_STEPS:
+    steps = _drawn(shape)
+    if not steps or undrawn(shape) is not None:
         return None
     plan = layout(shape)
-    if plan.slots > _WIDEST:
-        return None
     sheet = _Sheet(plan)
     heat = _heat(gap)
     parts = [_edge(sheet, route, heat.get(route.edge.source, _Heat())) for route in plan.routes]

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 
+from gapless.report.printable import isolated
+
 
 def tag(name: str, content: str | Markup = "", **attributes: object) -> Markup:
     """An element; content and attributes are escaped unless they are markup. `class_` is `class`, `_` is `-`.
@@ -19,7 +21,7 @@ def tag(name: str, content: str | Markup = "", **attributes: object) -> Markup:
         for key, value in attributes.items()
         if value is not None
     )
-    return Markup("<{0}{1}>{2}</{0}>").format(Markup(name), Markup(said), escape(content))  # noqa: S704  # parts are escaped
+    return Markup("<{0}{1}>{2}</{0}>").format(Markup(name), Markup(said), escape(_content(content)))  # noqa: S704  # parts are escaped
 
 
 def together(parts: Iterable[Markup]) -> Markup:
@@ -50,6 +52,10 @@ def at(share: float) -> str:
         '25%'
     """
     return f"{_number(100 * share)}%"
+
+
+def _content(content: str | Markup) -> str | Markup:
+    return content if isinstance(content, Markup) else isolated(content)
 
 
 def _number(value: object) -> str:

@@ -13,6 +13,7 @@ from gapless.report.wording import (
     fired,
     latency,
     layer,
+    level,
     number,
     passage,
     percent,
@@ -40,7 +41,9 @@ def boundaries(rows: Sequence[BoundaryRow], width: int, *, shared: bool) -> Tabl
     roomy = width >= _ROOMY
     most = max((row.points.high or row.points.point or 0.0 for row in rows), default=0.0)
     axis = Axis(0.0, most, _PLOT)
-    table = _table(["boundary", *(["layer", ""] if roomy else [])], _LOSS)
+    table = _table(
+        ["boundary", *(["layer", ""] if roomy else [])], (f"points ({level(rows[0].points)})", *_LOSS)
+    )
     for row in rows:
         name = _name(row, below=not roomy)
         plot = [Text(layer(row.layer, row.layer_guessed)), Text(axis.interval(row.points), style="red")]
@@ -58,13 +61,17 @@ def boundaries(rows: Sequence[BoundaryRow], width: int, *, shared: bool) -> Tabl
     return table
 
 
-_LOSS = ("points (95 %)", "share", "silent", "escal.", "loud", "repaired")
+_LOSS = ("share", "silent", "escal.", "loud", "repaired")
 
 
 def suspected(rows: Sequence[SuspectedRow], width: int) -> Table:
     """Exits at which something is suspected, with what fired."""
     roomy = width >= _ROOMY
-    table = _table(["exit", *(["layer"] if roomy else [])], ("trials (95 %)",), ("what fired", "for example"))
+    table = _table(
+        ["exit", *(["layer"] if roomy else [])],
+        (f"trials ({level(rows[0].rate)})",),
+        ("what fired", "for example"),
+    )
     for row in rows:
         cells = [layer(row.layer, row.layer_guessed)] if roomy else []
         examples = ", ".join(row.examples[: 3 if roomy else 2])
