@@ -17,6 +17,7 @@ from gapless.gap.blame import blame, first_failure
 from gapless.gap.boundaries import boundaries
 from gapless.gap.clustered import Units, clustered, units
 from gapless.gap.paths import planned_paths
+from gapless.gap.table import Table
 from gapless.records.estimate import Estimate
 from gapless.records.gap import Gap
 from gapless.records.suite import Case
@@ -161,7 +162,7 @@ def test_points_sum_to_what_was_lost_under_the_weights_of_the_table(
     runs: list[Run], alone: list[ComponentRun], shape: Shape
 ) -> None:
     table = units([run.group for run in runs])
-    rows = boundaries(runs, table, shape)
+    rows = boundaries(Table.of(runs), table, shape)
     weights = weights_of(runs) if runs else []
     success = math.fsum(w for w, run in zip(weights, runs, strict=True) if run.outcome == "correct")
     if runs:
@@ -334,7 +335,7 @@ def test_a_visit_made_good_is_no_planned_success() -> None:
         Run(case="mended", trial=0, group="m", outcome="correct", events=repaired),
         Run(case="agent", trial=0, group="a", outcome="correct", events=loops),
     ]
-    paths = planned_paths([Case(id="mended"), Case(id="agent")], runs, CHAIN)
+    paths = planned_paths([Case(id="mended"), Case(id="agent")], Table.of(runs), CHAIN)
     assert paths == {"mended": ("tool", "plan", "write"), "agent": ("plan", "tool", "plan")}
 
 
@@ -347,7 +348,7 @@ def test_the_router_and_the_desk_are_on_no_planned_path_of_their_own() -> None:
     )
     run = Run(case="c", trial=0, group="c", outcome="correct", events=events)
     said = Case(id="said", path=("fetch", "route", "write"))
-    assert planned_paths([Case(id="c"), said], [run], ROUTED) == {
+    assert planned_paths([Case(id="c"), said], Table.of([run]), ROUTED) == {
         "c": ("fetch", "write"),
         "said": ("fetch", "route", "write"),
     }

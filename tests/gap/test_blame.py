@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gapless.gap.analyse import analyse
 from gapless.gap.blame import blame, first_failure, last_visits
 from gapless.gap.paths import planned_paths
+from gapless.gap.table import Table
 from gapless.records.suite import Case
 from gapless.records.trial import Run, StepOutcome
 from gapless.records.workflow import Shape, Step
@@ -71,7 +72,13 @@ def test_a_retry_among_parallel_branches_begins_no_visit() -> None:
 def test_work_done_again_is_counted_once_on_a_planned_path() -> None:
     events = trial(("split", ALONE, ()), ("work", (0, 1, 2), (2,)), ("work", (0,), ()), ("join", ALONE, ()))
     run = Run(case="c", trial=0, group="c", outcome="correct", events=events)
-    assert planned_paths([Case(id="c")], [run], SHAPE)["c"] == ("split", "work", "work", "work", "join")
+    assert planned_paths([Case(id="c")], Table.of([run]), SHAPE)["c"] == (
+        "split",
+        "work",
+        "work",
+        "work",
+        "join",
+    )
 
 
 def test_a_table_without_blame_is_placed_by_the_rule() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gapless.gap.latency import DELIVERED, TRIAL, latencies, quantile
+from gapless.gap.table import Table
 from gapless.records.trial import EventStatus, Outcome, Run, StepOutcome
 
 
@@ -16,7 +17,7 @@ def trial(number: int, ms: float, outcome: Outcome = "correct", status: EventSta
 def test_what_was_cut_off_makes_the_tail_a_lower_bound() -> None:
     runs = [trial(i, 100 + i) for i in range(180)]
     runs += [trial(200 + i, 8000, "failed", "abandoned") for i in range(20)]
-    rows = {row.step: row for row in latencies(runs)}
+    rows = {row.step: row for row in latencies(Table.of(runs))}
     for step in (TRIAL, "tool"):
         tail = rows[step].p95
         assert (tail.point, tail.high) == (8000, None)
@@ -45,16 +46,19 @@ def test_cuts_above_the_quantile_only_take_its_upper_limit() -> None:
 
 
 def test_all_delivered_is_said_once() -> None:
-    assert [row.step for row in latencies([trial(i, 10) for i in range(8)])] == [TRIAL, "tool"]
-    assert [row.step for row in latencies([trial(i, 10, "failed") for i in range(8)])] == [TRIAL, "tool"]
+    assert [row.step for row in latencies(Table.of(trial(i, 10) for i in range(8)))] == [TRIAL, "tool"]
+    assert [row.step for row in latencies(Table.of(trial(i, 10, "failed") for i in range(8)))] == [
+        TRIAL,
+        "tool",
+    ]
 
 
 def test_nothing_has_no_latency() -> None:
-    assert latencies([]) == ()
+    assert latencies(Table.of([])) == ()
 
 
 @pytest.mark.parametrize("router", [True, False])
 def test_a_router_has_no_row(router: bool) -> None:
     event = StepOutcome(step="tool?route", visit=1, attempt=1, ok=None, ms=1, router=router)
     run = Run(case="c", trial=0, group="c", outcome="correct", events=(event,), ms=1)
-    assert len(latencies([run])) == (1 if router else 2)
+    assert len(latencies(Table.of([run]))) == (1 if router else 2)

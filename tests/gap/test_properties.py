@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gapless.gap.analyse import analyse
 from gapless.gap.blame import blame, first_failure
 from gapless.gap.paths import planned_paths
+from gapless.gap.table import Table
 from gapless.records.estimate import Estimate
 from gapless.records.suite import Case
 from gapless.records.trial import ComponentRun, Run, StepOutcome
@@ -164,10 +165,10 @@ def test_planned_paths_by_precedence() -> None:
     )
     failed = Run(case="lost", trial=0, group="g", outcome="wrong", events=(event("a", True),))
     cases = [Case(id="said", path=("a", "b")), Case(id="seen"), Case(id="lost")]
-    paths = planned_paths(cases, [passed, failed], SHAPE)
+    paths = planned_paths(cases, Table.of([passed, failed]), SHAPE)
     assert paths == {"said": ("a", "b"), "seen": ("a", "c"), "lost": ("a", "b", "c")}
     several = Shape(steps=SHAPE.steps, edges=(*SHAPE.edges, Edge(source="a", target="c")))
-    assert "lost" not in planned_paths(cases, [failed], several)
+    assert "lost" not in planned_paths(cases, Table.of([failed]), several)
 
 
 def test_a_table_without_verdicts_has_bounds_and_no_point() -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from gapless.gap.blame import blame
 from gapless.gap.boundaries import boundaries, verdict_share
 from gapless.gap.clustered import (
     Units,
@@ -19,22 +18,24 @@ from gapless.gap.clustered import (
     design_effect,
     effective_runs,
     intraclass_correlation,
-    units,
 )
 from gapless.gap.compounding import component_rates, compounding, plan
 from gapless.gap.latency import latencies
+from gapless.gap.paths import routes
 from gapless.gap.resample import resampled
 from gapless.gap.suspected import next_label, suspected
+from gapless.gap.table import Table
 from gapless.records.estimate import Estimate
 from gapless.records.gap import BoundaryRow, Compounding, Gap, SliceRow
-from gapless.records.trial import OUTCOMES, ComponentRun, Outcome, Run
+from gapless.records.trial import OUTCOMES, ComponentRun, Run
 from gapless.records.workflow import Shape
 
 NO_VERDICT = "no end verdict: nothing says yet which answers were right"
+_ALL = slice(None)
 
 
 def analyse(
-    runs: Sequence[Run],
+    runs: Table | Iterable[Run],
     components: Sequence[ComponentRun],
     shape: Shape,
     *,
@@ -44,90 +45,64 @@ def analyse(
     """The gap of a measurement.
 
     Args:
-        runs: One row per trial; failures, escalations and unjudged trials stay in the denominator. A lost trial
-            without a blame is given the rule's, a correct one has none.
+        runs: The run table, or its rows; failures, escalations and unjudged trials stay in the denominator.
         components: Isolated benchmark runs of the same workflow.
         shape: The workflow's steps and boundaries.
         paths: Planned path of each case, see `gap.paths`; a run's declared path or the only route where it lacks one.
         level: Two-sided confidence level.
     """
-    runs = _placed(runs)
-    cases = {run.case for run in runs}
-    table = units([run.group for run in runs], n_cases=len(cases))
-    hits = _indicator(runs, "correct")
-    success, bounds = _success(runs, table, hits, level)
-    route = shape.only_route()
-    known = paths or {}
-    routes = [known.get(run.case) or run.planned or route for run in runs]
-    planned = plan(routes, table.weights.tolist())
+    table = runs if isinstance(runs, Table) else Table.of(runs)
+    units = table.units()
+    correct = table.is_("correct")
+    success, bounds = _success(table, units, level)
+    ways = routes(table, paths or {}, shape)
+    planned = plan(ways.paths, np.bincount(ways.code, weights=units.weights).tolist())
     rates = component_rates(components, shape, planned, level)
-    split, independent = resampled(compounding(rates, planned, success), runs, components, routes, table)
+    split, independent = resampled(compounding(rates, planned, success), table, components, ways, units)
     # Where every trial has its verdict, a suspicion has nothing to add to it (METHOD section 14).
-    rows, any_ = suspected(runs, table, shape, level=level) if _unjudged(runs) else ((), None)
-    share = verdict_share(runs)
-    counts: Counter[Outcome] = Counter()
-    counts.update(run.outcome for run in runs)
+    rows, any_ = suspected(table, units, shape, level=level) if table.count("unjudged") else ((), None)
+    share = verdict_share(table)
     return Gap(
-        n_runs=len(runs),
-        n_cases=len(cases),
-        n_groups=table.n_groups,
-        weighting=table.weighting,
-        outcomes={name: counts[name] for name in OUTCOMES},
-        outcome_rates={name: clustered(_indicator(runs, name), table, level=level) for name in OUTCOMES},
+        n_runs=len(table),
+        n_cases=len(table.cases),
+        n_groups=units.n_groups,
+        weighting=units.weighting,
+        outcomes={name: table.count(name) for name in OUTCOMES},
+        outcome_rates={name: clustered(table.is_(name), units, level=level) for name in OUTCOMES},
         success=success,
         success_bounds=bounds,
-        success_other_weighting=_other_weighting(runs, table, hits, success, level),
-        coverage=clustered(_indicator(runs, "correct", "wrong"), table, level=level),
-        silent_failure_rate=_if_judged(clustered(_indicator(runs, "wrong"), table, level=level), success),
-        selective_risk=_selective_risk(runs, table, level),
-        icc=intraclass_correlation(hits, table) if runs else None,
-        design_effect=design_effect(hits, table) if runs else None,
-        effective_runs=effective_runs(hits, table) if runs else None,
+        success_other_weighting=_other_weighting(table, units, success, level),
+        coverage=clustered(table.is_("correct", "wrong"), units, level=level),
+        silent_failure_rate=_if_judged(clustered(table.is_("wrong"), units, level=level), success),
+        selective_risk=_selective_risk(table, units, level),
+        icc=intraclass_correlation(correct, units) if len(table) else None,
+        design_effect=design_effect(correct, units) if len(table) else None,
+        effective_runs=effective_runs(correct, units) if len(table) else None,
         components=rates,
         compounding=split,
-        boundaries=boundaries(runs, table, shape, level=level)
+        boundaries=boundaries(table, units, shape, level=level)
         if success.point is not None
-        else _loud_only(runs, table, shape, level),
+        else _loud_only(table, units, shape, level),
         verdict_share=share,
         suspected=rows,
         suspected_any=any_,
-        next_label=next_label(runs, rows, level=level),
-        latencies=latencies(runs, level=level),
-        slices=_slices(runs, level),
-        notes=(*_notes(table, counts, share, split), *([independent] if independent else [])),
+        next_label=next_label(table, rows, level=level),
+        latencies=latencies(table, level=level),
+        slices=_slices(table, level),
+        notes=(*_notes(table, units, share, split), *([independent] if independent else [])),
     )
 
 
-def _placed(runs: Sequence[Run]) -> Sequence[Run]:
-    """Every lost trial at one exit and no correct trial at any: else the points would not add up to 1 - S."""
-    if all((run.blame is None) == (run.outcome == "correct") for run in runs):
-        return runs
-    return [
-        run
-        if (run.blame is None) == (run.outcome == "correct")
-        else msgspec.structs.replace(run, blame=blame(run.events, run.outcome))
-        for run in runs
-    ]
-
-
-def _unjudged(runs: Sequence[Run]) -> bool:
-    return any(run.outcome == "unjudged" for run in runs)
-
-
-def _indicator(runs: Sequence[Run], *outcomes: Outcome) -> NDArray[Any]:
-    return np.fromiter((run.outcome in outcomes for run in runs), dtype=float, count=len(runs))
-
-
 def _success(
-    runs: Sequence[Run], table: Units, hits: NDArray[Any], level: float
+    table: Table, units: Units, level: float, rows: NDArray[Any] | slice = _ALL
 ) -> tuple[Estimate, tuple[float, float] | None]:
-    estimate = clustered(hits, table, level=level)
-    unjudged = _indicator(runs, "unjudged")
-    if not runs or not unjudged.any():
+    estimate = clustered(table.is_("correct")[rows], units, level=level)
+    unjudged = table.is_("unjudged")[rows]
+    if not unjudged.any():
         return estimate, None
     point = estimate.point or 0.0
-    bounds = (point, min(1.0, point + float(np.dot(table.weights, unjudged))))
-    if not any(run.outcome in ("correct", "wrong") for run in runs):
+    bounds = (point, min(1.0, point + float(np.dot(units.weights, unjudged))))
+    if not table.is_("correct", "wrong")[rows].any():
         without = msgspec.structs.replace(
             estimate, point=None, low=bounds[0], high=bounds[1], reason=NO_VERDICT
         )
@@ -141,62 +116,60 @@ def _if_judged(estimate: Estimate, success: Estimate) -> Estimate:
     return msgspec.structs.replace(estimate, point=None, low=None, high=None, reason=NO_VERDICT)
 
 
-def _other_weighting(
-    runs: Sequence[Run], table: Units, hits: NDArray[Any], success: Estimate, level: float
-) -> Estimate | None:
-    if table.weighting == "runs" or success.point is None:
+def _other_weighting(table: Table, units: Units, success: Estimate, level: float) -> Estimate | None:
+    if units.weighting == "runs" or success.point is None:
         return None
-    other = units([run.group for run in runs], weighting="runs", n_cases=table.n_cases)
-    return clustered(hits, other, level=level)
+    return clustered(table.is_("correct"), table.units(weighting="runs"), level=level)
 
 
-def _selective_risk(runs: Sequence[Run], table: Units, level: float) -> Estimate:
+def _selective_risk(table: Table, units: Units, level: float) -> Estimate:
     """P(wrong) / P(correct or wrong), both under the table's weights."""
-    keep = _indicator(runs, "correct", "wrong") > 0
+    keep = table.is_("correct", "wrong")
     if not keep.any():
         return Estimate(level=level, reason="no judged deliveries")
-    cases = {run.case for run, kept in zip(runs, keep, strict=True) if kept}
-    return clustered(_indicator(runs, "wrong")[keep], table.part(keep, n_cases=len(cases)), level=level)
+    n_cases = len(np.unique(table.case[keep]))
+    return clustered(table.is_("wrong")[keep], units.part(keep, n_cases=n_cases), level=level)
 
 
-def _loud_only(runs: Sequence[Run], table: Units, shape: Shape, level: float) -> tuple[BoundaryRow, ...]:
+def _loud_only(table: Table, units: Units, shape: Shape, level: float) -> tuple[BoundaryRow, ...]:
     """Without end verdicts only loud failures and escalations can be placed; deliveries are not losses."""
-    known = [run for run in runs if run.outcome in ("failed", "escalated")]
-    if not known:
+    if not table.is_("failed", "escalated").any():
         return ()
-    placed = [run if run.outcome != "unjudged" else msgspec.structs.replace(run, blame=None) for run in runs]
-    return boundaries(placed, table, shape, level=level)
+    return boundaries(table.unplaced(table.is_("unjudged")), units, shape, level=level)
 
 
-def _slices(runs: Sequence[Run], level: float) -> tuple[SliceRow, ...]:
-    found: dict[tuple[str, str], list[Run]] = defaultdict(list)
-    for run in runs:
-        for part in run.slice.items():
-            found[part].append(run)
+def _slices(table: Table, level: float) -> tuple[SliceRow, ...]:
+    by_part = np.argsort(table.part, kind="stable")
+    ends = np.cumsum(np.bincount(table.part, minlength=len(table.parts)))[:-1]
+    found: dict[tuple[str, str], list[NDArray[Any]]] = defaultdict(list)
+    for part, mine in zip(table.parts, np.split(by_part, ends) if table.parts else (), strict=True):
+        for item in part.items() if len(mine) else ():
+            found[item].append(mine)
     strict = 1 - (1 - level) / max(1, len(found))  # Bonferroni: the worst of several is looked for
     rows: list[SliceRow] = []
-    for (key, value), mine in sorted(found.items(), key=lambda item: item[0]):
-        table = units([run.group for run in mine], n_cases=len({run.case for run in mine}))
-        counts = Counter(run.outcome for run in mine)
+    for key, value in sorted(found):
+        at = np.sort(np.concatenate(found[key, value]))
+        outcomes = np.bincount(table.outcome[at], minlength=len(OUTCOMES)).tolist()
         rows.append(
             SliceRow(
                 key=key,
                 value=value,
-                success=_success(mine, table, _indicator(mine, "correct"), strict)[0],
-                outcomes={name: counts[name] for name in OUTCOMES if counts[name]},
+                success=_success(table, table.units(at), strict, at)[0],
+                outcomes={name: count for name, count in zip(OUTCOMES, outcomes, strict=True) if count},
             )
         )
     return tuple(rows)
 
 
-def _notes(table: Units, counts: Counter[Outcome], share: float | None, split: Compounding) -> list[str]:
+def _notes(table: Table, units: Units, share: float | None, split: Compounding) -> list[str]:
     notes: list[str] = []
-    judged = counts["correct"] + counts["wrong"]
-    if 0 < table.n_groups < 10:
-        notes.append(f"Few cases: {table.n_groups} independent units; intervals are wide and rough.")
-    if counts["unjudged"] and judged:
+    judged = table.count("correct") + table.count("wrong")
+    unjudged = table.count("unjudged")
+    if 0 < units.n_groups < 10:
+        notes.append(f"Few cases: {units.n_groups} independent units; intervals are wide and rough.")
+    if unjudged and judged:
         notes.append(
-            f"{counts['unjudged']} trials have no end verdict: they count as no success, and S is bounded both ways."
+            f"{unjudged} trials have no end verdict: they count as no success, and S is bounded both ways."
         )
     if share is not None and share < 1 and judged:
         notes.append(
@@ -208,8 +181,8 @@ def _notes(table: Units, counts: Counter[Outcome], share: float | None, split: C
         notes.append(
             "The best component is a maximum of noisy numbers and so biased upwards; read P - S, not best - S."
         )
-    if table.weighting == "cases":
-        many, one = ("Cases", "case") if table.n_groups == table.n_cases else ("Groups", "group")
+    if units.weighting == "cases":
+        many, one = ("Cases", "case") if units.n_groups == units.n_cases else ("Groups", "group")
         notes.append(f"{many} have different numbers of trials: each {one} counts the same.")
     return notes
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,44 +9,33 @@ from numpy.typing import NDArray
 
 from gapless.gap.blame import first_failure
 from gapless.gap.clustered import Units, clustered, mean
+from gapless.gap.table import History, Table
 from gapless.records.gap import PSEUDO_EXITS, BoundaryRow
-from gapless.records.trial import Run
+from gapless.records.trial import OUTCOMES
 from gapless.records.workflow import Shape
 
 _EXAMPLES = 3
 
 
-def boundaries(
-    runs: Sequence[Run], table: Units, shape: Shape, *, level: float = 0.95
-) -> tuple[BoundaryRow, ...]:
+def boundaries(table: Table, units: Units, shape: Shape, *, level: float = 0.95) -> tuple[BoundaryRow, ...]:
     """One row per exit at which anything was lost or repaired, the largest loss first.
 
     Args:
-        runs: Run table, length N.
-        table: Their groups and weights.
+        table: Run table of N trials.
+        units: Their groups and weights.
         shape: The workflow, for receivers and layers.
         level: Two-sided confidence level of each row, pointwise.
     """
-    exits, codes = _codes(runs)
-    outcomes: Mapping[str, Counter[str]] = {exit_: Counter() for exit_ in exits}
-    for run in runs:
-        if run.blame is not None:
-            outcomes[run.blame][run.outcome] += 1
-    first, repaired = _first_failures(runs)
-    examples = _examples(runs)
-    reasons: dict[str, Counter[str]] = {}
-    for run in runs:
-        if run.blame is not None and run.why:
-            reasons.setdefault(run.blame, Counter())[run.why] += 1
-    lost = mean(codes >= 0, table)
+    first, repaired = _first_failures(table)
+    lost = mean(table.blame >= 0, units)
     rows: list[BoundaryRow] = []
-    for exit_ in dict.fromkeys([*exits, *first]):
-        values = codes == exits[exit_] if exit_ in exits else np.zeros(len(runs))
+    for exit_ in dict.fromkeys([*table.exits, *first]):
+        blamed = exit_ in table.exits
+        here = table.blame == table.exits.index(exit_) if blamed else np.zeros(len(table), dtype=bool)
         # Nothing blamed is a claim ("at most"), whatever the size of the table (METHOD section 5).
-        method = None if exit_ in exits else "korn-graubard"
-        points = clustered(values, table, level=level, method=method)
+        points = clustered(here, units, level=level, method=None if blamed else "korn-graubard")
         step = shape.step(exit_)
-        counts = outcomes.get(exit_, Counter())
+        counts = dict(zip(OUTCOMES, np.bincount(table.outcome[here], minlength=len(OUTCOMES)), strict=True))
         rows.append(
             BoundaryRow(
                 exit=exit_,
@@ -57,14 +44,14 @@ def boundaries(
                 layer_guessed=step.layer_guessed if step else False,
                 points=points,
                 share=points.point / lost if lost > 0 and points.point is not None else None,
-                wrong=counts["wrong"],
-                escalated=counts["escalated"],
-                failed=counts["failed"],
-                unjudged=counts["unjudged"],
-                repaired=repaired[exit_],
-                first_failures=first[exit_],
-                examples=tuple(examples.get(exit_, ())),
-                reasons=_most_frequent(reasons.get(exit_, Counter())),
+                wrong=int(counts["wrong"]),
+                escalated=int(counts["escalated"]),
+                failed=int(counts["failed"]),
+                unjudged=int(counts["unjudged"]),
+                repaired=repaired.get(exit_, 0),
+                first_failures=first.get(exit_, 0),
+                examples=_examples(table, here),
+                reasons=_reasons(table, here),
             )
         )
     return tuple(
@@ -91,49 +78,45 @@ def receivers(shape: Shape, exit_: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def verdict_share(runs: Sequence[Run]) -> float | None:
+def verdict_share(table: Table) -> float | None:
     """Share of step visits whose last attempt has a verdict; None without visits. Routers and review pauses are left out."""
-    judged = visits = 0
-    for run in runs:
-        last = {
-            (event.step, event.branch, event.visit): event.ok is not None
-            for event in run.events
-            if not event.router and event.status != "paused"
-        }
-        visits += len(last)
-        judged += sum(last.values())
-    return judged / visits if visits else None
+    seen = np.array([_judged(history) for history in table.histories], dtype=np.int64).reshape(-1, 2)
+    visits, judged = table.per_history() @ seen
+    return float(judged / visits) if visits else None
 
 
-def _codes(runs: Sequence[Run]) -> tuple[dict[str, int], NDArray[Any]]:
-    exits: dict[str, int] = {}
-    codes = np.fromiter(
-        (-1 if run.blame is None else exits.setdefault(run.blame, len(exits)) for run in runs),
-        dtype=np.int64,
-        count=len(runs),
-    )
-    return exits, codes
+def _judged(history: History) -> tuple[int, int]:
+    """(visits, those of them with a verdict) of one history."""
+    last = {
+        (event.step, event.branch, event.visit): event.ok is not None
+        for event in history
+        if not event.router and event.status != "paused"
+    }
+    return len(last), sum(last.values())
 
 
-def _most_frequent(said: Counter[str]) -> dict[str, int]:
+def _examples(table: Table, here: NDArray[Any]) -> tuple[str, ...]:
+    wrong = table.is_("wrong")
+    rows = [*np.flatnonzero(here & wrong)[:_EXAMPLES], *np.flatnonzero(here & ~wrong)[:_EXAMPLES]]
+    return tuple(table.name(row) for row in rows[:_EXAMPLES])
+
+
+def _reasons(table: Table, here: NDArray[Any]) -> dict[str, int]:
+    """What was wrong, the most frequent first."""
+    codes, counts = np.unique(table.why[here], return_counts=True)
+    said: dict[str, int] = dict(zip((table.whys[code] for code in codes), counts.tolist(), strict=True))
+    said.pop("", None)
     return dict(sorted(said.items(), key=lambda item: (-item[1], item[0]))[:_EXAMPLES])
 
 
-def _examples(runs: Sequence[Run]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for run in sorted((run for run in runs if run.blame is not None), key=lambda run: run.outcome != "wrong"):
-        mine = found.setdefault(run.blame or "", [])
-        if len(mine) < _EXAMPLES:
-            mine.append(f"{run.case}#{run.trial}")
-    return found
-
-
-def _first_failures(runs: Sequence[Run]) -> tuple[Counter[str], Counter[str]]:
-    first: Counter[str] = Counter()
-    repaired: Counter[str] = Counter()
-    for run in runs:
-        failing = first_failure(run.events)
+def _first_failures(table: Table) -> tuple[dict[str, int], dict[str, int]]:
+    """Step -> trials whose first failing step it is; and those of them that ended correct."""
+    first: dict[str, int] = {}
+    repaired: dict[str, int] = {}
+    correct = table.per_history(table.is_("correct"))
+    for history, runs, right in zip(table.histories, table.per_history(), correct, strict=True):
+        failing = first_failure(history) if runs else None
         if failing is not None:
-            first[failing] += 1
-            repaired[failing] += run.outcome == "correct"
+            first[failing] = first.get(failing, 0) + int(runs)
+            repaired[failing] = repaired.get(failing, 0) + int(right)
     return first, repaired

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -12,15 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from gapless.gap.clustered import Units, clustered, units
+from gapless.gap.clustered import Units, clustered, units, units_of
+from gapless.gap.table import History, Table
 from gapless.records.estimate import Estimate
 from gapless.records.gap import LatencyRow
-from gapless.records.trial import Run
+from gapless.records.trial import Outcome
 
 TRIAL = "(trial)"
 DELIVERED = "(delivered)"
 _FEW_GROUPS_FOR_P99 = 368
-_DELIVERED = ("correct", "wrong", "unjudged")
+_DELIVERED: tuple[Outcome, ...] = ("correct", "wrong", "unjudged")
 
 
 class Ranks(NamedTuple):
@@ -39,19 +39,23 @@ def ranks(n: int, q: float, *, level: float = 0.95) -> Ranks:
         (Ranks(low=86, high=115), Ranks(low=184, high=197), Ranks(low=195, high=None))
     """
     tail = (1 - level) / 2
-    below = stats.binom.cdf(np.arange(n + 1), n, q)  # below[r] = P(Bin(n, q) <= r)
-    # low: largest r with P(Bin < r) = below[r - 1] <= tail; high: smallest s with P(Bin >= s) = 1 - below[s - 1] <= tail
-    lows = np.nonzero(below[:n] <= tail)[0] + 1
-    highs = np.nonzero(1 - below[:n] <= tail)[0] + 1
+    # Only ranks around the quantile can matter: beyond ten standard deviations the tails hold nothing.
+    reach = 10 * math.sqrt(n * q * (1 - q)) + 10
+    first, last = max(0, math.floor(n * q - reach)), min(n, math.ceil(n * q + reach))
+    below = stats.binom.cdf(np.arange(first, last + 1), n, q)  # below[r - first] = P(Bin(n, q) <= r)
+    # low: largest r with P(Bin < r) = P(Bin <= r - 1) <= tail; high: smallest s with P(Bin >= s) = 1 - P(Bin <= s - 1) <= tail
+    inside = below[: n - first]
+    lows = np.flatnonzero(inside <= tail) + first + 1
+    highs = np.flatnonzero(1 - inside <= tail) + first + 1
     return Ranks(int(lows[-1]) if len(lows) else None, int(highs[0]) if len(highs) else None)
 
 
 def quantile(
-    values: Sequence[float],
+    values: Sequence[float] | NDArray[Any],
     q: float,
     *,
     groups: Sequence[Hashable] | Units | None = None,
-    cut: Sequence[int] = (),
+    cut: Sequence[int] | NDArray[Any] = (),
     level: float = 0.95,
 ) -> Estimate:
     """A quantile by nearest rank, in the values' own unit.
@@ -111,43 +115,56 @@ def quantile(
     )
 
 
-def latencies(runs: Sequence[Run], *, level: float = 0.95) -> tuple[LatencyRow, ...]:
+def latencies(table: Table, *, level: float = 0.95) -> tuple[LatencyRow, ...]:
     """p50, p95 and p99 in milliseconds: all trials, those that delivered if not all did, then steps, slowest first.
 
     A retry is a duration of its own. What a time limit abandoned lasted at least as long as it was given.
     """
-    by_step: dict[str, tuple[list[float], list[str], list[int]]] = defaultdict(lambda: ([], [], []))
-    for run in runs:
-        stopped = False
-        for event in run.events:
-            if not event.router:
-                values, groups, cut = by_step[event.step]
-                if event.status == "abandoned":
-                    cut.append(len(values))
-                    stopped = True
-                values.append(event.ms)
-                groups.append(run.group)
-        for name in (TRIAL, DELIVERED) if run.outcome in _DELIVERED else (TRIAL,):
-            values, groups, cut = by_step[name]
-            if stopped and run.outcome == "failed":
-                cut.append(len(values))
-            values.append(run.ms)
-            groups.append(run.group)
-    if len(by_step.get(DELIVERED, ((),))[0]) == len(runs):
-        by_step.pop(DELIVERED, None)
+    cut = np.array([_stopped(history) for history in table.histories], dtype=bool)[table.history]
+    cut &= table.is_("failed")
+    delivered = table.is_(*_DELIVERED)
     rows: list[LatencyRow] = []
-    for step, (values, groups, cut) in by_step.items():
-        table = units(groups, weighting="runs")
-        p50, p95, p99 = (quantile(values, q, groups=table, cut=cut, level=level) for q in (0.5, 0.95, 0.99))
-        rows.append(LatencyRow(step=step, p50=p50, p95=p95, p99=p99))
-    first = {TRIAL: 0, DELIVERED: 1}
-    return tuple(sorted(rows, key=lambda row: (first.get(row.step, 2), -(row.p50.point or 0.0), row.step)))
+    if len(table):
+        rows.append(_row(TRIAL, table.ms, table.group, cut, level))
+    if delivered.any() and not delivered.all():
+        rows.append(_row(DELIVERED, table.ms[delivered], table.group[delivered], cut[delivered], level))
+    steps = [_row(*columns, level) for columns in _by_step(table)]
+    return (*rows, *sorted(steps, key=lambda row: (-(row.p50.point or 0.0), row.step)))
 
 
-def _longest(y: NDArray[Any], cut: Sequence[int]) -> NDArray[Any]:
+def _by_step(table: Table) -> Iterator[tuple[str, NDArray[Any], NDArray[Any], NDArray[Any]]]:
+    """Each step with its durations, their groups, and which of them were cut off; routers left out."""
+    steps: dict[str, int] = {}
+    flat = [event for history in table.histories for event in history]
+    codes = [-1 if event.router else steps.setdefault(event.step, len(steps)) for event in flat]
+    abandoned = np.array([event.status == "abandoned" for event in flat], dtype=bool)
+    place = table.event_places()
+    code = np.array(codes, dtype=np.int32)[place]
+    row = np.repeat(np.arange(len(table), dtype=np.int32), np.diff(table.starts))
+    for step, mine in steps.items():
+        here = np.flatnonzero(code == mine)
+        yield step, table.durations[here], table.group[row[here]], abandoned[place[here]]
+
+
+def _row(
+    step: str, values: NDArray[Any], groups: NDArray[Any], cut: NDArray[Any], level: float
+) -> LatencyRow:
+    """The row of durations of which those marked in `cut` would have been longer."""
+    distinct, codes = np.unique(groups, return_inverse=True)
+    units = units_of(codes, len(distinct), weighting="runs")
+    at = np.flatnonzero(cut)
+    p50, p95, p99 = (quantile(values, q, groups=units, cut=at, level=level) for q in (0.5, 0.95, 0.99))
+    return LatencyRow(step=step, p50=p50, p95=p95, p99=p99)
+
+
+def _stopped(history: History) -> bool:
+    return any(event.status == "abandoned" and not event.router for event in history)
+
+
+def _longest(y: NDArray[Any], cut: Sequence[int] | NDArray[Any]) -> NDArray[Any]:
     """The values in order if those that were cut off had gone on for ever."""
     longer = y.copy()
-    longer[list(cut)] = np.inf
+    longer[np.asarray(cut)] = np.inf
     return np.sort(longer)
 
 

@@ -17,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapless.gap.clustered import Units
+from gapless.gap.paths import Routes
+from gapless.gap.table import Table
 from gapless.records.estimate import Estimate
 from gapless.records.gap import Compounding
-from gapless.records.trial import ComponentRun, Run
+from gapless.records.trial import ComponentRun
 
 METHOD = "cluster bootstrap"
 RESAMPLES = 2000
@@ -42,20 +44,16 @@ class _Counts:
 
 
 def resampled(
-    split: Compounding,
-    runs: Sequence[Run],
-    components: Sequence[ComponentRun],
-    paths: Sequence[tuple[str, ...] | None],
-    table: Units,
+    split: Compounding, table: Table, components: Sequence[ComponentRun], routes: Routes, units: Units
 ) -> tuple[Compounding, str | None]:
     """The split with intervals from resampled groups where they are due, and a note where they are due but impossible.
 
     Args:
         split: Points and MOVER intervals; the points stay.
-        runs: Run table, length N.
+        table: Run table of N trials.
         components: Isolated benchmark runs.
-        paths: Planned path of each run, length N.
-        table: Groups and weights of the runs.
+        routes: Planned path of each trial.
+        units: Groups and weights of the trials.
 
     Returns:
         The split, and why MOVER's intervals were kept although cases are shared or paths differ (None otherwise).
@@ -65,19 +63,19 @@ def resampled(
     """
     if split.predicted.point is None or split.success.point is None:
         return split, None
-    routes = sorted({path for path in paths if path})
-    wanted = tuple(dict.fromkeys(step for path in routes for step in path))
+    paths = sorted({path for path in routes.paths if path})
+    wanted = tuple(dict.fromkeys(step for path in paths for step in path))
     mine = [run for run in components if run.step in wanted]
-    why = _why(runs, mine, routes)
+    why = _why(table, mine, paths)
     if why is None:
         return split, None
-    obstacle = _obstacle(split, mine, wanted, table)
+    obstacle = _obstacle(split, mine, wanted, units)
     if obstacle is not None:
         return (
             split,
             f"{why}, but {obstacle}: the intervals of P and P - S take them for independent (MOVER).",
         )
-    draws = _draws(_count(runs, mine, paths, wanted), table.weighting, split.best_step)
+    draws = _draws(_count(table, mine, routes, wanted), units.weighting, split.best_step)
     level = split.predicted.level
     interaction = _limits(split.interaction_loss, draws["p"] - draws["s"], level)
     return (
@@ -102,16 +100,14 @@ def _cases_needed(interaction: Estimate, measured: int) -> int | None:
     return math.ceil(measured * (reach / i) ** 2)
 
 
-def _why(
-    runs: Sequence[Run], components: Sequence[ComponentRun], routes: Sequence[tuple[str, ...]]
-) -> str | None:
-    if not {run.group for run in components}.isdisjoint({run.group for run in runs}):
+def _why(table: Table, components: Sequence[ComponentRun], paths: Sequence[tuple[str, ...]]) -> str | None:
+    if not {run.group for run in components}.isdisjoint(table.groups):
         return "Benchmark and trials share cases"
-    return "Cases plan different paths" if len({tuple(sorted(route)) for route in routes}) > 1 else None
+    return "Cases plan different paths" if len({tuple(sorted(path)) for path in paths}) > 1 else None
 
 
 def _obstacle(
-    split: Compounding, components: Sequence[ComponentRun], wanted: Sequence[str], table: Units
+    split: Compounding, components: Sequence[ComponentRun], wanted: Sequence[str], units: Units
 ) -> str | None:
     """Resampling shows no spread where nothing failed or nothing passed, and too little from a handful of groups."""
     passed: dict[str, list[bool]] = {step: [] for step in wanted}
@@ -124,32 +120,28 @@ def _obstacle(
     if split.success.point in (0.0, 1.0):
         return "the trials all ended alike"
     benchmarked = Counter(step for step, _ in {(run.step, run.group) for run in components})
-    fewest = min(table.n_groups, *benchmarked.values())
+    fewest = min(units.n_groups, *benchmarked.values())
     return f"{fewest} independent units are too few to resample" if fewest < _FEWEST else None
 
 
 def _count(
-    runs: Sequence[Run],
-    components: Sequence[ComponentRun],
-    paths: Sequence[tuple[str, ...] | None],
-    steps: tuple[str, ...],
+    table: Table, components: Sequence[ComponentRun], routes: Routes, steps: tuple[str, ...]
 ) -> _Counts:
-    alike = {path: tuple(sorted(path or ())) for path in dict.fromkeys(paths)}
-    known = tuple(sorted(set(alike.values())))
-    place = {path: 2 + known.index(same) for path, same in alike.items()}
+    alike = [tuple(sorted(path or ())) for path in routes.paths]
+    known = tuple(sorted(set(alike)))
     column = {step: 2 + len(known) + 2 * index for index, step in enumerate(steps)}
-    cells: Counter[tuple[str, int]] = Counter()
-    for run, path in zip(runs, paths, strict=True):
-        cells[run.group, 0] += 1
-        cells[run.group, 1] += run.outcome == "correct"
-        cells[run.group, place[path]] += 1
-    for part in components:
-        cells[part.group, column[part.step]] += 1
-        cells[part.group, column[part.step] + 1] += part.ok is True
-    index = {group: i for i, group in enumerate(dict.fromkeys(group for group, _ in cells))}
+    index = {group: i for i, group in enumerate(table.groups)}
+    alone = [index.setdefault(part.group, len(index)) for part in components]
     counts = np.zeros((len(index), 2 + len(known) + 2 * len(steps)), dtype=np.int64)
-    for (group, at), count in cells.items():
-        counts[index[group], at] = count
+    mine = len(table.groups)
+    counts[:mine, 0] = np.bincount(table.group, minlength=mine)
+    counts[:mine, 1] = np.bincount(table.group[table.is_("correct")], minlength=mine)
+    place = np.array([known.index(same) for same in alike])[routes.code]
+    for at in range(len(known)):
+        counts[:mine, 2 + at] = np.bincount(table.group[place == at], minlength=mine)
+    for group, part in zip(alone, components, strict=True):
+        counts[group, column[part.step]] += 1
+        counts[group, column[part.step] + 1] += part.ok is True
     rows, groups = np.unique(counts, axis=0, return_counts=True)
     return _Counts(rows, groups, known, steps)
 

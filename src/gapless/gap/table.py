@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -86,9 +86,43 @@ class Table:
         """How many trials ended so."""
         return int(np.count_nonzero(self.outcome == _CODE[outcome]))
 
-    def units(self, *, weighting: str | None = None) -> Units:
-        """Groups and weights of all trials, as every interval uses them."""
-        return units_of(self.group, len(self.groups), weighting=weighting, n_cases=len(self.cases))
+    def units(self, rows: NDArray[Any] | None = None, *, weighting: str | None = None) -> Units:
+        """Groups and weights of all trials, as every interval uses them; of some, as if they were the whole table.
+
+        Args:
+            rows: Which trials, as positions or as a bool array [N]; all when None.
+            weighting: "runs" or "cases" to force one.
+        """
+        if rows is None:
+            return units_of(self.group, len(self.groups), weighting=weighting, n_cases=len(self.cases))
+        groups, codes = np.unique(self.group[rows], return_inverse=True)
+        n_cases = len(np.unique(self.case[rows]))
+        return units_of(codes, len(groups), weighting=weighting, n_cases=n_cases)
+
+    def per_history(self, keep: NDArray[Any] | None = None) -> NDArray[Any]:
+        """int array [histories]: how many trials have each history.
+
+        Args:
+            keep: bool array [N]: only these trials; all when None.
+        """
+        which = self.history if keep is None else self.history[keep]
+        return np.bincount(which, minlength=len(self.histories))
+
+    def event_places(self) -> NDArray[Any]:
+        """int array [E]: where each step event of each trial stands when all histories are laid end to end."""
+        sizes = np.array([len(history) for history in self.histories], dtype=np.int64)
+        begins = np.cumsum(sizes) - sizes
+        ahead = begins[self.history] - self.starts[:-1]
+        return np.arange(len(self.durations)) + np.repeat(ahead, np.diff(self.starts))
+
+    def unplaced(self, rows: NDArray[Any]) -> Table:
+        """The same table with these trials placed at no exit.
+
+        Args:
+            rows: bool array [N].
+        """
+        exits, at = _recoded(self.exits, np.where(rows, -1, self.blame))
+        return replace(self, exits=exits, blame=at)
 
     def where(self, keep: NDArray[Any]) -> Table:
         """The table of some of its trials.

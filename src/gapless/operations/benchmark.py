@@ -88,6 +88,7 @@ async def benchmark_into(
     from gapless.evals.plan import components
     from gapless.evals.suite import validate_against
     from gapless.gap.paths import planned_paths
+    from gapless.gap.table import Table
     from gapless.operations.report import run_table
     from gapless.stores.lock import exclusive
 
@@ -99,8 +100,8 @@ async def benchmark_into(
     wanted = _wanted(runner, cases, suite_digest, place, trials)
     with exclusive(store.locks, wanted.key):
         measurement = store.begin(wanted, kept)
-        runs = [run for m in _measured(store, measurement) for run in run_table(store, m)]
-        paths = planned_paths(cases.cases, runs, runner.shape)
+        runs = (run for m in _measured(store, measurement) for run in run_table(store, m))
+        paths = planned_paths(cases.cases, Table.of(runs), runner.shape)
         units = components(cases, runner.shape, paths, measurement.trials, steps)
         planned, impossible = _possible(units, runner)
         if not planned:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,8 +11,7 @@ import msgspec
 from gapless.records.label import Label
 from gapless.records.measurement import Measurement
 from gapless.records.report import Report
-from gapless.records.trial import Outcome, Run, StepOutcome, Suspicion
-from gapless.records.value import digest
+from gapless.records.trial import ComponentRun, Outcome, Run, StepOutcome, Suspicion
 
 if TYPE_CHECKING:
     from gapless.stores.store import Store
@@ -21,31 +21,48 @@ def report_on(store: Store, measurement: Measurement) -> Report:
     """The report of a measurement, with the newest benchmark of the same workflow and suite."""
     from gapless.gap.analyse import analyse
     from gapless.gap.paths import planned_paths
+    from gapless.gap.table import Table
     from gapless.report.view import build
 
-    runs = run_table(store, measurement)
     suite = store.suite(measurement.suite_digest)
     benchmark = store.benchmark_of(measurement)
     components = store.components(benchmark.id) if benchmark is not None else []
-    paths = planned_paths(suite.cases, runs, measurement.shape)
-    gap = analyse(runs, components, measurement.shape, paths=paths)
-    table = digest(msgspec.msgpack.encode([runs, components]))
-    return build(measurement, gap, input_digest=table, trial_notes=tuple(_notes(measurement, runs)))
+    seen = _Digest()
+    table = Table.of(seen.of(run_table(store, measurement)))
+    paths = planned_paths(suite.cases, table, measurement.shape)
+    gap = analyse(table, components, measurement.shape, paths=paths)
+    notes = tuple(_notes(measurement, len(table)))
+    return build(measurement, gap, input_digest=seen.with_(components), trial_notes=notes)
 
 
-def run_table(store: Store, measurement: Measurement) -> list[Run]:
-    """The run table of a measurement: recorded facts, with people's labels and the suspicions laid over them."""
+def run_table(store: Store, measurement: Measurement) -> Iterator[Run]:
+    """The run table of a measurement, row by row: recorded facts, with people's labels and the suspicions laid over them."""
     labels = store.labels(measurement.id)
     suspicions = store.suspicions(measurement.id)
-    runs = store.runs(measurement.id)
-    if not labels and not suspicions:
-        return runs
-    table: list[Run] = []
-    for run in runs:
+    for run in store.runs(measurement.id):
         key = (run.case, run.trial)
         suspected = _suspected(run, suspicions[key]) if key in suspicions else run
-        table.append(_labelled(suspected, labels[key]) if key in labels else suspected)
-    return table
+        yield _labelled(suspected, labels[key]) if key in labels else suspected
+
+
+class _Digest:
+    """A content address of rows that pass by: a table of a million of them is never in memory at once."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.blake2b(digest_size=16)
+        self._encode = msgspec.msgpack.Encoder().encode
+
+    def of(self, rows: Iterable[Run]) -> Iterator[Run]:
+        """Hands on rows and takes them into the digest."""
+        for row in rows:
+            self._hash.update(self._encode(row))
+            yield row
+
+    def with_(self, components: Iterable[ComponentRun]) -> str:
+        """The digest of the rows that passed and of these benchmark runs."""
+        for run in components:
+            self._hash.update(self._encode(run))
+        return self._hash.hexdigest()
 
 
 def _suspected(run: Run, found: dict[int, tuple[Suspicion, ...]]) -> Run:
@@ -68,9 +85,9 @@ def _labelled(run: Run, label: Label) -> Run:
     return msgspec.structs.replace(run, outcome=outcome, blame=at, labelled=True)
 
 
-def _notes(measurement: Measurement, runs: list[Run]) -> Iterable[str]:
+def _notes(measurement: Measurement, done: int) -> Iterable[str]:
     asked = measurement.cases * measurement.trials
-    if len(runs) < asked:
-        yield f"{len(runs)} of {asked} trials are done; run the same command again to go on."
+    if done < asked:
+        yield f"{done} of {asked} trials are done; run the same command again to go on."
     if measurement.interrupted:
         yield f"{measurement.interrupted} trial starts were cut off by a stop or a crash; those trials were started again with the same seed."
