@@ -14,6 +14,7 @@ from typing import Any, cast
 import msgspec
 
 from gapless.errors import UsageError
+from gapless.records.value import is_redacted
 
 MAX_DEPTH = 8
 MAX_KEYS = 64
@@ -167,13 +168,42 @@ class DeclaredSchema:
         """
         return cls(_json_schema(declared))
 
-    def breaches(self, value: Any) -> tuple[str, ...]:
-        """What in a plain value the schema does not allow, each with its place."""
+    def breaches(self, value: Any, *, null: bool = False) -> tuple[str, ...]:
+        """What in a plain value the schema does not allow, each with its place.
+
+        Args:
+            value: The value.
+            null: Whether null may stand anywhere: a value that is not there has no type.
+        """
         try:
             errors = list(self._validator.iter_errors(value))
         except ValueError as error:  # bytes are plain data, but not JSON
             return (f"the value cannot be validated: {error}",)
-        return tuple(_described(error.message, error.instance_path) for error in errors)
+        return tuple(
+            _described(error.message, error.instance_path)
+            for error in errors
+            if not is_redacted(error.instance)  # it was masked after it was handed over
+            and not (null and error.instance is None)
+        )
+
+    def at(self, path: str) -> dict[str, Any]:
+        """What the schema says of a place ("summary.total", "items[].id", "" is the whole); nothing is an empty one.
+
+        Example:
+            >>> schema = DeclaredSchema({"properties": {"hits": {"items": {"type": "integer"}}}})
+            >>> schema.at("hits[]"), schema.at("note")
+            ({'type': 'integer'}, {})
+        """
+        node = self.schema
+        for part in path.replace("[]", ".[]").split("."):
+            if part:
+                below: Any = node.get("items") if part == "[]" else node.get("properties", {}).get(part)
+                node = self._resolved(below) if isinstance(below, dict) else {}
+        return node
+
+    def _resolved(self, node: Any) -> dict[str, Any]:
+        name = str(node.get("$ref", "")).removeprefix("#/$defs/")
+        return self.schema.get("$defs", {}).get(name, {}) if name else node
 
     @cached_property
     def _validator(self) -> Any:

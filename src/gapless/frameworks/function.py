@@ -15,6 +15,7 @@ from gapless.boundary.ending import Ending
 from gapless.boundary.session import Passage, current_session
 from gapless.errors import UnknownName, UsageError
 from gapless.frameworks.calls import recorded_calls
+from gapless.frameworks.declared import return_schema
 from gapless.frameworks.fingerprint import fingerprint_code
 from gapless.frameworks.layers import describe_step
 from gapless.records.workflow import FINISH, START, Edge, Layer, Shape
@@ -118,6 +119,11 @@ class FunctionWorkflow:
     def shape(self) -> Shape:
         """Its steps; edges between several of them are learnt from trials."""
         return self._shape
+
+    def declared(self) -> dict[str, dict[str, Any]]:
+        """Step -> JSON Schema of what its annotation says it returns."""
+        found = {mark.name: return_schema(mark.function) for mark in self._marks.values()}
+        return {name: schema for name, schema in found.items() if schema is not None}
 
     async def run(self, value: Any, *, trial: str) -> Ending:
         """Calls the function: with the case's input as keyword arguments if they fit, else as its one argument."""

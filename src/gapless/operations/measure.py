@@ -130,7 +130,7 @@ async def measure_into(
         measurement = store.update(msgspec.structs.replace(measurement, shape=learnt))
         if complete and measurement.finished_at is None:
             measurement = store.finish(measurement)
-        suspect_all(store, measurement)
+        suspect_all(store, measurement, getattr(runner, "declared", None))
     total = len(cases.cases) * measurement.trials
     return Measured(
         measurement=measurement, complete=complete, done=len(store.done(measurement.id)), total=total

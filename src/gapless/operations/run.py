@@ -9,8 +9,9 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -54,6 +55,7 @@ def run_program(store: Store, file: Path, arguments: Sequence[str], place: Place
         UsageError: There is no such file.
         MissingExtra: LangGraph is not installed.
     """
+    from gapless.frameworks.langgraph import declared
     from gapless.frameworks.layers import learn_shape
     from gapless.frameworks.zero_code import install
     from gapless.operations.suspect import suspect_all
@@ -66,7 +68,8 @@ def run_program(store: Store, file: Path, arguments: Sequence[str], place: Place
     for measurement in keeper.measurements:
         learnt = learn_shape(measurement.shape, store.records(measurement.id))
         cases = len({case for case, _ in store.done(measurement.id)})
-        suspect_all(store, store.finish(msgspec.structs.replace(measurement, shape=learnt, cases=cases)))
+        measurement = store.finish(msgspec.structs.replace(measurement, shape=learnt, cases=cases))
+        suspect_all(store, measurement, partial(declared, keeper.graphs[measurement.fingerprint]))
     return Ran(exit_code=code, measurements=tuple(keeper.measurements), trials=keeper.count)
 
 
@@ -107,6 +110,8 @@ class _Keeper:
         self._place = place
         self._redaction = Redaction.of(place.settings.privacy.redact)
         self._lock = threading.Lock()
+        self.graphs: dict[str, Any] = {}
+        """Fingerprint -> the graph that ran."""
         self._by_graph: dict[str, Measurement] = {}
         self._next: dict[tuple[str, str], int] = {}
 
@@ -134,6 +139,7 @@ class _Keeper:
         mark = fingerprint(seen.graph)
         if mark not in self._by_graph:
             wanted = self._wanted(mark, shape(seen.graph, self._place.settings.steps))
+            self.graphs[mark] = seen.graph
             self._by_graph[mark] = self._store.begin(wanted, Suite(name=self._file.name, cases=()))
             for case, number in self._store.done(self._by_graph[mark].id):
                 self._next[mark, case] = max(self._next.get((mark, case), 0), number + 1)

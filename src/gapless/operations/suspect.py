@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gapless.boundary.suspicions.base import ObservedTrial
@@ -15,14 +15,18 @@ if TYPE_CHECKING:
 _TRIALS_AT_ONCE = 50
 
 
-def suspect_all(store: Store, measurement: Measurement) -> None:
+Declared = Callable[[], Mapping[str, Any]]
+"""Asks a workflow what it declares: step -> JSON Schema of what it hands over."""
+
+
+def suspect_all(store: Store, measurement: Measurement, declared: Declared | None = None) -> None:
     """Replaces the suspicions of a measurement. They are learnt anew each time, so that more trials sharpen them."""
     from gapless.boundary.suspicions import learn, suspect
 
     if all(run.labelled or run.outcome in ("failed", "escalated") for run in store.runs(measurement.id)):
         store.replace_suspicions(measurement.id, ())  # every delivery has its verdict: nothing to suspect
         return
-    normal = learn(_observed(store, measurement))
+    normal = learn(_observed(store, measurement), declared() if declared is not None else None)
     found = ((trial.case, trial.trial, suspect(trial, normal)) for trial in _observed(store, measurement))
     store.replace_suspicions(measurement.id, (((case, number), some) for case, number, some in found if some))
 

@@ -22,7 +22,7 @@ def learn(trials: Iterable[ObservedTrial], declared: Mapping[str, Any] | None = 
     Args:
         trials: Read once, one at a time.
         declared: Step, or "step:tool" -> the schema of what it hands over: a JSON Schema, a pydantic model, a
-            TypedDict, a dataclass or a msgspec Struct. It takes the place of the learnt schema.
+            TypedDict, a dataclass or a msgspec Struct. For the places it names it holds instead of what is learnt.
     """
     schemas = {name: DeclaredSchema.of(schema).schema for name, schema in (declared or {}).items()}
     normal = Normal(declared=schemas)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +18,7 @@ from gapless.boundary.suspicions.reading.symptoms import SIGN_KEYS, is_empty, lo
 
 NAME = "schema-breach"
 _MAX_SHOWN = 3
+_KINDS = frozenset(("type", "enum", "const", "anyOf", "oneOf", "allOf"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,12 @@ def find(story: Story, normal: Normal) -> Iterator[tuple[int, str]]:
     for result in story.results:
         if not result.judged:
             continue
-        declared = normal.declared.get(result.source)
-        if declared is not None and result.kind != "text":
-            breaches = list(_validator(msgspec.json.encode(declared)).breaches(result.value))
-        else:
-            breaches = list(_odd(result, normal.source(result.source)))
+        written = normal.declared.get(result.source) if result.kind != "text" else None
+        declared = _declared(msgspec.json.encode(written)) if written is not None else None
+        breaches = list(_odd(result, normal.source(result.source), declared))
+        if declared is not None:
+            against = declared.breaches(_as_json(result.value), null=True)
+            breaches = [f"against its declared schema, {breach}" for breach in against] + breaches
         if breaches:
             yield result.event, f"{result.named}: {'; '.join(dict.fromkeys(breaches[:_MAX_SHOWN]))}"
 
@@ -95,15 +98,18 @@ def _is_rare(path: str, objects: int, source: Source) -> bool:
     return place is None or place.trials <= RARE * objects
 
 
-def _odd(result: Result, source: Source) -> Iterator[str]:
+def _odd(result: Result, source: Source, declared: DeclaredSchema | None) -> Iterator[str]:
+    """What the other trials do not show. Where the author has declared which keys and kinds there are, that holds."""
     if result.kind == "text":
         return
     for path, lost, _kept in lost_keys(result.value, source):
-        for old, new in lost.renamed:
+        renamed = lost.renamed if declared is None or "required" not in declared.at(path) else ()
+        for old, new in renamed:
             yield f"{joined(path, new)!r} stands where {old!r} is in {lost.trials} of {lost.of} trials"
     for path, value in places_in(result.value):
         schema = _schema_at(path, source.schema)
-        if schema is not None and not is_empty(value) and not looks_like_cut_json(value):
+        known = schema is not None and (declared is None or not _KINDS & declared.at(path).keys())
+        if schema is not None and known and not is_empty(value) and not looks_like_cut_json(value):
             yield from _odd_kind(path, value, schema)
 
 
@@ -141,5 +147,16 @@ def _schema_at(path: str, schema: LearntSchema) -> LearntSchema | None:
 
 
 @lru_cache(maxsize=64)
-def _validator(schema: bytes) -> DeclaredSchema:
+def _declared(schema: bytes) -> DeclaredSchema:
     return DeclaredSchema(msgspec.json.decode(schema))
+
+
+def _as_json(value: Any) -> Any:
+    """A plain value as a JSON Schema can read it: bytes are texts, and numbers are finite."""
+    if isinstance(value, dict):
+        return {key: _as_json(inner) for key, inner in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [_as_json(inner) for inner in cast("list[Any]", value)]
+    if isinstance(value, bytes):
+        return ""
+    return 0.5 if isinstance(value, float) and not math.isfinite(value) else value

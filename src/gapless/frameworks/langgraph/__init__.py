@@ -56,6 +56,14 @@ def fingerprint(graph: CompiledStateGraph[Any, Any, Any, Any], home: str | None 
     return fingerprint_of(graph, home)
 
 
+def declared(graph: CompiledStateGraph[Any, Any, Any, Any]) -> dict[str, dict[str, Any]]:
+    """Step -> JSON Schema that the graph's own state declares for the step's update."""
+    need()
+    from gapless.frameworks.langgraph.declaring import declared_in
+
+    return declared_in(graph)
+
+
 def need() -> None:
     """Makes sure that LangGraph is installed, in a version that can be recorded.
 

@@ -14,6 +14,7 @@ from gapless.boundary.ending import Ending
 from gapless.frameworks.calls import recorded_calls
 from gapless.frameworks.langgraph import private
 from gapless.frameworks.langgraph.alone import run_alone
+from gapless.frameworks.langgraph.declaring import declared_in
 from gapless.frameworks.langgraph.identity import fingerprint_of
 from gapless.frameworks.langgraph.recording import record_graph
 from gapless.frameworks.langgraph.shaping import shape_of
@@ -49,6 +50,10 @@ class GraphWorkflow:
     def shape(self) -> Shape:
         """Its steps and boundaries."""
         return self._shape
+
+    def declared(self) -> dict[str, dict[str, Any]]:
+        """Step -> JSON Schema that the graph's state declares for its update."""
+        return declared_in(self._graph)
 
     async def run(self, value: Any, *, trial: str) -> Ending:
         """Runs the graph on a case's input, in a thread of its own if it has a checkpointer."""
