@@ -92,7 +92,7 @@ def pick(store: Store, prefix: str | None) -> Measurement:
     """
     if prefix is not None:
         return store.measurement(prefix)
-    newest = next((m for m in store.measurements() if m.kind == "measure"), None)
+    newest = store.newest("measure")
     if newest is None:
         raise UnknownName(
             f"nothing was measured yet in {store.url}. Start with `gapless measure app.py:graph --cases inputs.jsonl`."

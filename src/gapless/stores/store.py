@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from gapless.errors import UnknownName
+from gapless.errors import StoreError, UnknownName
 from gapless.records.label import Label
 from gapless.records.measurement import Measurement
 from gapless.records.suite import Suite
 from gapless.records.trial import ComponentRun, Run, Suspicion, TrialRecord
 from gapless.records.value import decode
 from gapless.stores import schema
+from gapless.stores.damage import missing, whole, whole_squeezed
 from gapless.stores.database import open_engine, translated
 from gapless.stores.rows import (
     COUNT_STARTS,
@@ -33,7 +35,6 @@ from gapless.stores.rows import (
     UNFINISHED,
     UPSERT_LABELS,
     component_row,
-    expand,
     measurement_row,
     pack,
     squeeze,
@@ -48,6 +49,7 @@ _component = msgspec.msgpack.Decoder(ComponentRun)
 _label = msgspec.msgpack.Decoder(Label)
 _Suspicions = dict[int, tuple[Suspicion, ...]]
 _suspicions = msgspec.msgpack.Decoder(_Suspicions)
+_SUMMARY, _RECORD = "the summary of trial", "the record of trial"
 _PAGE = 500
 _KNOWN_PAYLOADS = 200_000
 
@@ -97,7 +99,7 @@ class Store:
             if found is None:
                 connection.execute(sa.insert(table).values(**measurement_row(wanted)))
                 return wanted
-            kept = _measurement.decode(found)
+            kept = self._measurement(wanted.key, found)
             kept = msgspec.structs.replace(
                 kept,
                 trials=max(kept.trials, wanted.trials),
@@ -135,13 +137,37 @@ class Store:
         return self.update(msgspec.structs.replace(measurement, finished_at=time.time()))
 
     def measurements(self) -> list[Measurement]:
-        """All measurements, newest first."""
-        table = schema.measurements
-        with translated(self.url), self._engine.connect() as connection:
-            rows = connection.execute(
-                sa.select(table.c.body).order_by(table.c.created_at.desc(), table.c.id.desc())
-            )
-            return [_measurement.decode(body) for (body,) in rows]
+        """All measurements that can be read, newest first; `damaged` names the others."""
+        found: list[Measurement] = []
+        for id_, body in self._measurement_rows():
+            with suppress(StoreError):
+                found.append(self._measurement(id_, body))
+        return found
+
+    def damaged(self) -> list[StoreError]:
+        """Why measurements are missing from `measurements`, one error for each."""
+        errors: list[StoreError] = []
+        for id_, body in self._measurement_rows():
+            try:
+                self._measurement(id_, body)
+            except StoreError as error:
+                errors.append(error)
+        return errors
+
+    def newest(
+        self, kind: str, fingerprint: str | None = None, suite: str | None = None
+    ) -> Measurement | None:
+        """The newest measurement of a kind, of a workflow on a suite where these are given.
+
+        Raises:
+            StoreError: It is there and cannot be read; an older one would be another answer.
+        """
+        columns = schema.measurements.c
+        wanted = [columns.kind == kind]
+        wanted += [columns.fingerprint == fingerprint] if fingerprint is not None else []
+        wanted += [columns.suite_digest == suite] if suite is not None else []
+        rows = self._measurement_rows(*wanted)
+        return self._measurement(*rows[0]) if rows else None
 
     def measurement(self, prefix: str) -> Measurement:
         """The measurement whose id begins so.
@@ -149,31 +175,27 @@ class Store:
         Raises:
             UnknownName: None or several do.
         """
-        found = [m for m in self.measurements() if m.id.startswith(prefix.upper())]
+        rows = self._measurement_rows()
+        found = [row for row in rows if row[0].startswith(prefix.upper())]
         if len(found) != 1:
-            known = ", ".join(m.id for m in self.measurements()[:5]) or "none yet"
+            known = ", ".join(id_ for id_, _ in rows[:5]) or "none yet"
             how_many = "several measurements begin" if found else "no measurement begins"
             raise UnknownName(f"{how_many} with {prefix!r}. The newest: {known}.")
-        return found[0]
+        return self._measurement(*found[0])
 
     def benchmark_of(self, measurement: Measurement) -> Measurement | None:
         """The newest benchmark of the same workflow on the same suite."""
-        same = (
-            m
-            for m in self.measurements()
-            if m.kind == "benchmark"
-            and m.fingerprint == measurement.fingerprint
-            and m.suite_digest == measurement.suite_digest
-        )
-        return next(same, None)
+        return self.newest("benchmark", measurement.fingerprint, measurement.suite_digest)
 
     def suite(self, digest: str) -> Suite:
         """The suite as it was when it was measured."""
         with translated(self.url), self._engine.connect() as connection:
             body = connection.execute(
                 sa.select(schema.suites.c.body).where(schema.suites.c.digest == digest)
-            ).scalar_one()
-        return _suite.decode(expand(body))
+            ).scalar()
+        if body is None:
+            raise missing(self.url, f"the suite {digest}")
+        return whole_squeezed(_suite.decode, body, self.url, "the suite", digest)
 
     # -- writing -------------------------------------------------------------------------------------------------
 
@@ -244,16 +266,19 @@ class Store:
 
     def runs(self, measurement: str) -> list[Run]:
         """Summary rows of a measurement, as they were recorded; labels and suspicions are kept apart."""
-        return [_run.decode(body) for (body,) in self._select(schema.trials, measurement, "summary")]
+        rows = self._select(schema.trials, measurement, "summary", "case_id", "trial")
+        return [whole(_run.decode, body, self.url, _SUMMARY, case, trial) for body, case, trial in rows]
 
     def components(self, measurement: str) -> list[ComponentRun]:
         """Benchmark runs of a measurement."""
-        return [_component.decode(body) for (body,) in self._select(schema.components, measurement, "body")]
+        rows = self._select(schema.components, measurement, "body", "step", "case_id", "trial")
+        what = "the benchmark run"
+        return [whole(_component.decode, body, self.url, what, *place) for body, *place in rows]
 
     def records(self, measurement: str) -> Iterator[TrialRecord]:
         """Whole trial records, one after the other: few are in memory at once."""
-        for (body,) in self._select(schema.trials, measurement, "record"):
-            yield _record.decode(expand(body))
+        for body, case, trial in self._select(schema.trials, measurement, "record", "case_id", "trial"):
+            yield whole_squeezed(_record.decode, body, self.url, _RECORD, case, trial)
 
     def record(self, measurement: str, case: str, trial: int) -> TrialRecord:
         """One whole trial record.
@@ -269,7 +294,7 @@ class Store:
             body = connection.execute(query).scalar()
         if body is None:
             raise UnknownName(f"measurement {measurement} has no trial {case}#{trial}.")
-        return _record.decode(expand(body))
+        return whole_squeezed(_record.decode, body, self.url, _RECORD, case, trial)
 
     def payload(self, digest: str) -> Any:
         """The plain value of a content address.
@@ -291,18 +316,36 @@ class Store:
             for begin in range(0, len(wanted), _PAGE):
                 page = table.c.digest.in_(wanted[begin : begin + _PAGE])
                 for row in connection.execute(sa.select(table.c.digest, table.c.data).where(page)):
-                    found[row.digest] = decode(expand(row.data))
+                    found[row.digest] = whole_squeezed(decode, row.data, self.url, "the value", row.digest)
         return found
 
     def suspicions(self, measurement: str) -> dict[Key, _Suspicions]:
         """What the built-in step checks said: trial -> event index -> suspicions."""
         rows = self._select(schema.suspicions, measurement, "case_id", "trial", "body")
-        return {(case, trial): _suspicions.decode(body) for case, trial, body in rows}
+        what = "what is suspected of trial"
+        return {
+            (case, trial): whole(_suspicions.decode, body, self.url, what, case, trial)
+            for case, trial, body in rows
+        }
 
     def labels(self, measurement: str) -> dict[Key, Label]:
         """People's labels of a measurement's trials."""
-        found = (_label.decode(body) for (body,) in self._select(schema.labels, measurement, "body"))
-        return {(label.case, label.trial): label for label in found}
+        rows = self._select(schema.labels, measurement, "case_id", "trial", "body")
+        what = "the label of trial"
+        return {
+            (case, trial): whole(_label.decode, body, self.url, what, case, trial)
+            for case, trial, body in rows
+        }
+
+    def _measurement_rows(self, *wanted: Any) -> list[tuple[str, bytes]]:
+        table = schema.measurements
+        query = sa.select(table.c.id, table.c.body).where(*wanted)
+        query = query.order_by(table.c.created_at.desc(), table.c.id.desc())
+        with translated(self.url), self._engine.connect() as connection:
+            return [(id_, body) for id_, body in connection.execute(query)]
+
+    def _measurement(self, name: str, body: bytes) -> Measurement:
+        return whole(_measurement.decode, body, self.url, "the measurement", name)
 
     def _select(self, table: sa.Table, measurement: str, *columns: str) -> Iterator[Any]:
         order = [column for column in table.primary_key.columns if column.name != "measurement"]
