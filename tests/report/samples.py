@@ -84,6 +84,21 @@ def measurement(shape_: Shape, target: str = "app.py:graph", **fields: object) -
     return Measurement(**(given | fields), shape=shape_)  # type: ignore[arg-type]
 
 
+def run_table() -> tuple[Report, list[Run]]:
+    """A report with the run table that it was computed from: every outcome, and cases with awful names."""
+    outcomes: list[Outcome] = ["correct", "wrong", "escalated", "failed", "unjudged"]
+    runs: list[Run] = []
+    for i, outcome in enumerate(outcomes * 3):
+        step = AWFUL[i // 5]
+        seen = outcome in ("wrong", "failed") and i < 10
+        run = _bare(AWFUL[i // 5 + 2] + str(i), outcome, _event(step, ok=not seen))
+        why = "" if outcome in ("correct", "unjudged") else f'check: <b> & \x1b[31m "{outcome}"'
+        runs.append(msgspec.structs.replace(run, why=why, faults=("timeout",) if i == 3 else ()))
+    shape_ = shape(AWFUL)
+    m = measurement(shape_, target=AWFUL[0], suite=AWFUL[4], cases=15)
+    return build(m, analyse(runs, [], shape_)), runs
+
+
 def labelled(
     *,
     failing: float = 0.06,
@@ -149,6 +164,15 @@ def empty() -> Report:
 HOSTILE = ["<script>alert(1)</script>", "a\"b'c & <b>", "x" * 80, "[bold]red[/bold] \x1b[31m\u202eevil"]
 
 
+AWFUL = [
+    "a|b`c``d | ---",
+    "שלום עולם\u200f",
+    "n" * 10_000,
+    "@everyone ~~*_[l](http://x.example)_*~~ ![i](www.x.example)",
+    "]]>\x00\ufffe<!-- # 1. \n\n    code &amp;",
+]
+
+
 def hostile() -> Report:
     """Names that would do harm if they were not escaped."""
     report = labelled(names=HOSTILE, failing=0.2)
@@ -176,6 +200,7 @@ ALL = {
     "empty": empty,
     "hostile": hostile,
     "hostile-unlabelled": lambda: unlabelled(HOSTILE),
+    "awful": lambda: labelled(names=AWFUL, failing=0.1, suspicious=True, unjudged=0.1),
 }
 
 

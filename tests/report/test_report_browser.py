@@ -62,7 +62,7 @@ def browser() -> Iterator[Any]:
 def test_nothing_is_asked_for_and_nothing_is_cut_off(
     browser: Any, sample: Sample, tmp_path: Path, width: int, scheme: str
 ) -> None:
-    for kind in ("labelled", "agent", "unlabelled", "hostile", "empty"):
+    for kind in ("labelled", "agent", "unlabelled", "hostile", "awful", "empty"):
         file = tmp_path / f"{kind}.html"
         file.write_text(html.render(sample(kind)), encoding="utf-8")
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)

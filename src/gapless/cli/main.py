@@ -19,7 +19,7 @@ COMMANDS: dict[str, str] = {
     "measure": "Run cases x trials and say where reliability goes.",
     "benchmark": "Run each step alone on golden inputs.",
     "label": "Say whether a trial was right; promote it to a case.",
-    "report": "Show a measurement: terminal, HTML, JSON.",
+    "report": "Show a measurement: terminal, HTML, Markdown, JUnit, JSON.",
     "fake-llm": "Serve a scripted OpenAI-compatible model with seeded faults.",
 }
 """Verb -> one line of help. A verb's module is imported when it is used, never for the list."""

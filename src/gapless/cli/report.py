@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from gapless.cli.show import show
+from gapless.cli.show import show, write
+from gapless.errors import UsageError
 from gapless.records.measurement import Measurement
 
 
@@ -12,21 +15,44 @@ from gapless.records.measurement import Measurement
 @click.argument("measurement", metavar="[ID]", required=False)
 @click.option("--list", "list_all", is_flag=True, help="List the measurements instead.")
 @click.option("--html", type=click.Path(dir_okay=False), help="Also write the report as one HTML file.")
+@click.option(
+    "--markdown",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    is_flag=False,
+    flag_value="-",
+    metavar="[FILE|-]",
+    help="Also write it as Markdown; without FILE, print that instead.",
+)
+@click.option("--junit", type=click.Path(dir_okay=False), help="Also write JUnit XML, a test case per trial.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON (gapless.report/1).")
-def command(measurement: str | None, list_all: bool, html: str | None, as_json: bool) -> None:
+def command(
+    measurement: str | None,
+    list_all: bool,
+    html: str | None,
+    markdown: str | None,
+    junit: str | None,
+    as_json: bool,
+) -> None:
     """Show a measurement: the newest, or the one whose id begins with ID.
 
     Everything is computed from the recorded facts each time, with the labels given since.
     """
     from gapless.operations.open import open_store, pick
-    from gapless.operations.report import report_on
+    from gapless.operations.report import report_on, run_table
 
+    if as_json and markdown == "-":
+        raise UsageError("--json and --markdown both print. Give one of them a file: --markdown report.md.")
     with open_store() as store:
         if list_all:
             _list(store.measurements(), as_json)
             return
-        report = report_on(store, pick(store, measurement))
-    show(report, as_json=as_json, html=html)
+        picked = pick(store, measurement)
+        report = report_on(store, picked)
+        if junit is not None:
+            from gapless.report.junit import render
+
+            write(Path(junit), render(report, run_table(store, picked)))
+    show(report, as_json=as_json, html=html, markdown=markdown)
 
 
 def _list(measurements: list[Measurement], as_json: bool) -> None:

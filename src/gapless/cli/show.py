@@ -1,4 +1,4 @@
-"""How a report leaves a command: to the terminal, as JSON, as an HTML file."""
+"""How a report leaves a command: to the terminal, as JSON, as an HTML or Markdown file."""
 
 from __future__ import annotations
 
@@ -10,12 +10,19 @@ from gapless.errors import UsageError
 from gapless.records.report import Report
 
 
-def show(report: Report, *, as_json: bool, html: str | None) -> None:
-    """Prints a report to stdout, and writes its HTML where one was asked for."""
+def show(report: Report, *, as_json: bool, html: str | None, markdown: str | None = None) -> None:
+    """Prints a report to stdout, and writes its HTML and Markdown where they were asked for ("-" is stdout)."""
     if html is not None:
         from gapless.report.html import render as render_html
 
         write(Path(html), render_html(report))
+    if markdown is not None:
+        from gapless.report.markdown import render as render_markdown
+
+        if markdown == "-":
+            click.echo(render_markdown(report), nl=False)
+            return
+        write(Path(markdown), render_markdown(report))
     if as_json:
         from gapless.report.json import render as render_json
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gapless.records.estimate import Estimate
 from gapless.records.gap import CRASH, ESCALATION, UNJUDGED, UNOBSERVED, BoundaryRow, Gap
+from gapless.records.report import Report
 from gapless.report.wording import (
     NO_WIDTH,
     OUTCOMES,
@@ -44,6 +45,13 @@ def sentences(gap: Gap) -> tuple[str, ...]:
         said.append(f"A silent failure is {_suspected(gap)}.")
     said += _against_prediction(gap)
     return tuple(said)
+
+
+def opened(report: Report) -> tuple[str, str]:
+    """The headline as a face shows it: what stands large, and what is read with it."""
+    first = sentences(report.gap)[0]
+    first = first if report.headline.startswith(first) else report.headline
+    return first, report.headline.removeprefix(first).strip()
 
 
 def largest_loss(gap: Gap) -> BoundaryRow | None:

@@ -13,7 +13,7 @@ from gapless.records.gap import PSEUDO_EXITS, Gap
 from gapless.records.report import Report
 from gapless.report import wording
 from gapless.report.appendix import basis, methods, moment
-from gapless.report.headline import sentences
+from gapless.report.headline import opened
 from gapless.report.printable import isolated, printable
 from gapless.report.svg.graph import undrawn, workflow
 from gapless.report.svg.rates import suspicions, waterfall, whisker
@@ -26,8 +26,7 @@ def render(report: Report) -> str:
 
 def _shown(report: Report) -> dict[str, Any]:
     gap, m = report.gap, report.measurement
-    first = sentences(gap)[0]
-    first = first if report.headline.startswith(first) else report.headline
+    first, rest = opened(report)
     judged = gap.success.point is not None
     losses = [e for row in gap.boundaries for e in (row.points.point, row.points.high) if e is not None]
     return {
@@ -36,7 +35,7 @@ def _shown(report: Report) -> dict[str, Any]:
         "m": m,
         "w": wording,
         "first": first,
-        "rest": report.headline.removeprefix(first).strip(),
+        "rest": rest,
         "judged": judged,
         "outcomes": [(name, words) for name, words in wording.OUTCOMES if gap.outcomes.get(name)],
         "waterfall": waterfall(gap),

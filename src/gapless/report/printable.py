@@ -14,8 +14,9 @@ _SPACES = dict.fromkeys(map(ord, "\t\n\r\v\f\u2028\u2029"), " ")
 _MARKS = [0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 _CONTROLS = [*range(0x20), *range(0x7F, 0xA0), *_MARKS, *range(0xD800, 0xE000), 0xFFFE, 0xFFFF]
 _TABLE = dict.fromkeys(_CONTROLS, _INSTEAD) | _SPACES
-_LONGEST = 2000
-_WHOLE = frozenset({"command", "headline"})
+_LONGEST, _LONGEST_WORD = 2000, 200
+_WORD = re.compile(rf"\S{{{_LONGEST_WORD + 1},}}")
+_WHOLE = frozenset({"command"})
 """Fields that are never cut: a command without its end is another command."""
 _RIGHT_TO_LEFT = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001eeff]"
 _TURNED = re.compile(f"{_RIGHT_TO_LEFT}+(?:[ _'\"./-]?{_RIGHT_TO_LEFT}+)*")
@@ -42,18 +43,21 @@ def isolated(text: str) -> str:
     return text if text.isascii() else _TURNED.sub("\u2068\\g<0>\u2069", text)
 
 
-def _printable(value: Any, longest: int | None = _LONGEST) -> Any:
+def _printable(value: Any, *, whole: bool = False) -> Any:
     if isinstance(value, str):
         shown = value if value.isprintable() else value.translate(_TABLE)
-        return shown if longest is None or len(shown) <= longest else shown[: longest - 1] + "…"
+        return shown if whole or len(shown) <= _LONGEST_WORD else _cut(shown)
     if isinstance(value, msgspec.Struct):
-        fields = {
-            name: _printable(getattr(value, name), None if name in _WHOLE else _LONGEST)
-            for name in value.__struct_fields__
-        }
+        names = value.__struct_fields__
+        fields = {name: _printable(getattr(value, name), whole=name in _WHOLE) for name in names}
         return msgspec.structs.replace(value, **fields)
     if isinstance(value, dict):
         return {_printable(key): _printable(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return type(value)(_printable(inner) for inner in value)
     return value
+
+
+def _cut(text: str) -> str:
+    words = _WORD.sub(lambda word: word[0][: _LONGEST_WORD - 1] + "…", text)
+    return words if len(words) <= _LONGEST else words[: _LONGEST - 1] + "…"

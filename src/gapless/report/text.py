@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gapless.records.gap import PSEUDO_EXITS, Gap
 from gapless.records.report import Report
 from gapless.records.trial import Outcome
-from gapless.report.headline import sentences
+from gapless.report.headline import opened
 from gapless.report.printable import printable
 from gapless.report.terminal import tables
 from gapless.report.terminal.chart import Axis, rate_axis, shares
@@ -89,13 +89,18 @@ def _write(console: Console, report: Report) -> None:
 def _headline(console: Console, report: Report) -> None:
     m, gap = report.measurement, report.gap
     weather = ["with weather"] if m.weather_table else []
-    facts = [m.target, m.condition, count(gap.n_cases, "case"), count(gap.n_runs, "trial"), *weather]
+    facts = [
+        shortened(m.target, 80),
+        shortened(m.condition, 40),
+        count(gap.n_cases, "case"),
+        count(gap.n_runs, "trial"),
+        *weather,
+    ]
     console.print()
     console.print(" · ".join(facts), style="dim")
-    first = sentences(gap)[0]
-    first = first if report.headline.startswith(first) else report.headline
+    first, rest = opened(report)
     console.print(first, style="bold")
-    if rest := report.headline.removeprefix(first).strip():
+    if rest:
         console.print(rest)
 
 
@@ -219,7 +224,7 @@ def _boundaries(console: Console, gap: Gap) -> None:
             console.print(f"{row.exit}: {PSEUDO_EXITS_MEAN[row.exit]}", style="dim")
     for row in rows[:3]:
         for why, times in list(row.reasons.items())[:1]:
-            console.print(f"{row.exit}: {why} ({times}x)", style="dim", markup=False)
+            console.print(f"{shortened(row.exit, tables.ROOM)}: {why} ({times}x)", style="dim", markup=False)
 
 
 def _suspected(console: Console, gap: Gap) -> None:
@@ -248,7 +253,7 @@ def _weather(console: Console, report: Report) -> None:
     if report.measurement.weather_table:
         _title(console, "Weather", "faults injected on purpose, seeded per trial")
         for name, share in report.measurement.weather_table.items():
-            console.print(f"{percent(share):>8}  {name}")
+            console.print(f"{percent(share):>8}  {shortened(name, tables.ROOM)}")
 
 
 def _notes(console: Console, report: Report) -> None:

@@ -22,6 +22,7 @@ PSEUDO_EXITS_MEAN: dict[str, str] = {
     UNJUDGED: "no end verdict, and no failed check",
 }
 _LEAST_SHOWN = 0.0005
+_NO_BOUND = "too few for a bound"
 NO_WIDTH = 0.0005
 """A band of rates narrower than this is a single rate, and says nothing that P does not say."""
 
@@ -64,9 +65,11 @@ def rate(estimate: Estimate, *, n: bool = True) -> str:
 
 def _bound(estimate: Estimate) -> str | None:
     if full_house(estimate) and estimate.low is not None:
-        return f"{estimate.n_runs} of {estimate.n_runs}; at least {percent(estimate.low)}"
+        said = f"at least {percent(estimate.low)}" if estimate.low >= _LEAST_SHOWN else _NO_BOUND
+        return f"{estimate.n_runs} of {estimate.n_runs}; {said}"
     if nothing(estimate) and estimate.high is not None:
-        return f"0 of {estimate.n_runs}; at most {percent(estimate.high)}"
+        said = f"at most {percent(estimate.high)}" if estimate.high <= 1 - _LEAST_SHOWN else _NO_BOUND
+        return f"0 of {estimate.n_runs}; {said}"
     return None
 
 
@@ -89,7 +92,8 @@ def same_weight(gap: Gap) -> str:
 
 def weighted(gap: Gap) -> str | None:
     """Why a rate is not the plain count beside it; None where it is."""
-    if gap.weighting == "runs" or gap.n_runs == 0:
+    shares = [(rate_.point, gap.outcomes.get(name, 0)) for name, rate_ in gap.outcome_rates.items()]
+    if not any(abs((point or 0.0) - times / gap.n_runs) >= _LEAST_SHOWN for point, times in shares):
         return None
     unit = same_weight(gap)
     return f"The counts are trials. In the rates each {unit} counts the same, however many trials it has, so they differ from the plain share."

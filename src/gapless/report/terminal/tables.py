@@ -10,21 +10,24 @@ from gapless.records.gap import BoundaryRow, LatencyRow, SliceRow, SuspectedRow
 from gapless.report.terminal.chart import Axis
 from gapless.report.wording import (
     between,
+    boundary,
     fired,
     latency,
     layer,
     level,
     number,
-    passage,
     percent,
     rate,
     repaired,
+    shortened,
 )
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+ROOM = 48
+"""Characters of a name in a terminal; the JSON has all of them."""
 _ROOMY, _PLOT = 104, 18
 
 
@@ -74,7 +77,7 @@ def suspected(rows: Sequence[SuspectedRow], width: int) -> Table:
     )
     for row in rows:
         cells = [layer(row.layer, row.layer_guessed)] if roomy else []
-        examples = ", ".join(row.examples[: 3 if roomy else 2])
+        examples = ", ".join(shortened(name, ROOM) for name in row.examples[: 3 if roomy else 2])
         table.add_row(
             _name(row, below=not roomy), *cells, rate(row.rate, n=False), fired(row.checks), examples
         )
@@ -86,7 +89,12 @@ def slices(rows: Sequence[SliceRow]) -> Table:
     table = _table(["slice"], ("S", "silent", "trials"))
     for row in sorted(rows, key=lambda row: (row.key, row.success.point or 0.0)):
         silent = str(row.outcomes.get("wrong", "") or "")
-        table.add_row(f"{row.key} = {row.value}", rate(row.success, n=False), silent, str(row.success.n_runs))
+        table.add_row(
+            shortened(f"{row.key} = {row.value}", ROOM),
+            rate(row.success, n=False),
+            silent,
+            str(row.success.n_runs),
+        )
     return table
 
 
@@ -96,7 +104,11 @@ def latencies(rows: Sequence[LatencyRow]) -> tuple[Table, str | None]:
     shown = [name for name, cells in columns.items() if any(e.point is not None for e in cells)]
     table = _table(["step"], (*shown, "trials" if shown else "visits"))
     for index, row in enumerate(rows):
-        table.add_row(row.step, *(_quantile(columns[name][index]) for name in shown), str(row.p50.n_runs))
+        table.add_row(
+            shortened(row.step, ROOM),
+            *(_quantile(columns[name][index]) for name in shown),
+            str(row.p50.n_runs),
+        )
     missing = [name for name in columns if name not in shown]
     most = max((row.p50.n_runs for row in rows), default=0)
     return table, f"{' and '.join(missing)}: not estimable from {most} trials" if missing else None
@@ -111,7 +123,7 @@ def _quantile(estimate: Estimate) -> str:
 def _name(row: BoundaryRow | SuspectedRow, *, below: bool) -> Text:
     from rich.text import Text
 
-    name = Text(passage(row.exit, row.receivers))
+    name = Text(boundary(row.exit, row.receivers, ROOM))
     known = layer(row.layer, row.layer_guessed)
     if below and known:
         name.append(f"\n{known}", style="dim")
