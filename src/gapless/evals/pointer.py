@@ -84,6 +84,37 @@ def nan_in(value: Any, place: str = "") -> str | None:
     return next((found for at, inner in items if (found := nan_in(inner, at)) is not None), None)
 
 
+def half_letter_in(value: Any, place: str = "") -> str | None:
+    """The address of the first text (or key) in plain data that holds half a surrogate pair; None when there is none."""
+    if isinstance(value, str):
+        return place or "the value" if is_half(value) else None
+    items: list[tuple[str, Any]] = []
+    if isinstance(value, dict):
+        for key, inner in cast("dict[str, Any]", value).items():
+            if is_half(key):
+                return f"a key of {place or 'the value'}"
+            items.append((_at(place, key), inner))
+    elif isinstance(value, (list, tuple)):
+        items = [(_at(place, index), inner) for index, inner in enumerate(cast("list[Any]", value))]
+    return next((found for at, inner in items if (found := half_letter_in(inner, at)) is not None), None)
+
+
+def is_half(text: str) -> bool:
+    """Whether a text holds half a surrogate pair, which no file can hold.
+
+    Example:
+        >>> is_half("\\ud83d"), is_half("\N{GRINNING FACE}")
+        (True, False)
+    """
+    if text.isascii():
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
 def _part(found: re.Match[str]) -> Part:
     if found["index"] is not None:
         return _EVERY if found["index"] == "*" else int(found["index"])

@@ -9,7 +9,7 @@ from typing import Any
 from gapless.errors import InvalidSuite
 from gapless.evals.checks.base import build, check_class
 from gapless.evals.formats.base import Entry, Source, of_data, read
-from gapless.evals.written import CASE_KEYS, Specs, case_of, check_keys, is_case
+from gapless.evals.written import CASE_KEYS, Specs, case_of, check_keys, check_letters, is_case
 from gapless.records.suite import END, Case, Suite
 from gapless.records.workflow import Shape
 
@@ -112,6 +112,7 @@ def _suite(source: Source) -> Suite:
     name, seed = source.header.get("name"), source.header.get("seed", 0)
     if name is not None and not isinstance(name, str):
         raise InvalidSuite(f"{source.name}: name is {name!r}, allowed is a text.")
+    check_letters({"name": name, "the file's name": source.name}, ascii(source.name)[1:-1])
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise InvalidSuite(f"{source.name}: seed is {seed!r}, allowed is a whole number.")
     if not source.entries:

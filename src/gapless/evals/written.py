@@ -13,11 +13,12 @@ import msgspec
 from gapless.errors import InvalidSuite
 from gapless.evals.checks.base import build, check_class, prepare
 from gapless.evals.formats.base import Entry, Lined
-from gapless.evals.pointer import nan_in
+from gapless.evals.pointer import half_letter_in, nan_in
 from gapless.evals.sameness import shown
 from gapless.records.suite import END, Case, CheckSpec, Split
 from gapless.records.value import is_unserialisable, to_plain
 
+_LETTERED = ("id", "input", "group", "slice", "path", "golden")
 CASE_KEYS = tuple(field.name for field in msgspec.structs.fields(Case))
 SPLITS: tuple[Split, ...] = get_args(Split)
 Checks = dict[str, tuple[CheckSpec, ...]]
@@ -59,7 +60,7 @@ def case_of(entry: Entry, number: int, defaults: Checks, specs: Specs) -> Case:
     check_keys(data, CASE_KEYS, entry.where, remedy)
     case_id = _text(data.get("id"), "id", entry.where) or f"c{number}"
     where = f"{entry.where}, case {case_id!r}"
-    return Case(
+    case = Case(
         id=case_id,
         input=_plain(data.get("input"), "input", where),
         group=_text(data.get("group"), "group", where),
@@ -69,6 +70,24 @@ def case_of(entry: Entry, number: int, defaults: Checks, specs: Specs) -> Case:
         golden=_golden(data.get("golden"), where),
         checks=defaults | specs.read(data.get("checks"), where),
     )
+    check_letters({name: getattr(case, name) for name in _LETTERED}, where)
+    written = {place: [[spec.name, spec.params] for spec in found] for place, found in case.checks.items()}
+    check_letters({"checks": written}, where)
+    return case
+
+
+def check_letters(parts: Mapping[str, Any], where: str) -> None:
+    """Makes sure that every text is one that can be written down.
+
+    Raises:
+        InvalidSuite: Naming the place of half a surrogate pair.
+    """
+    for name, part in parts.items():
+        if (place := half_letter_in(part, name)) is not None:
+            raise InvalidSuite(
+                f"{where}: {place} holds half a surrogate pair (such as \\ud83d alone), which is no letter. Write the whole "
+                "character, or remove it."
+            )
 
 
 class Specs:

@@ -21,7 +21,7 @@ from gapless.records.measurement import Measurement, resume_key
 from gapless.records.suite import Suite
 from gapless.records.trial import Outcome, TrialRecord, summary
 from gapless.records.ulid import new_ulid
-from gapless.records.value import digest, encode, to_plain
+from gapless.records.value import decode, digest, encode
 from gapless.records.workflow import Shape
 from gapless.settings import Place
 from gapless.trace.redaction import Redaction
@@ -165,9 +165,10 @@ class _Keeper:
         from gapless.gap.blame import blame
         from gapless.trace.recorder import error_info
 
-        given = to_plain(seen.input)
-        given = self._redaction.value(given) if self._redaction is not None else given
-        case = digest(encode(given))[:12]
+        given = seen.recorder.keep(seen.input)
+        case = given[:12]
+        if self._redaction is not None:
+            case = digest(encode(self._redaction.value(decode(seen.recorder.payloads[given]))))[:12]
         number = self._next.get((measurement.fingerprint, case), 0)
         self._next[measurement.fingerprint, case] = number + 1
         outcome: Outcome = "escalated" if seen.paused else "failed" if seen.error is not None else "unjudged"
@@ -177,7 +178,7 @@ class _Keeper:
             group=case,
             outcome=outcome,
             events=seen.recorder.close(),
-            input=seen.recorder.keep(seen.input),
+            input=given,
             output=seen.recorder.keep(seen.output) if seen.error is None else None,
             error=error_info(seen.error) if seen.error is not None else None,
             started_at=seen.recorder.started_at,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import sqlalchemy as sa
@@ -14,7 +14,7 @@ from gapless.records.measurement import Measurement
 from gapless.records.trial import ComponentRun, TrialRecord, summary
 from gapless.stores import schema
 
-pack = msgspec.msgpack.Encoder().encode
+_encode = msgspec.msgpack.Encoder().encode
 _SMALL = 256  # below this, a frame of its own buys nothing
 _RAW, _ZSTD = b"\x00", b"\x01"
 
@@ -50,13 +50,32 @@ RESTARTS = (
 """Starts beyond the first among finished trials: each of them was cut off once."""
 
 
+def pack(record: Any) -> bytes:
+    """A record's bytes. Half a surrogate pair (an exception may hold one) is written as its escape: `\\ud83d`."""
+    try:
+        return _encode(record)
+    except UnicodeEncodeError:
+        return _encode(_escaped(msgspec.to_builtins(record)))
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        items = cast("dict[Any, Any]", value).items()
+        return {_escaped(key): _escaped(inner) for key, inner in items}
+    return (
+        [_escaped(inner) for inner in cast("list[Any]", value)] if isinstance(value, (list, tuple)) else value
+    )
+
+
 def measurement_row(measurement: Measurement) -> dict[str, Any]:
     """The row of a measurement."""
     return {
         "id": measurement.id,
         "key": measurement.key,
         "kind": measurement.kind,
-        "target": measurement.target,
+        "target": _escaped(measurement.target),
         "condition": measurement.condition,
         "fingerprint": measurement.fingerprint,
         "suite_digest": measurement.suite_digest,
@@ -74,7 +93,7 @@ def trial_row(measurement: str, record: TrialRecord) -> dict[str, Any]:
         "case_id": record.case,
         "trial": record.trial,
         "outcome": record.outcome,
-        "blame": record.blame,
+        "blame": _escaped(record.blame),
         "started_at": record.started_at,
         "ms": record.ms,
         "summary": pack(summary(record)),

@@ -214,7 +214,9 @@ def _object_in(text: str) -> tuple[Any, Callable[[Any], str]] | None:
 
 
 def _to_json(plain: Any) -> str:
-    return json.dumps(plain, ensure_ascii=False)
+    text = json.dumps(plain, ensure_ascii=False)
+    # half a surrogate pair can be spelled in JSON, and in no other way
+    return json.dumps(plain) if re.search("[\ud800-\udfff]", text) else text
 
 
 def _parts_of(case: Case) -> tuple[Any, Any, Any]:
