@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 
 from gapless.report import junit
@@ -95,6 +97,13 @@ def test_awful_names_break_nothing(written: str) -> None:
         assert not 0xD800 <= ord(character) < 0xE000
         assert ord(character) not in (0xFFFE, 0xFFFF)
     assert max(len(line) for line in written.splitlines()) < 12_000
+
+
+def test_a_time_that_nobody_took_is_left_out(samples: Any) -> None:
+    report, runs = samples.run_table()
+    untimed = [msgspec.structs.replace(run, ms=math.nan) for run in runs]
+    assert "time=" not in junit.render(report, untimed)
+    assert 'time="0.010"' in junit.render(report, [*untimed[1:], runs[0]])
 
 
 def test_a_report_without_trials_is_an_empty_suite(samples: Any) -> None:

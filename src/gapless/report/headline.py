@@ -179,7 +179,9 @@ def _beside_p(gap: Gap) -> str:
     band = "" if most - least < NO_WIDTH else f" ({_band(least, most)})"
     within = f"; S is within what dependence between steps could explain{band}" if s.point >= least else ""
     if loss.low <= 0 <= loss.high:
-        return f"P - S = {points(loss)} is not distinguishable from zero{within if band else ''}"
+        tell = split.cases_for_interaction
+        more = f" (about {tell} benchmark cases per step would tell)" if tell is not None else ""
+        return f"P - S = {points(loss)} is not distinguishable from zero{more}{within if band else ''}"
     if loss.high < 0:
         return f"S is better by {points(_turned(loss))}: the workflow repairs, or its steps fail together"
     return f"{points(loss)} are lost beyond that{within or f'; only the upper end of the interval of S is within what dependence between steps could explain{band}'}"

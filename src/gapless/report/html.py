@@ -15,6 +15,7 @@ from gapless.report import wording
 from gapless.report.appendix import basis, methods, moment
 from gapless.report.headline import opened
 from gapless.report.printable import isolated, printable
+from gapless.report.quantiles import quantiles
 from gapless.report.svg.graph import undrawn, workflow
 from gapless.report.svg.rates import suspicions, waterfall, whisker
 
@@ -45,6 +46,7 @@ def _shown(report: Report) -> dict[str, Any]:
         "elsewhere": [row for row in gap.boundaries if row.exit in PSEUDO_EXITS and row.points.point],
         "whisker": partial(whisker, most=max(losses, default=0.0)),
         "rates": _rates(gap),
+        "timed": quantiles(gap.latencies),
         "methods": methods(gap),
         "basis": basis(report),
         "when": moment(m.created_at),

@@ -8,9 +8,10 @@ verdict is skipped: it is neither passed nor failed. The elements and attributes
 from __future__ import annotations
 
 import datetime as dt
+import math
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
 from gapless.records.gap import CRASH, ESCALATION, UNJUDGED, UNOBSERVED
@@ -38,23 +39,23 @@ def render(report: Report, runs: Iterable[Run]) -> str:
         report: What was measured, and what the arithmetic says of it.
         runs: The run table that the report was computed from.
     """
-    report, counts, ms, cases = printable(report), Counter[Outcome](), 0.0, list[str]()
+    report, counts, cases, ms = printable(report), Counter[Outcome](), list[str](), list[float]()
     receivers = {row.exit: row.receivers for row in report.gap.boundaries}
     for run in runs:
         counts[run.outcome] += 1
-        ms += run.ms
+        ms.append(run.ms)
         cases.append(_case(report, printable(run), receivers))
     return "".join(line + "\n" for line in (*_opening(report, counts, ms), *cases, *_CLOSING))
 
 
-def _opening(report: Report, counts: Counter[Outcome], ms: float) -> Iterator[str]:
+def _opening(report: Report, counts: Counter[Outcome], ms: Sequence[float]) -> Iterator[str]:
     m = report.measurement
     totals = {
         "tests": counts.total(),
         "failures": sum(counts[outcome] for outcome in _LOST),
         "errors": 0,
         "skipped": counts["unjudged"],
-        "time": _seconds(ms),
+        **_time(sum(known) if (known := [one for one in ms if not math.isnan(one)]) else math.nan),
     }
     stamp = {"timestamp": _stamp(m.created_at)} if m.created_at else {}
     yield '<?xml version="1.0" encoding="UTF-8"?>'
@@ -80,7 +81,7 @@ def _properties(report: Report) -> Iterator[tuple[str, str]]:
 def _case(report: Report, run: Run, receivers: dict[str, tuple[str, ...]]) -> str:
     suite = report.measurement.suite or report.measurement.target
     name = f"{_cut(run.case)}#{run.trial}"
-    opening = f"<testcase{_attributes({'name': name, 'classname': _cut(suite), 'time': _seconds(run.ms)})}"
+    opening = f"<testcase{_attributes({'name': name, 'classname': _cut(suite)} | _time(run.ms))}"
     if run.outcome == "correct":
         return f"{opening}/>"
     if run.outcome == "unjudged":
@@ -120,8 +121,9 @@ def _cut(text: str, room: int = _ROOM) -> str:
     return shortened(text, room)
 
 
-def _seconds(ms: float) -> str:
-    return f"{ms / 1000:.3f}"
+def _time(ms: float) -> dict[str, str]:
+    """Seconds; nothing where nobody took the time."""
+    return {} if math.isnan(ms) else {"time": f"{ms / 1000:.3f}"}
 
 
 def _stamp(unix: float) -> str:

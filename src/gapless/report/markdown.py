@@ -10,6 +10,7 @@ from gapless.report.appendix import basis, methods, moment
 from gapless.report.headline import opened
 from gapless.report.marked import block, code, prose, table
 from gapless.report.printable import printable
+from gapless.report.quantiles import quantiles
 from gapless.report.svg.rates import waterfall
 from gapless.report.wording import (
     NO_WIDTH,
@@ -95,8 +96,6 @@ def _waterfall(gap: Gap) -> Iterator[str]:
             f"Between {percent(low)} and {percent(high)} S could lie with no loss between steps at all, however their "
             "failures depend on each other (Fréchet band)."
         )
-    if split.cases_for_interaction is not None:
-        yield f"About {split.cases_for_interaction} benchmark cases per step would tell P − S from zero."
 
 
 def _dressed(kind: str, name: str) -> str:
@@ -198,12 +197,14 @@ def _slices(gap: Gap) -> Iterator[str]:
 
 
 def _latencies(gap: Gap) -> Iterator[str]:
-    if not gap.latencies:
+    timed = quantiles(gap.latencies)
+    if timed is None:
         return
     yield "### Latency"
-    rows = [(code(row.step), latency(row.p50), latency(row.p95), latency(row.p99)) for row in gap.latencies]
-    yield table(("Step", "p50", "p95", "p99"), rows)
-    yield "Of a step's visits, and of whole trials; quantiles of steps do not add up to those of a trial."
+    rows = [(code(step), *map(latency, cells), str(n)) for step, cells, n in timed.rows]
+    yield table(("Step", *timed.names, "Trials" if timed.names else "Visits"), rows)
+    missing = f" {timed.missing}." if timed.missing else ""
+    yield f"Of a step's visits, and of whole trials; quantiles of steps do not add up to those of a trial.{missing}"
 
 
 def _weather(report: Report) -> Iterator[str]:

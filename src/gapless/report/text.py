@@ -13,6 +13,7 @@ from gapless.records.report import Report
 from gapless.records.trial import Outcome
 from gapless.report.headline import opened
 from gapless.report.printable import printable
+from gapless.report.quantiles import quantiles
 from gapless.report.terminal import tables
 from gapless.report.terminal.chart import Axis, rate_axis, shares
 from gapless.report.wording import (
@@ -173,9 +174,6 @@ def _waterfall(console: Console, gap: Gap) -> None:
         _row(console, "S, either way", axis.interval(bounds), either_way(bounds), name_room, "green")
     elif gap.success.point is not None:
         _row(console, "S, measured", axis.interval(gap.success), rate(gap.success), name_room, "green")
-    if split.cases_for_interaction is not None:
-        number = split.cases_for_interaction
-        console.print(f"About {number} benchmark cases per step would tell P - S from zero.", style="dim")
 
 
 def _to_p(console: Console, gap: Gap, axis: Axis, room: int) -> None:
@@ -241,12 +239,13 @@ def _slices(console: Console, gap: Gap) -> None:
 
 
 def _latencies(console: Console, gap: Gap) -> None:
-    if gap.latencies:
-        _title(console, "Latency", "steps' quantiles do not add up")
-        table, missing = tables.latencies(gap.latencies)
-        console.print(table)
-        if missing:
-            console.print(missing, style="dim")
+    timed = quantiles(gap.latencies)
+    if timed is None:
+        return
+    _title(console, "Latency", "steps' quantiles do not add up")
+    console.print(tables.latencies(timed))
+    if timed.missing:
+        console.print(timed.missing, style="dim")
 
 
 def _weather(console: Console, report: Report) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gapless.records.estimate import Estimate
-from gapless.records.gap import BoundaryRow, LatencyRow, SliceRow, SuspectedRow
+from gapless.records.gap import BoundaryRow, SliceRow, SuspectedRow
+from gapless.report.quantiles import Quantiles
 from gapless.report.terminal.chart import Axis
 from gapless.report.wording import (
     between,
@@ -98,20 +99,12 @@ def slices(rows: Sequence[SliceRow]) -> Table:
     return table
 
 
-def latencies(rows: Sequence[LatencyRow]) -> tuple[Table, str | None]:
-    """Latency quantiles; a quantile that no row can show is said in a line instead of a column of its own."""
-    columns = {name: [getattr(row, name) for row in rows] for name in ("p50", "p95", "p99")}
-    shown = [name for name, cells in columns.items() if any(e.point is not None for e in cells)]
-    table = _table(["step"], (*shown, "trials" if shown else "visits"))
-    for index, row in enumerate(rows):
-        table.add_row(
-            shortened(row.step, ROOM),
-            *(_quantile(columns[name][index]) for name in shown),
-            str(row.p50.n_runs),
-        )
-    missing = [name for name in columns if name not in shown]
-    most = max((row.p50.n_runs for row in rows), default=0)
-    return table, f"{' and '.join(missing)}: not estimable from {most} trials" if missing else None
+def latencies(timed: Quantiles) -> Table:
+    """Latency quantiles of steps and of whole trials."""
+    table = _table(["step"], (*timed.names, "trials" if timed.names else "visits"))
+    for step, cells, n_runs in timed.rows:
+        table.add_row(shortened(step, ROOM), *(_quantile(cell) for cell in cells), str(n_runs))
+    return table
 
 
 def _quantile(estimate: Estimate) -> str:
