@@ -54,9 +54,11 @@ def command(
         body |= {"rates": msgspec.to_builtins(done.rates), "without": list(done.without)}
         click.echo(msgspec.json.encode(body).decode())
     else:
+        from gapless.report.printable import printable
+
         for row in done.rates:
             click.echo(_line(row))
-        for reason in done.without:
+        for reason in printable(done.without):
             click.echo(f"not benchmarked  {reason}")
     return 0 if done.complete else 130
 

@@ -58,10 +58,12 @@ def command(
 def _list(measurements: list[Measurement], as_json: bool) -> None:
     import msgspec
 
+    from gapless.report.printable import printable
+
     if as_json:
         click.echo(msgspec.json.encode(measurements).decode())
         return
-    for m in measurements:
+    for m in printable(measurements):
         state = "complete" if m.finished_at is not None else "incomplete"
         click.echo(
             f"{m.id}  {m.kind:9}  {m.condition:12}  {m.cases} cases x {m.trials}  {state:10}  {m.target}"
