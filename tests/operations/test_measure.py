@@ -311,3 +311,45 @@ async def test_without_workflow_or_suite_it_says_what_to_do(place: Place) -> Non
         await run(place, None, cases())
     with pytest.raises(UsageError, match="--suite"):
         await run(place, build(), None)
+
+
+async def test_a_stop_while_suspicions_are_sought_keeps_the_trials(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gapless.boundary import suspicions
+
+    suite = [{"id": str(a), "input": {"a": a, "b": 1}} for a in range(8)]
+    stop, real = Stop(), suspicions.learn
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        stop.request()  # what Ctrl-C does
+        return real(*args, **kwargs)
+
+    with open_store(place) as store:
+        with monkeypatch.context() as patched:
+            patched.setattr(suspicions, "learn", interrupted)
+            measured = await measure_into(store, build(), suite, Ask(), place=place, stop=stop)
+        assert (measured.complete, measured.done, measured.total) == (False, 8, 8)
+        assert measured.measurement.finished_at is None
+        again = await measure_into(store, build(), suite, Ask(), place=place)
+        assert again.complete
+        assert again.measurement.id == measured.measurement.id
+        assert again.measurement.finished_at is not None
+
+
+async def test_a_target_is_the_same_measurement_however_it_is_named(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "named_app.py").write_text(
+        "from typing import TypedDict\n"
+        "from langgraph.graph import END, START, StateGraph\n"
+        "class State(TypedDict, total=False):\n    a: int\n"
+        "builder = StateGraph(State)\n"
+        "builder.add_node('write', lambda state: {'a': state['a'] + 1})\n"
+        "builder.add_edge(START, 'write')\n"
+        "builder.add_edge('write', END)\n"
+        "graph = builder.compile()\n"
+    )
+    file = tmp_path / "named_app.py"
+    with open_store(place) as store:
+        for target in (f"{file}", f"{file}:graph", f"{file}:builder", "named_app:graph"):
+            await measure_into(store, target, [{"id": "a", "input": {"a": 1}}], Ask(), place=place)
+        assert len(store.measurements()) == 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
@@ -28,6 +30,18 @@ EXIT_INTERRUPTED = 130
 EXIT_BUG = 70
 
 
+class _ReaderLeft(Exception):
+    """Whoever read our output went away (`gapless report | head -1`): no failure of ours."""
+
+
+@contextmanager
+def _reader() -> Generator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:  # click itself would exit with 1, which says that a budget was not kept
+        raise _ReaderLeft from error
+
+
 class _Verbs(click.Group):
     """Imports a command's module only when that command is called."""
 
@@ -39,6 +53,14 @@ class _Verbs(click.Group):
             return None
         module = importlib.import_module(f"gapless.cli.{cmd_name.replace('-', '_')}")
         return module.command
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _reader():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _reader():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -58,15 +80,17 @@ def cli() -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Runs the command line and exits with STYLE's codes: 0 fine, 1 budget, 2 usage, 3 outside, 70 our bug, 130 Ctrl-C."""
+    """Runs the command line and exits: 0 fine, 1 budget, 2 usage, 3 outside, 70 our bug, 130 stopped (Ctrl-C, SIGTERM)."""
+    _open_closed_streams()
     code = _run(argv)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if (
-        "gapless.operations.loop" in sys.modules
-        and sys.modules["gapless.operations.loop"].abandoned_threads()
-    ):
-        os._exit(code)  # a blocking step that was given up would keep the process alive
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            _silence(stream)
+    loop = sys.modules.get("gapless.operations.loop")
+    if loop is not None and loop.left_behind():
+        os._exit(code)  # a step that was given up would keep the process alive
     sys.exit(code)
 
 
@@ -86,13 +110,28 @@ def _run(argv: list[str] | None) -> int:
     except KeyboardInterrupt:
         click.echo("gapless: interrupted; everything that was reported is on disk.", err=True)
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123  # the reader left; nothing may be flushed to it
+    except _ReaderLeft:
+        _silence(sys.stdout)
         return 0
     except Exception as error:
         _bug(error)
         return EXIT_BUG
     return result if isinstance(result, int) else 0
+
+
+def _open_closed_streams() -> None:
+    # Started with `>&-`. The place has to be taken, else the next file that is opened (the store) gets what is printed.
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123
+
+
+def _silence(stream: Any) -> None:
+    """Leads a stream nowhere: what is left in its buffer must not fail when the interpreter flushes it."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def _bug(error: Exception) -> None:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+from gapless.boundary.session import Session
 from gapless.operations.progress import Stop
 
 T = TypeVar("T")
 _THREADS = "gapless-step"
+_FINISH_S = 3.0
+_left: list[asyncio.Task[Any]] = []
+"""Tasks that ignored their cancellation; kept, for their destruction would run their code again."""
 
 
 def run_sync(work: Callable[[Stop], Coroutine[Any, Any, T]], *, threads: int = 32) -> T:
     """Runs an operation to its end, from code that is not async.
 
     The first Ctrl-C (or termination signal) asks it to stop and keep what is done; a second one interrupts at once. A
-    blocking step that a timeout abandoned is not waited for.
+    step that was given up and goes on (it blocks, or ignores its cancellation) is named on stderr and left behind.
 
     Args:
         work: Given a `Stop`, returns the coroutine to run.
@@ -36,9 +41,10 @@ def run_sync(work: Callable[[Stop], Coroutine[Any, Any, T]], *, threads: int = 3
         _finish(loop)
 
 
-def abandoned_threads() -> bool:
-    """Whether a step that was given up still blocks a thread: the process can then only end by force."""
-    return any(thread.name.startswith(_THREADS) and thread.is_alive() for thread in threading.enumerate())
+def left_behind() -> bool:
+    """Whether a step that was given up still runs: the process can then only end by force."""
+    blocked = any(thread.name.startswith(_THREADS) and thread.is_alive() for thread in threading.enumerate())
+    return blocked or bool(_left)
 
 
 def _catch_signals(loop: asyncio.AbstractEventLoop, stop: Stop) -> Callable[[], None]:
@@ -65,12 +71,41 @@ def _finish(loop: asyncio.AbstractEventLoop) -> None:
     left = asyncio.all_tasks(loop)
     for task in left:
         task.cancel()
-    if left:
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-    loop.run_until_complete(loop.shutdown_asyncgens())
+    stubborn = _wait(loop, left)
+    stubborn |= _wait(loop, {loop.create_task(loop.shutdown_asyncgens())})
+    for task in stubborn:
+        print(f"gapless: left behind: {_describe(task)}.", file=sys.stderr)  # noqa: T201
+        cast("Any", task)._log_destroy_pending = False  # we have said so ourselves
+        _left.append(task)
     executor = getattr(
         loop, "_default_executor", None
     )  # asyncio offers no shutdown that does not wait for its threads
     if executor is not None:
         executor.shutdown(wait=False, cancel_futures=True)
     loop.close()
+
+
+def _wait(loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
+    """Waits for tasks that were told to end, but not for ever; returns those that go on."""
+    if not tasks:
+        return set()
+    done, pending = loop.run_until_complete(asyncio.wait(tasks, timeout=_FINISH_S))
+    for task in done:
+        if not task.cancelled():
+            task.exception()  # asked for, so that asyncio does not complain about it
+    return pending
+
+
+def _describe(task: asyncio.Task[Any]) -> str:
+    """What a task is doing: the step it runs, where it is one, and the line it waits at."""
+    here: Any = task.get_coro()
+    step, place = None, None
+    while here is not None:
+        frame = getattr(here, "cr_frame", None) or getattr(here, "ag_frame", None)
+        if frame is not None:
+            place = f"{frame.f_code.co_name} ({frame.f_code.co_filename}:{frame.f_lineno})"
+            if frame.f_code is Session.across.__code__:
+                step = frame.f_locals["passage"].step
+        here = getattr(here, "cr_await", None) or getattr(here, "ag_await", None)
+    named = f"step {step!r}" if step is not None else "a task of the workflow"
+    return f"{named}, which ignored its cancellation in {place or task.get_name()}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -114,6 +115,7 @@ async def measure_into(
     from gapless.operations.suspect import suspect_all
     from gapless.stores.lock import exclusive
 
+    stop = stop or Stop()
     runner = open_workflow(workflow, place)
     cases = open_suite(suite, place)
     validate_against(cases, runner.shape)
@@ -123,14 +125,14 @@ async def measure_into(
     wanted = msgspec.structs.replace(wanted, sources=_sources(suite, ask))
     with exclusive(store.locks, wanted.key):
         measurement = store.begin(wanted, kept)
-        measurement, complete = await _run(
-            store, runner, cases, measurement, settings, ask, tell, stop or Stop()
-        )
+        measurement, complete = await _run(store, runner, cases, measurement, settings, ask, tell, stop)
         learnt = learn_shape(measurement.shape, store.records(measurement.id))
         measurement = store.update(msgspec.structs.replace(measurement, shape=learnt))
+        # In a thread, so that Ctrl-C is heard meanwhile. What a stop has left is looked at as well.
+        declared, later = getattr(runner, "declared", None), stop if complete else None
+        complete &= await asyncio.to_thread(suspect_all, store, measurement, declared, later)
         if complete and measurement.finished_at is None:
             measurement = store.finish(measurement)
-        suspect_all(store, measurement, getattr(runner, "declared", None))
     total = len(cases.cases) * measurement.trials
     return Measured(
         measurement=measurement, complete=complete, done=len(store.done(measurement.id)), total=total

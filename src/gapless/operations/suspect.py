@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from gapless.operations.progress import Stop
+
 if TYPE_CHECKING:
     from gapless.boundary.suspicions.base import ObservedTrial
     from gapless.records.measurement import Measurement
@@ -19,16 +21,43 @@ Declared = Callable[[], Mapping[str, Any]]
 """Asks a workflow what it declares: step -> JSON Schema of what it hands over."""
 
 
-def suspect_all(store: Store, measurement: Measurement, declared: Declared | None = None) -> None:
-    """Replaces the suspicions of a measurement. They are learnt anew each time, so that more trials sharpen them."""
+def suspect_all(
+    store: Store, measurement: Measurement, declared: Declared | None = None, stop: Stop | None = None
+) -> bool:
+    """Replaces the suspicions of a measurement. They are learnt anew each time, so that more trials sharpen them.
+
+    Args:
+        store: Where trials are read and suspicions written.
+        measurement: Whose trials.
+        declared: What the workflow declares.
+        stop: Asks to stop; then nothing is replaced.
+
+    Returns:
+        Whether the pass came to its end.
+    """
     from gapless.boundary.suspicions import learn, suspect
 
     if all(run.labelled or run.outcome in ("failed", "escalated") for run in store.runs(measurement.id)):
         store.replace_suspicions(measurement.id, ())  # every delivery has its verdict: nothing to suspect
-        return
-    normal = learn(_observed(store, measurement), declared() if declared is not None else None)
-    found = ((trial.case, trial.trial, suspect(trial, normal)) for trial in _observed(store, measurement))
+        return True
+
+    def observed() -> Iterator[ObservedTrial]:
+        for trial in _observed(store, measurement):
+            if stop is not None and stop.requested:
+                raise _Stopped
+            yield trial
+
+    try:
+        normal = learn(observed(), declared() if declared is not None else None)
+        found = [(trial.case, trial.trial, suspect(trial, normal)) for trial in observed()]
+    except _Stopped:
+        return False
     store.replace_suspicions(measurement.id, (((case, number), some) for case, number, some in found if some))
+    return True
+
+
+class _Stopped(Exception):
+    """The pass was asked to stop."""
 
 
 def _observed(store: Store, measurement: Measurement) -> Iterator[ObservedTrial]:
