@@ -5,6 +5,7 @@ import itertools
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 from langchain.agents import create_agent
@@ -146,3 +147,87 @@ def test_an_agents_prompt_and_tools_count():
     assert fingerprint("short", weather) == fingerprint("short", weather)
     several = {fingerprint("short", weather), fingerprint("long", weather), fingerprint("short", described)}
     assert len(several) == 3
+
+
+class Mute(str):
+    """A text that cannot be printed."""
+
+    def __str__(self):
+        raise ValueError("no text")
+
+    __repr__ = __str__
+    __hash__ = str.__hash__
+
+
+class Nothing:
+    """A proxy without its object: asking for anything raises, even for its class."""
+
+    def __getattribute__(self, name):
+        raise RuntimeError("unbound")
+
+    def __repr__(self):
+        raise RuntimeError("unbound")
+
+
+class Key:
+    """A key without a text."""
+
+    def __repr__(self):
+        raise ValueError("no text")
+
+
+def closing_over(value):
+    def work(text):
+        return value, text
+
+    return work
+
+
+def itself(kind):
+    held = [] if kind == "list" else {}
+    held.append(held) if kind == "list" else held.update(me=held, other=[held])
+    return held
+
+
+def deep(levels):
+    held = ["x"]
+    for _ in range(levels):
+        held = [held]
+    return held
+
+
+HELD = {
+    "a key that raises": {Key(): 1, Mute("a"): 2, "b": Mute("c")},
+    "a bare proxy": Nothing(),
+    "a proxy": [Nothing(), {"a": Nothing()}],
+    "a list that holds itself": itself("list"),
+    "a dict that holds itself": itself("dict"),
+    "deeper than the stack": deep(100_000),
+    "many numbers": list(range(1_000_000)),
+    "many rows": [{"id": n, "tags": ["a", n]} for n in range(100_000)],
+    "a long number": 10**10_000,
+    "a long text": "x" * 20_000_000,
+    "half a letter": ["\ud83d", {"\ud83d": 1}],
+}
+
+
+@pytest.mark.parametrize("what", HELD)
+def test_whatever_a_closure_holds_it_has_a_fingerprint(what):
+    value = HELD[what]
+    began = time.perf_counter()
+    work = adapt(closing_over(value))
+    assert time.perf_counter() - began < 5
+    assert work.fingerprint == adapt(closing_over(value)).fingerprint
+
+
+def test_plain_data_in_a_closure_counts_in_its_order():
+    prints = [
+        adapt(closing_over(value)).fingerprint
+        for value in ([1, 2], [2, 1], {"a": 1, "b": 2}, {"a": 2, "b": 1})
+    ]
+    assert len(set(prints)) == 4
+
+
+def test_code_behind_much_data_still_counts(printed):
+    app = "rows = [{{'n': [n]}} for n in range(30_000)]\ndef make(rows, after):\n    return lambda text: after(text, rows)\ndef after(text, rows):\n    return text + {!r}\ngraph = make(rows, after)\n"
+    assert printed(app.format("a")) != printed(app.format("b"))

@@ -21,6 +21,9 @@ from typing import Any, cast
 from gapless.records.value import digest, encode
 
 Hook = Callable[[Any], list[Any] | None]
+_MOST = 20_000
+"""Collections looked into, and members looked at in one that is not all plain data: a closure may hold a database."""
+_LONG, _LARGE = 1_000, 10**100
 _PLAIN = (str, int, float, bool, bytes, type(None))
 _FRAMEWORKS = ("langgraph", "langchain", "langchain_core", "gapless")
 _LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
@@ -52,17 +55,28 @@ class CodeReader:
     found: dict[str, str] = field(default_factory=dict[str, str])
     """What was reached -> its code, or "" where the name alone counts."""
     _seen: dict[int, Any] = field(default_factory=dict[int, Any])
+    _collections: int = 0
 
     def visit(self, value: Any) -> None:
         """Adds the code of a function, class, or object, and everything that reaches from there."""
-        if isinstance(value, _PLAIN):
-            self.found.setdefault(f"value {value!r}", "")
-            return
-        if id(value) in self._seen:
-            return
-        self._seen[id(value)] = value  # kept alive, else another object could get its id
-        for part in self._parts(value):
-            self.visit(part)
+        waiting = [value]  # a stack of our own: data may be nested deeper than Python's
+        while waiting:
+            here = waiting.pop()
+            if type(here) in _PLAIN:
+                self.found.setdefault(_named(here), "")
+            elif id(here) not in self._seen:
+                self._seen[id(here)] = here  # kept alive, else another object could get its id
+                waiting.extend(self._safe_parts(here))
+
+    def _safe_parts(self, value: Any) -> list[Any]:
+        try:
+            return self._parts(value)
+        except (
+            Exception
+        ):  # what cannot be looked at (a proxy without its object, a key without a text) counts by its class
+            kind = type(value)
+            self._define(kind.__module__, kind.__qualname__)
+            return []
 
     def _parts(self, value: Any) -> list[Any]:
         apart = self.hook(value) if self.hook is not None else None
@@ -76,15 +90,25 @@ class CodeReader:
         if isinstance(value, types.FunctionType):
             return self._function(inspect.unwrap(value))
         if isinstance(value, (list, tuple)):
-            return list(cast("list[Any]", value))
+            return self._items(list(cast("list[Any]", value)))
         if isinstance(value, dict):
-            pairs = sorted(cast("dict[Any, Any]", value).items(), key=lambda pair: str(pair[0]))
-            return [part for pair in pairs for part in pair]
+            pairs = cast("dict[Any, Any]", value).items()
+            return self._items([part for pair in pairs for part in pair])
+        if isinstance(value, _PLAIN):  # of a class of its own: an enum, a text that carries more
+            self.found.setdefault(_named(value), "")
         if not isinstance(value, (type, types.ModuleType)):
             value = cast("type[Any]", type(value))
         if isinstance(value, type):
             self._define(value.__module__, value.__qualname__)
         return []
+
+    def _items(self, items: list[Any]) -> list[Any]:
+        """What is left to visit in a collection: nothing if it is all plain data, and not without limit."""
+        self._collections += 1
+        if items and all(type(item) in _PLAIN for item in items):
+            self.found.setdefault(f"data {digest(encode([_named(item) for item in items]))}", "")
+            return []
+        return items[:_MOST] if self._collections < _MOST else []
 
     def _function(self, function: Any) -> list[Any]:
         if not isinstance(function, types.FunctionType):
@@ -151,7 +175,7 @@ def _definitions(module: str) -> dict[str, list[ast.stmt]]:
         return {}
     try:
         return _parsed(file, Path(file).stat().st_mtime_ns)
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return {}
 
 
@@ -207,6 +231,16 @@ def _code_parts(code: types.CodeType) -> Iterator[Any]:
             yield sorted(map(repr, cast("frozenset[Any]", constant)))
         else:
             yield repr(constant)
+
+
+def _named(value: Any) -> str:
+    """A plain value's name; long ones by their digest."""
+    if isinstance(value, int):
+        return (
+            f"value {value!r}" if abs(value) < _LARGE else f"value {value:#x}"
+        )  # its digits may not be asked for
+    text = repr(value)
+    return f"value {text}" if len(text) < _LONG else f"value {digest(text.encode())}"
 
 
 def _filled(cell: types.CellType) -> bool:

@@ -267,12 +267,20 @@ def _reachable(function: Any) -> list[Mark]:
         if id(here) in seen:
             continue
         seen.add(id(here))
-        mark = getattr(here, _MARK, None)
-        if isinstance(mark, Mark):
+        mark = _mark_of(here)
+        if mark is not None:
             marks[id(mark)] = mark
-        elif isinstance(here, types.FunctionType) and _same_package(here, function):
+        elif issubclass(type(here), types.FunctionType) and _same_package(here, function):
             waiting = [*_named(here), *waiting]
     return list(marks.values())
+
+
+def _mark_of(value: Any) -> Mark | None:
+    try:
+        mark = getattr(value, _MARK, None)
+    except Exception:  # a proxy without its object raises whatever it is asked
+        return None
+    return mark if type(mark) is Mark else None
 
 
 def _named(function: types.FunctionType) -> Iterator[Any]:
