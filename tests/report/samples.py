@@ -108,6 +108,7 @@ def labelled(
     trials: int = 1,
     unjudged: float = 0.0,
     suspicious: bool = False,
+    level: float = 0.95,
 ) -> Report:
     """Losses at several exits; without `failing`, everything is correct. `alone` is how often a step fails by itself."""
     steps = names or list(LAYERS)
@@ -124,8 +125,17 @@ def labelled(
     ]
     weather = {"timeout@assess": 0.03, "stale-evidence@retrieve": 0.04}
     m = measurement(shape(steps), weather_table=weather, weather="e" * 32, trials=trials, cases=count)
-    gap = analyse(runs, components if rate >= 0 else [], m.shape)
+    gap = analyse(runs, components if rate >= 0 else [], m.shape, level=level)
     return build(m, gap, input_digest="a" * 32, trial_notes=("2 trials were restarted after a crash.",))
+
+
+def grouped() -> Report:
+    """Two cases of one customer, one of every other: groups have different numbers of trials, cases have not."""
+    rng = random.Random(9)
+    runs = [_run(rng, f"c{i}", 0, list(LAYERS), 0.06) for i in range(60)]
+    runs = [msgspec.structs.replace(run, group=f"g{max(0, i - 19)}") for i, run in enumerate(runs)]
+    shape_ = shape(list(LAYERS))
+    return build(measurement(shape_), analyse(runs, [], shape_))
 
 
 def unlabelled(names: list[str] | None = None, *, fires: bool = True) -> Report:
@@ -196,6 +206,7 @@ ALL = {
     "unsuspected": lambda: unlabelled(fires=False),
     "agent": agent,
     "agent-unlabelled": lambda: agent(judged=False),
+    "grouped": grouped,
     "long": lambda: labelled(names=[f"step_{i:02d}" for i in range(14)], failing=0.02),
     "empty": empty,
     "hostile": hostile,

@@ -174,7 +174,48 @@ def test_a_workflow_too_large_to_read_is_not_drawn(sample: Sample) -> None:
     report = sample("labelled")
     shape = Shape(steps=tuple(Step(name=f"s{i}") for i in range(80)))
     m = msgspec.structs.replace(report.measurement, shape=shape)
-    assert 'class="graph"' not in html.render(msgspec.structs.replace(report, measurement=m))
+    source = html.render(msgspec.structs.replace(report, measurement=m))
+    assert 'class="graph"' not in source
+    assert "Not drawn: 80 steps are more than the 40 that a picture can show legibly." in source
+
+
+def test_a_workflow_too_wide_to_read_says_so(sample: Sample) -> None:
+    report = sample("labelled")
+    steps = tuple(Step(name=f"s{i}") for i in range(20))
+    edges = [Edge(source=a, target=b) for step in steps for a, b in ((START, step.name), (step.name, FINISH))]
+    m = msgspec.structs.replace(report.measurement, shape=Shape(steps=steps, edges=tuple(edges)))
+    source = html.render(msgspec.structs.replace(report, measurement=m))
+    assert 'class="graph"' not in source
+    assert "Not drawn: about 20 of its 20 steps and ways stand side by side" in source
+
+
+def test_a_rate_that_is_no_plain_share_is_explained(sample: Sample) -> None:
+    read = page(sample("grouped")).text
+    assert "41 groups of 60 cases, each group counting the same" in read
+    assert "In the rates each group counts the same, however many trials it has" in read
+    assert "Groups have different numbers of trials: each group counts the same." in read
+    assert "Weighting each group counts the same" in read
+    assert "In the rates" not in page(sample("labelled")).text
+
+
+def test_a_long_name_is_cut_with_the_whole_of_it_in_reach(sample: Sample) -> None:
+    source = html.render(sample("awful"))
+    assert "n" * 60 not in re.sub(r'title="[^"]*"|<title>[^<]*</title>|aria-label="[^"]*"', "", source)
+    assert 'title="' + "n" * 199 + "…" in source
+    assert "\u2068שלום עולם\u2069" in source
+
+
+def test_methods_say_why_more_trials_can_widen_an_interval(sample: Sample) -> None:
+    said = "a second trial per case can widen an interval below 40 units"
+    read = page(samples_of_few(sample)).text
+    assert said in read
+    assert said not in page(sample("labelled")).text
+
+
+def samples_of_few(sample: Sample) -> Report:
+    report = sample("repeated")
+    success = msgspec.structs.replace(report.gap.success, method="korn-graubard")
+    return msgspec.structs.replace(report, gap=msgspec.structs.replace(report.gap, success=success))
 
 
 def test_losses_at_no_step_are_named_beside_the_drawing(sample: Sample) -> None:
