@@ -4,7 +4,7 @@
     + UsageError            the caller can mend it now: InvalidSuite InvalidSettings InvalidTarget UnknownName
     |                       MissingExtra PolicyConflict
     + BoundaryError         the workflow failed at a handoff: BoundaryTimeout
-    + OutsideError          something around us failed: StoreError EndpointError WeightsUnavailable
+    + OutsideError          something around us failed: StoreError ImporterError EndpointError WeightsUnavailable
 
 A class's `code` is its heading in docs/errors.md. A message says what happened, the value, what was allowed and the
 next step; numbers are attributes.
@@ -97,6 +97,16 @@ class StoreError(OutsideError):
     """The store cannot be read or written: full disk, locked, corrupt, or of another version."""
 
     code = "store-error"
+
+
+class ImporterError(OutsideError):
+    """What somebody else recorded cannot be read as its format says. `line` is where, counted from 1."""
+
+    code = "importer-error"
+
+    def __init__(self, message: str, *, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
 
 
 class EndpointError(OutsideError):

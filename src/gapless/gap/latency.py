@@ -123,13 +123,12 @@ def latencies(table: Table, *, level: float = 0.95) -> tuple[LatencyRow, ...]:
     cut = np.array([_stopped(history) for history in table.histories], dtype=bool)[table.history]
     cut &= table.is_("failed")
     delivered = table.is_(*_DELIVERED)
-    rows: list[LatencyRow] = []
-    if len(table):
-        rows.append(_row(TRIAL, table.ms, table.group, cut, level))
+    whole = [_row(TRIAL, table.ms, table.group, cut, level)]
     if delivered.any() and not delivered.all():
-        rows.append(_row(DELIVERED, table.ms[delivered], table.group[delivered], cut[delivered], level))
-    steps = [_row(*columns, level) for columns in _by_step(table)]
-    return (*rows, *sorted(steps, key=lambda row: (-(row.p50.point or 0.0), row.step)))
+        whole.append(_row(DELIVERED, table.ms[delivered], table.group[delivered], cut[delivered], level))
+    found = [_row(*columns, level) for columns in _by_step(table)]
+    steps = sorted((row for row in found if row), key=lambda row: (-(row.p50.point or 0.0), row.step))
+    return (*(row for row in whole if row), *steps)
 
 
 def _by_step(table: Table) -> Iterator[tuple[str, NDArray[Any], NDArray[Any], NDArray[Any]]]:
@@ -148,8 +147,13 @@ def _by_step(table: Table) -> Iterator[tuple[str, NDArray[Any], NDArray[Any], ND
 
 def _row(
     step: str, values: NDArray[Any], groups: NDArray[Any], cut: NDArray[Any], level: float
-) -> LatencyRow:
-    """The row of durations of which those marked in `cut` would have been longer."""
+) -> LatencyRow | None:
+    """The row of durations of which those marked in `cut` would have been longer; None where nobody took any."""
+    taken = ~np.isnan(values)
+    if not taken.any():
+        return None
+    if not taken.all():
+        values, groups, cut = values[taken], groups[taken], cut[taken]
     distinct, codes = np.unique(groups, return_inverse=True)
     units = units_of(codes, len(distinct), weighting="runs")
     at = np.flatnonzero(cut)

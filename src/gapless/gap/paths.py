@@ -28,7 +28,7 @@ class Routes:
 
 
 def routes(table: Table, paths: Mapping[str, Path], shape: Shape) -> Routes:
-    """The path each trial was to take: its case's, else the one it declared itself, else the only one there is.
+    """The path each trial was to take: the one it declared itself, else its case's, else the only one there is.
 
     Args:
         table: Run table of N trials.
@@ -37,13 +37,10 @@ def routes(table: Table, paths: Mapping[str, Path], shape: Shape) -> Routes:
     """
     only = shape.only_route()
     known: dict[Path | None, int] = {}
-    declared = [known.setdefault(plan or only or None, len(known)) for plan in table.plans]
+    declared = [known.setdefault(plan, len(known)) if plan else -1 for plan in table.plans]
+    of_case = [known.setdefault(paths.get(case) or only or None, len(known)) for case in table.cases]
     code = np.array(declared, dtype=np.int64)[table.plan]
-    of_case = np.array(
-        [known.setdefault(path, len(known)) if (path := paths.get(case)) else -1 for case in table.cases],
-        dtype=np.int64,
-    )[table.case]
-    code = np.where(of_case >= 0, of_case, code)
+    code = np.where(code >= 0, code, np.array(of_case, dtype=np.int64)[table.case])
     used, code = np.unique(code, return_inverse=True)
     every = tuple(known)
     return Routes(tuple(every[index] for index in used), code)
@@ -54,11 +51,12 @@ def planned_paths(cases: Sequence[Case], table: Table, shape: Shape) -> dict[str
 
     Executed paths of failed trials are never used: a run that stopped early would make the prediction too high. A visit
     whose check failed and that a later visit made good is no success the path needs, and is not counted. A case for
-    which none of the three exists is left out.
+    which none of the three exists is left out. Cases that only the table knows, which declare their paths trial by
+    trial, have an executed one or none.
     """
     only = shape.only_route()
     executed = _first_correct(table, {step.name for step in shape.steps if step.review or step.router})
-    paths: dict[str, Path] = {}
+    paths = dict(executed)
     for case in cases:
         path = case.path or executed.get(case.id) or only
         if path:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from gapless.gap.blame import blame
 from gapless.gap.clustered import Units, units_of
+from gapless.records.row import RunRow, retell, row_of
 from gapless.records.trial import OUTCOMES, Outcome, Run, StepOutcome
 
 _CODE = {name: code for code, name in enumerate(OUTCOMES)}
@@ -57,18 +58,18 @@ class Table:
     labelled: NDArray[Any]
     """bool array [N]: whether an end verdict exists."""
     ms: NDArray[Any]
-    """float array [N]: wall time in milliseconds."""
+    """float array [N]: wall time in milliseconds; NaN where nobody took it."""
     tokens_in: NDArray[Any]
     """float array [N]: tokens read by models; NaN where unknown."""
     tokens_out: NDArray[Any]
     """float array [N]: tokens written by models; NaN where unknown."""
     durations: NDArray[Any]
-    """float array [E]: milliseconds of every step event, trial after trial."""
+    """float array [E]: milliseconds of every step event, trial after trial; NaN where nobody took them."""
     starts: NDArray[Any]
     """int array [N + 1]: where each trial's durations begin."""
 
     @classmethod
-    def of(cls, runs: Iterable[Run]) -> Table:
+    def of(cls, runs: Iterable[Run | RunRow]) -> Table:
         """Collects summary rows, one at a time. A lost trial without a blame is given the rule's, a correct one has none."""
         builder = _Builder()
         for run in runs:
@@ -171,7 +172,7 @@ class _Builder:
         self._cases: dict[str, int] = {}
         self._groups: dict[str, int] = {}
         self._exits: dict[str, int] = {}
-        self._histories: dict[tuple[Any, ...], int] = {}
+        self._histories: dict[bytes, int] = {}
         self._templates: list[History] = []
         self._plans: dict[tuple[str, ...] | None, int] = {}
         self._parts: dict[tuple[tuple[str, str], ...], int] = {}
@@ -182,27 +183,32 @@ class _Builder:
             **{name: array("d") for name in ("ms", "tokens_in", "tokens_out", "durations")},
         }
 
-    def add(self, run: Run) -> None:
+    def add(self, run: Run | RunRow) -> None:
         """Appends a trial."""
-        at = run.blame
-        if (at is None) != (run.outcome == "correct"):  # else the points would not add up to 1 - S
-            at = blame(run.events, run.outcome)
+        row = run if isinstance(run, RunRow) else row_of(run)
         column = self._columns
-        column["case"].append(_code(self._cases, run.case))
-        column["group"].append(_code(self._groups, run.group))
-        column["trial"].append(run.trial)
-        column["outcome"].append(_CODE[run.outcome])
+        history = self._histories.get(row.history)
+        if history is None:
+            history = self._histories[row.history] = len(self._histories)
+            self._templates.append(retell(row.history))
+        at = row.blame
+        if (at is None) != (row.outcome == "correct"):  # else the points would not add up to 1 - S
+            at = blame(self._templates[history], row.outcome)
+        column["case"].append(_code(self._cases, row.case))
+        column["group"].append(_code(self._groups, row.group))
+        column["trial"].append(row.trial)
+        column["outcome"].append(_CODE[row.outcome])
         column["blame"].append(-1 if at is None else _code(self._exits, at))
-        column["history"].append(self._history(run.events))
-        column["plan"].append(_code(self._plans, run.planned))
-        column["part"].append(_code(self._parts, tuple(run.slice.items()) if run.slice else ()))
-        column["why"].append(_code(self._whys, run.why))
-        column["labelled"].append(run.labelled)
-        column["ms"].append(run.ms)
-        column["tokens_in"].append(_or_nan(run.tokens_in))
-        column["tokens_out"].append(_or_nan(run.tokens_out))
-        column["durations"].extend([event.ms for event in run.events])
-        column["events"].append(len(run.events))
+        column["history"].append(history)
+        column["plan"].append(_code(self._plans, row.planned))
+        column["part"].append(_code(self._parts, tuple(row.slice.items()) if row.slice else ()))
+        column["why"].append(_code(self._whys, row.why))
+        column["labelled"].append(row.labelled)
+        column["ms"].append(row.ms)
+        column["tokens_in"].append(_or_nan(row.tokens_in))
+        column["tokens_out"].append(_or_nan(row.tokens_out))
+        column["durations"].frombytes(row.durations)
+        column["events"].append(len(self._templates[history]))
 
     def table(self) -> Table:
         """What was collected."""
@@ -231,30 +237,6 @@ class _Builder:
             durations=column["durations"],
             starts=np.concatenate([[0], np.cumsum(column["events"])]),
         )
-
-    def _history(self, events: tuple[StepOutcome, ...]) -> int:
-        key = tuple(
-            (e.step, e.visit, e.attempt, e.ok, e.router, e.branch, e.status, e.suspicions) for e in events
-        )
-        found = self._histories.get(key)
-        if found is None:
-            found = self._histories[key] = len(self._histories)
-            self._templates.append(tuple(_timeless(event) for event in events))
-        return found
-
-
-def _timeless(event: StepOutcome) -> StepOutcome:
-    return StepOutcome(
-        step=event.step,
-        visit=event.visit,
-        attempt=event.attempt,
-        ok=event.ok,
-        ms=0.0,
-        router=event.router,
-        branch=event.branch,
-        status=event.status,
-        suspicions=event.suspicions,
-    )
 
 
 def _code(known: dict[Any, int], value: Any) -> int:

@@ -45,6 +45,8 @@ class Measurement(Record, frozen=True, kw_only=True):
     """Snapshot of the settings it ran under."""
     version: str = ""
     """Version of gapless that recorded it."""
+    ingested: str | None = None
+    """Format of the run table it came from; None where gapless ran the workflow itself."""
 
 
 def resume_key(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from gapless.records.base import Record
 
@@ -161,11 +161,23 @@ class StepOutcome(Record, frozen=True, kw_only=True, array_like=True):
     attempt: int
     ok: bool | None
     ms: float
+    """Duration in milliseconds; NaN where nobody took it."""
     router: bool = False
     branch: int | None = None
     status: EventStatus = "ok"
     suspicions: tuple[str, ...] = ()
     """Names of the built-in checks that fired."""
+
+
+class ToolCount(Record, frozen=True, kw_only=True, array_like=True):
+    """How a trial used one tool."""
+
+    tool: str
+    calls: int
+    errors: int = 0
+    """Calls whose result was an error."""
+    empty: int | None = None
+    """Calls that returned nothing; None where results were not looked at."""
 
 
 class Run(Record, frozen=True, kw_only=True):
@@ -181,6 +193,7 @@ class Run(Record, frozen=True, kw_only=True):
     planned: tuple[str, ...] | None = None
     events: tuple[StepOutcome, ...] = ()
     ms: float = 0.0
+    """Wall time in milliseconds; NaN where nobody took it."""
     starts: int = 1
     faults: tuple[str, ...] = ()
     tokens_in: int | None = None
@@ -189,6 +202,20 @@ class Run(Record, frozen=True, kw_only=True):
     """Whether an end verdict exists."""
     why: str = ""
     """What was wrong, in the words of the exception or of the check that failed first; at most 160 characters."""
+    decided: tuple[str, ...] = ()
+    """The checks that decided the end verdict: all that passed, or those that failed, or those that were unknown."""
+    judged: Outcome | None = None
+    """What the checks alone had made of it, where a person's label stands in `outcome`."""
+    tools: tuple[ToolCount, ...] = ()
+    """Calls of tools, by tool."""
+    signals: dict[str, float | None] = {}
+    """Step -> what its confidence gate saw."""
+    shadow_correct: bool | None = None
+    """The verdict the trial would have had without gates, where that is known."""
+    metadata: dict[str, Any] = {}
+    """What a run table said of the trial beyond gapless' own words."""
+    step_metadata: dict[int, dict[str, Any]] = {}
+    """Position of a step event -> what a run table said of it beyond gapless' own words."""
 
 
 class ComponentRun(Record, frozen=True, kw_only=True):
@@ -206,6 +233,8 @@ class ComponentRun(Record, frozen=True, kw_only=True):
     error: ErrorInfo | None = None
     output: str | None = None
     """Payload digest of what the step handed over."""
+    metadata: dict[str, Any] = {}
+    """What a run table said of it beyond gapless' own words."""
 
 
 def summary(record: TrialRecord) -> Run:
@@ -227,7 +256,67 @@ def summary(record: TrialRecord) -> Run:
         tokens_out=record.tokens_out,
         labelled=record.outcome in ("correct", "wrong"),
         why=_why(record)[:160],
+        decided=_decided(record),
+        tools=_tools(record),
     )
+
+
+def retold(run: Run) -> TrialRecord:
+    """A whole record of a trial of which only the summary row is kept, as when it came from a run table."""
+    blamed = [i for i, event in enumerate(run.events) if event.step == run.blame and event.ok is False]
+    return TrialRecord(
+        case=run.case,
+        trial=run.trial,
+        group=run.group,
+        outcome=run.outcome,
+        split=run.split,
+        slice=run.slice,
+        planned=run.planned,
+        blame=run.blame,
+        events=tuple(
+            _retold(event, run.why if blamed[-1:] == [index] else "")
+            for index, event in enumerate(run.events)
+        ),
+        ms=run.ms,
+        faults=run.faults,
+        starts=run.starts,
+        tokens_in=run.tokens_in,
+        tokens_out=run.tokens_out,
+    )
+
+
+def _retold(event: StepOutcome, why: str) -> StepEvent:
+    status: dict[bool | None, VerdictStatus] = {True: "pass", False: "fail", None: "unknown"}
+    verdict = Verdict(check="run table", status=status[event.ok], reason=why or "as the table says")
+    return StepEvent(
+        step=event.step,
+        branch=event.branch,
+        visit=event.visit,
+        attempt=event.attempt,
+        status=event.status,
+        ms=event.ms,
+        router=event.router,
+        ok=event.ok,
+        verdicts=() if event.ok is None else (verdict,),
+        suspicions=tuple(Suspicion(check=name, reason="as the table says") for name in event.suspicions),
+    )
+
+
+def _tools(record: TrialRecord) -> tuple[ToolCount, ...]:
+    found: dict[str, list[int]] = {}
+    for event in record.events:
+        for call in event.calls:
+            if call.kind == "tool":
+                count = found.setdefault(call.name, [0, 0])
+                count[0] += 1
+                count[1] += call.error is not None
+    return tuple(ToolCount(tool=name, calls=n, errors=bad) for name, (n, bad) in found.items())
+
+
+def _decided(record: TrialRecord) -> tuple[str, ...]:
+    statuses = {verdict.status for verdict in record.verdicts}
+    worst = next((status for status in ("fail", "unknown", "pass") if status in statuses), None)
+    return tuple(dict.fromkeys(v.check for v in record.verdicts if v.status == worst))
 
 
 def _why(record: TrialRecord) -> str:
@@ -238,8 +327,11 @@ def _why(record: TrialRecord) -> str:
     at_blame = [
         verdict for event in record.events if event.step == record.blame for verdict in event.verdicts
     ]
-    failed = [verdict for verdict in (*at_blame, *record.verdicts) if verdict.status == "fail"]
-    return f"{failed[0].check}: {failed[0].reason}" if failed else ""
+    said = (*at_blame, *record.verdicts)
+    worst = [verdict for verdict in said if verdict.status == "fail"]
+    if record.outcome == "unjudged":
+        worst += [verdict for verdict in record.verdicts if verdict.status == "unknown"]
+    return f"{worst[0].check}: {worst[0].reason}" if worst else ""
 
 
 def _outcome(event: StepEvent) -> StepOutcome:

@@ -11,12 +11,17 @@ import zstandard
 from sqlalchemy.dialects.sqlite import insert
 
 from gapless.records.measurement import Measurement
-from gapless.records.trial import ComponentRun, TrialRecord, summary
+from gapless.records.row import RunRow, run_of
+from gapless.records.trial import ComponentRun, Run, TrialRecord, summary
 from gapless.stores import schema
 
 _encode = msgspec.msgpack.Encoder().encode
 _SMALL = 256  # below this, a frame of its own buys nothing
 _RAW, _ZSTD = b"\x00", b"\x01"
+
+_run = msgspec.msgpack.Decoder(Run)
+_row = msgspec.msgpack.Decoder(RunRow)
+_ARRAYS = (b"\xdc", b"\xdd", *(bytes([0x90 + n]) for n in range(16)))  # how MessagePack begins a list
 
 INSERT_TRIALS = insert(schema.trials).on_conflict_do_nothing()
 INSERT_COMPONENTS = insert(schema.components).on_conflict_do_nothing()
@@ -110,6 +115,22 @@ def component_row(measurement: str, run: ComponentRun) -> dict[str, Any]:
         "trial": run.trial,
         "body": pack(run),
     }
+
+
+def row_from(body: bytes) -> Run | RunRow:
+    """A summary as it lies: a run of ours, or a row of a table that was ingested."""
+    return _row.decode(body) if is_row(body) else _run.decode(body)
+
+
+def is_row(body: bytes) -> bool:
+    """Whether a summary is a row of a table that was ingested."""
+    return body[:1] in _ARRAYS
+
+
+def run_from(body: bytes) -> Run:
+    """The run of a summary."""
+    found = row_from(body)
+    return run_of(found) if isinstance(found, RunRow) else found
 
 
 def squeeze(data: bytes) -> bytes:

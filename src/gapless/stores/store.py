@@ -19,8 +19,9 @@ from sqlalchemy.engine import Connection
 from gapless.errors import StoreError, UnknownName
 from gapless.records.label import Label
 from gapless.records.measurement import Measurement
+from gapless.records.row import RunRow
 from gapless.records.suite import Suite
-from gapless.records.trial import ComponentRun, Run, Suspicion, TrialRecord
+from gapless.records.trial import ComponentRun, Run, Suspicion, TrialRecord, retold
 from gapless.records.value import decode
 from gapless.stores import schema
 from gapless.stores.damage import missing, whole, whole_squeezed
@@ -35,15 +36,17 @@ from gapless.stores.rows import (
     UNFINISHED,
     UPSERT_LABELS,
     component_row,
+    is_row,
     measurement_row,
     pack,
+    row_from,
+    run_from,
     squeeze,
     trial_row,
 )
 
 _measurement = msgspec.msgpack.Decoder(Measurement)
 _suite = msgspec.msgpack.Decoder(Suite)
-_run = msgspec.msgpack.Decoder(Run)
 _record = msgspec.msgpack.Decoder(TrialRecord)
 _component = msgspec.msgpack.Decoder(ComponentRun)
 _label = msgspec.msgpack.Decoder(Label)
@@ -267,7 +270,12 @@ class Store:
     def runs(self, measurement: str) -> list[Run]:
         """Summary rows of a measurement, as they were recorded; labels and suspicions are kept apart."""
         rows = self._select(schema.trials, measurement, "summary", "case_id", "trial")
-        return [whole(_run.decode, body, self.url, _SUMMARY, case, trial) for body, case, trial in rows]
+        return [whole(run_from, body, self.url, _SUMMARY, case, trial) for body, case, trial in rows]
+
+    def rows(self, measurement: str) -> Iterator[tuple[bytes, Run | RunRow]]:
+        """Summary rows as they lie, each with its bytes, one at a time: a table of a million is never whole in memory."""
+        for body, case, trial in self._select(schema.trials, measurement, "summary", "case_id", "trial"):
+            yield body, whole(row_from, body, self.url, _SUMMARY, case, trial)
 
     def components(self, measurement: str) -> list[ComponentRun]:
         """Benchmark runs of a measurement."""
@@ -277,8 +285,9 @@ class Store:
 
     def records(self, measurement: str) -> Iterator[TrialRecord]:
         """Whole trial records, one after the other: few are in memory at once."""
-        for body, case, trial in self._select(schema.trials, measurement, "record", "case_id", "trial"):
-            yield whole_squeezed(_record.decode, body, self.url, _RECORD, case, trial)
+        columns = ("record", "summary", "case_id", "trial")
+        for body, summary, case, trial in self._select(schema.trials, measurement, *columns):
+            yield self._record(body, summary, case, trial)
 
     def record(self, measurement: str, case: str, trial: int) -> TrialRecord:
         """One whole trial record.
@@ -287,13 +296,18 @@ class Store:
             UnknownName: There is no such trial.
         """
         table = schema.trials
-        query = sa.select(table.c.record).where(
+        query = sa.select(table.c.record, table.c.summary).where(
             table.c.measurement == measurement, table.c.case_id == case, table.c.trial == trial
         )
         with translated(self.url), self._engine.connect() as connection:
-            body = connection.execute(query).scalar()
-        if body is None:
+            found = connection.execute(query).first()
+        if found is None:
             raise UnknownName(f"measurement {measurement} has no trial {case}#{trial}.")
+        return self._record(found.record, found.summary, case, trial)
+
+    def _record(self, body: bytes, summary: bytes, case: str, trial: int) -> TrialRecord:
+        if not body and is_row(summary):  # it came from a run table: the summary is all there is
+            return retold(whole(run_from, summary, self.url, _SUMMARY, case, trial))
         return whole_squeezed(_record.decode, body, self.url, _RECORD, case, trial)
 
     def payload(self, digest: str) -> Any:
