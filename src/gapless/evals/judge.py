@@ -56,7 +56,10 @@ class Judge:
         def load(digest: str) -> Any:
             return decode(payloads[digest])
 
-        judged = [await self._judge_event(case, event, events, load) for event in events]
+        last: dict[str, int] = {}
+        for event in events:
+            last[event.step] = max(event.visit, last.get(event.step, 0))
+        judged = [await self._judge_event(case, event, events, load, last[event.step]) for event in events]
         if error is not None or output is None:
             return tuple(judged), ()
         context = CheckContext(
@@ -85,20 +88,28 @@ class Judge:
         return await judge_all(self._checks(case, step), context)
 
     async def _judge_event(
-        self, case: Case, event: StepEvent, events: tuple[StepEvent, ...], load: Callable[[str], Any]
+        self,
+        case: Case,
+        event: StepEvent,
+        events: tuple[StepEvent, ...],
+        load: Callable[[str], Any],
+        last_visit: int,
     ) -> StepEvent:
         if event.status == "paused":
             return event
         if event.status != "ok":
             return msgspec.structs.replace(event, ok=False, verdicts=(_not_ended(event),))
+        golden = _golden(case, event.step, event.visit, last_visit)
         checks = self._checks(case, event.step)
+        if golden is MISSING and event.step in case.golden:  # it holds for another visit
+            checks = tuple(check for check in checks if getattr(check, "name", None) != "golden")
         if not checks or event.output is None:
             return event
         context = CheckContext(
             case=case,
             where=event.step,
             value=load(event.output),
-            golden=_golden(case, event.step, event.visit),
+            golden=golden,
             state=load(event.input) if event.input is not None else None,
             events=events,
             visit=event.visit,
@@ -140,11 +151,11 @@ def _not_ended(event: StepEvent) -> Verdict:
     return Verdict(check="ended", status="fail", reason=reason)
 
 
-def _golden(case: Case, step: str, visit: int | None) -> Any:
-    """The golden update of a visit: a list holds one per visit, a single value holds for the last visit."""
+def _golden(case: Case, step: str, visit: int | None, last_visit: int | None = None) -> Any:
+    """The golden update of a visit: a list holds one per visit, a single value holds for the last visit alone."""
     golden = case.golden.get(step, MISSING)
     if not isinstance(golden, list):
-        return golden
+        return golden if visit == last_visit else MISSING
     position = len(golden) - 1 if visit is None else visit - 1
     return golden[position] if 0 <= position < len(golden) else MISSING
 
