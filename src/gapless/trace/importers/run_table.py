@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, cast, get_args
 
@@ -12,6 +11,7 @@ from gapless.records.trial import OUTCOMES, ComponentRun, EventStatus, Run, Step
 from gapless.records.value import to_plain
 from gapless.records.workflow import LAYERS
 from gapless.trace.importers.base import Learnt, Row, Workflow
+from gapless.trace.importers.decoding import UNREADABLE, explained
 from gapless.trace.importers.source import Source
 from gapless.trace.run_table import (
     ComponentLine,
@@ -39,8 +39,6 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
     "status": get_args(EventStatus),
     "arm": ("golden", "observed"),
 }
-_AT = re.compile(r"^(.*) - at `\$\.?(.*)`$", re.DOTALL)
-_INVALID = re.compile(r"^Invalid (?:enum )?value (.*)$", re.DOTALL)
 REPLAYS = "replay lines: checked and not kept, for nothing computes causal shares from them yet"
 
 
@@ -86,15 +84,8 @@ def _decoded(source: Source, data: bytes) -> tuple[_AnyLine, dict[str, Any], dic
             if "unknown field" not in str(error):
                 raise
         return _split(msgspec.json.decode(data))
-    except msgspec.ValidationError as error:
-        raise source.wrong(_in_words(str(error))) from error
-    except msgspec.DecodeError as error:
-        why = "; JSON knows no NaN or Infinity, write null" if b"NaN" in data or b"Infinity" in data else ""
-        raise source.wrong(f"is no JSON: {str(error).removeprefix('JSON is malformed: ')}{why}") from error
-    except UnicodeDecodeError as error:
-        raise source.wrong(f"is not UTF-8: {error.reason} at position {error.start} of a string") from error
-    except RecursionError as error:
-        raise source.wrong("is nested too deeply") from error
+    except UNREADABLE as error:
+        raise explained(source, data, error, _ALLOWED) from error
 
 
 def _split(body: dict[str, Any]) -> tuple[_AnyLine, dict[str, Any], dict[int, dict[str, Any]]]:
@@ -187,15 +178,3 @@ def _component(line: ComponentLine, extra: dict[str, Any]) -> ComponentRun:
 
 def _text(value: str | float | bool) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _in_words(said: str) -> str:
-    """What the decoder found wrong, with where and what would have been allowed."""
-    found = _AT.match(said)
-    what, where = (found[1], found[2]) if found else (said, "")
-    key = re.sub(r"\[.*?\]", "", where.rpartition(".")[2])
-    invalid = _INVALID.match(what)
-    if invalid is not None:
-        return f"`{where}` is {invalid[1]}; allowed: {', '.join(_ALLOWED.get(key, ()))}"
-    at = f"`{where}`: " if where else ""
-    return f"{at}{what[0].lower()}{what[1:]}".replace("expected `str` of length >= 1", "may not be empty")
