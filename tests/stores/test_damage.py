@@ -121,6 +121,7 @@ def test_a_damaged_measurement_suite_label_or_benchmark_is_named(
     listed = capsys.readouterr()
     assert first in listed.out
     assert second not in listed.out
+    assert f"left out: {place.database}: the measurement {second} is damaged" in listed.err
 
 
 def test_a_damaged_suite_and_a_missing_one_are_named(

@@ -45,6 +45,8 @@ def command(
     with open_store() as store:
         if list_all:
             _list(store.measurements(), as_json)
+            for error in store.damaged():
+                click.echo(f"gapless: left out: {error}", err=True)
             return
         picked = pick(store, measurement)
         report = report_on(store, picked)
