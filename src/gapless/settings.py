@@ -43,6 +43,22 @@ class Privacy(Record, frozen=True, kw_only=True):
     """Glob paths over keys, case ignored: `ssn`, `customer.ssn`, `customer.**`, `*token*`."""
 
 
+class ModelSettings(Record, frozen=True, kw_only=True):
+    """An OpenAI-compatible endpoint. Nothing is asked anywhere that is not named."""
+
+    url: str | None = None
+    """Base address, up to and including "/v1"."""
+    model: str | None = None
+    api_key_env: str | None = None
+    """Environment variable that holds the key; the key itself is never written down."""
+    timeout_s: float = 60.0
+    """Seconds one attempt may take."""
+    max_retries: int = 2
+    """Further attempts; a Retry-After is obeyed."""
+    temperature: float = 0.0
+    seed: int | None = None
+
+
 class Settings(Record, frozen=True, kw_only=True):
     """Everything `gapless.toml` may hold."""
 
@@ -64,6 +80,8 @@ class Settings(Record, frozen=True, kw_only=True):
     steps: dict[str, StepSettings] = {}
     budget: Budget = Budget()
     privacy: Privacy = Privacy()
+    judge: ModelSettings = ModelSettings()
+    """The model behind the check `llm_judge`."""
 
 
 class Place(Record, frozen=True, kw_only=True):
@@ -115,6 +133,7 @@ def read(file: Path) -> Settings:
         _check_keys(step, StepSettings, f"{file} [steps.{name}]")
     _check_keys(data.get("budget", {}), Budget, f"{file} [budget]")
     _check_keys(data.get("privacy", {}), Privacy, f"{file} [privacy]")
+    _check_keys(data.get("judge", {}), ModelSettings, f"{file} [judge]")
     try:
         settings = msgspec.convert(data, Settings)
     except msgspec.ValidationError as error:

@@ -21,7 +21,10 @@ COMMANDS: dict[str, str] = {
     "measure": "Run cases x trials and say where reliability goes.",
     "benchmark": "Run each step alone on golden inputs.",
     "label": "Say whether a trial was right; promote it to a case.",
+    "judge": "Hold a model's end verdicts against people's.",
     "report": "Show a measurement: terminal, HTML, Markdown, JUnit, JSON.",
+    "ingest": "Take in runs that gapless did not make: run tables, tau-bench.",
+    "export": "Write a measurement as a run table.",
     "fake-llm": "Serve a scripted OpenAI-compatible model with seeded faults.",
 }
 """Verb -> one line of help. A verb's module is imported when it is used, never for the list."""

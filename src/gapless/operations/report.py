@@ -11,6 +11,7 @@ import msgspec
 from gapless.records.label import Label
 from gapless.records.measurement import Measurement
 from gapless.records.report import Report
+from gapless.records.row import RunRow, run_of
 from gapless.records.trial import ComponentRun, Outcome, Run, StepOutcome, Suspicion
 
 if TYPE_CHECKING:
@@ -20,29 +21,43 @@ if TYPE_CHECKING:
 def report_on(store: Store, measurement: Measurement) -> Report:
     """The report of a measurement, with the newest benchmark of the same workflow and suite."""
     from gapless.gap.analyse import analyse
+    from gapless.gap.judged import Judged
     from gapless.gap.paths import planned_paths
     from gapless.gap.table import Table
+    from gapless.operations.judge import quality
     from gapless.report.view import build
 
     suite = store.suite(measurement.suite_digest)
     benchmark = store.benchmark_of(measurement)
     components = store.components(benchmark.id) if benchmark is not None else []
-    seen = _Digest()
-    table = Table.of(seen.of(run_table(store, measurement)))
+    seen, judged = _Digest(), Judged()
+    table = Table.of(judged.of(seen.of(store, measurement)))
     paths = planned_paths(suite.cases, table, measurement.shape)
     gap = analyse(table, components, measurement.shape, paths=paths)
+    judge = quality(store, measurement, suite, judged, table)
+    gap = msgspec.structs.replace(gap, verdict_sources=dict(judged.sources), judge=judge)
     notes = tuple(_notes(measurement, len(table)))
     return build(measurement, gap, input_digest=seen.with_(components), trial_notes=notes)
 
 
 def run_table(store: Store, measurement: Measurement) -> Iterator[Run]:
     """The run table of a measurement, row by row: recorded facts, with people's labels and the suspicions laid over them."""
+    for _, row in _rows(store, measurement):
+        yield run_of(row) if isinstance(row, RunRow) else row
+
+
+def _rows(store: Store, measurement: Measurement) -> Iterator[tuple[bytes | None, Run | RunRow]]:
+    """Each row with its bytes, where it still is what lies in the store."""
     labels = store.labels(measurement.id)
     suspicions = store.suspicions(measurement.id)
-    for run in store.runs(measurement.id):
-        key = (run.case, run.trial)
-        suspected = _suspected(run, suspicions[key]) if key in suspicions else run
-        yield _labelled(suspected, labels[key]) if key in labels else suspected
+    for body, row in store.rows(measurement.id):
+        key = (row.case, row.trial)
+        if key not in labels and key not in suspicions:
+            yield body, row
+            continue
+        run = run_of(row) if isinstance(row, RunRow) else row
+        run = _suspected(run, suspicions[key]) if key in suspicions else run
+        yield None, _labelled(run, labels[key]) if key in labels else run
 
 
 class _Digest:
@@ -52,10 +67,10 @@ class _Digest:
         self._hash = hashlib.blake2b(digest_size=16)
         self._encode = msgspec.msgpack.Encoder().encode
 
-    def of(self, rows: Iterable[Run]) -> Iterator[Run]:
-        """Hands on rows and takes them into the digest."""
-        for row in rows:
-            self._hash.update(self._encode(row))
+    def of(self, store: Store, measurement: Measurement) -> Iterator[Run | RunRow]:
+        """The run table of a measurement, as it passes into the digest."""
+        for body, row in _rows(store, measurement):
+            self._hash.update(self._encode(row) if body is None else body)
             yield row
 
     def with_(self, components: Iterable[ComponentRun]) -> str:
@@ -82,12 +97,12 @@ def _labelled(run: Run, label: Label) -> Run:
         return run  # a label says whether a delivered answer was right; these delivered none
     outcome: Outcome = "correct" if label.correct else "wrong"
     at = None if label.correct else label.blame or blame(run.events, outcome)
-    return msgspec.structs.replace(run, outcome=outcome, blame=at, labelled=True)
+    return msgspec.structs.replace(run, outcome=outcome, blame=at, labelled=True, judged=run.outcome)
 
 
 def _notes(measurement: Measurement, done: int) -> Iterable[str]:
     asked = measurement.cases * measurement.trials
-    if done < asked:
+    if done < asked and measurement.ingested is None:
         yield f"{done} of {asked} trials are done; run the same command again to go on."
     if measurement.interrupted:
         yield f"{measurement.interrupted} trial starts were cut off by a stop or a crash; those trials were started again with the same seed."

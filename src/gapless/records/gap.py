@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from gapless.records.base import Record
 from gapless.records.estimate import Estimate
+from gapless.records.judge import JudgeQuality
 from gapless.records.trial import Outcome
 
 ESCALATION = "(escalation)"
 CRASH = "(crash)"
 UNOBSERVED = "(unobserved)"
 UNJUDGED = "(unjudged)"
+ALL_TOOLS = "(all tools)"
 PSEUDO_EXITS: tuple[str, ...] = (ESCALATION, CRASH, UNOBSERVED, UNJUDGED)
 
 
@@ -117,6 +119,22 @@ class LatencyRow(Record, frozen=True, kw_only=True):
     p99: Estimate
 
 
+class ToolUse(Record, frozen=True, kw_only=True):
+    """How a tool was used over all trials. Counts, no rates: calls of one trial are not independent."""
+
+    tool: str
+    """Its name, or "(all tools)"."""
+    n_calls: int
+    n_trials: int
+    """Trials that called it."""
+    n_errors: int
+    """Calls whose result was an error."""
+    n_error_trials: int
+    """Trials with such a call."""
+    n_empty: int | None = None
+    """Calls that returned nothing; None where results were not looked at."""
+
+
 class SliceRow(Record, frozen=True, kw_only=True):
     """S on one declared slice."""
 
@@ -162,5 +180,11 @@ class Gap(Record, frozen=True, kw_only=True):
     next_label: NextLabel | None = None
     latencies: tuple[LatencyRow, ...] = ()
     slices: tuple[SliceRow, ...] = ()
+    tools: tuple[ToolUse, ...] = ()
+    """Calls of tools: all together first, then each tool, the most called first."""
+    verdict_sources: dict[str, int] = {}
+    """Check -> how many end verdicts it decided, alone or with others."""
+    judge: JudgeQuality | None = None
+    """How far a model's end verdicts can be trusted; None where no model gave any."""
     notes: tuple[str, ...] = ()
     """Sentences a reader must know: partial, few cases, why P is missing."""

@@ -25,6 +25,8 @@ METHODS_MEAN: dict[str, str] = {
     "order statistics": "a quantile between two ordered values, whatever the distribution",
     "clustered ranks": "a quantile between two ordered values, trials of a case counted together",
     "cluster bootstrap": "resampling whole cases",
+    "rogan-gladen": "S corrected for a judge's errors (Rogan and Gladen 1978), its limits recovered from those of S by the judge and of "
+    "the judge's two rates on people's labels (Zou and Donner 2008)",
     "point only": "no interval exists for it",
 }
 """Interval methods in plain words; a method without an entry is shown by its name."""
@@ -47,6 +49,10 @@ _QUANTITIES = {
     "suspected_any": "suspicions",
     "latencies": "latencies",
     "slices": "slices",
+    "sensitivity": "the judge",
+    "specificity": "the judge",
+    "as_judged": "S as judged",
+    "corrected": "S corrected",
 }
 
 
@@ -89,6 +95,7 @@ def basis(report: Report) -> list[tuple[str, str]]:
         ("Weather digest", m.weather or ""),
         ("Seed", str(m.seed)),
         ("Trials per case", str(m.trials)),
+        ("End verdicts decided by", _sources(gap)),
         ("Run table digest", report.input_digest),
         ("Independent units", str(gap.n_groups)),
         ("Weighting", f"each {wording.same_weight(gap)} counts the same"),
@@ -101,6 +108,10 @@ def basis(report: Report) -> list[tuple[str, str]]:
         ),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _sources(gap: Gap) -> str:
+    return ", ".join(f"{name} ({times})" for name, times in sorted(gap.verdict_sources.items()))
 
 
 def moment(unix: float | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gapless.records.estimate import Estimate
 from gapless.records.gap import CRASH, ESCALATION, UNJUDGED, UNOBSERVED, BoundaryRow, Gap
 from gapless.records.report import Report
+from gapless.report import judge
 from gapless.report.wording import (
     NO_WIDTH,
     OUTCOMES,
@@ -37,10 +38,11 @@ def sentences(gap: Gap) -> tuple[str, ...]:
     if gap.n_runs == 0:
         return ("Never measured: no trial has run yet.",)
     if gap.success.point is None:
-        return _unlabelled(gap)
+        return (*_unlabelled(gap), *judge.sentences(gap))
     if gap.n_groups == 1:
-        return _one_case(gap)
-    said = [_ended(gap), *_lost(gap)]
+        first, *rest = _one_case(gap)
+        return (judge.qualified(gap, first), *judge.sentences(gap), *rest)
+    said = [judge.qualified(gap, _ended(gap)), *judge.sentences(gap), *_lost(gap)]
     if gap.suspected and gap.outcomes.get("unjudged"):
         said.append(f"A silent failure is {_suspected(gap)}.")
     said += _against_prediction(gap)

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from gapless.records.gap import PSEUDO_EXITS, Gap, NextLabel
 from gapless.records.measurement import Measurement
 from gapless.records.report import NextStep
+from gapless.report import judge
 from gapless.report.headline import largest_loss
 from gapless.report.wording import boundary, count, shortened
 
@@ -29,6 +30,8 @@ def next_steps(measurement: Measurement, gap: Gap, target_hint: str | None = Non
         if again.named:
             yield NextStep(why=again.why("Run the cases."), command=again.measure(measurement.trials))
         return
+    if (measuring := judge.next_step(gap)) is not None:
+        yield NextStep(why=measuring[0], command=f"{measuring[1]} {measurement.id}")
     if gap.next_label is not None:
         yield _label(measurement, gap.next_label)
     judged = gap.success.point is not None

@@ -27,7 +27,7 @@ TABLE = {
     name: f"gapless.evals.checks.{name}:{''.join(word.capitalize() for word in name.split('_'))}"
     for name in (
         "exact", "numeric", "contains", "regex", "json_schema", "set", "recall_at_k", "grounded_figures",
-        "grounded_names", "trajectory", "latency", "golden", "python",
+        "grounded_names", "trajectory", "latency", "golden", "python", "llm_judge",
     )
 }  # fmt: skip
 """Name in a suite -> "module:class"."""
