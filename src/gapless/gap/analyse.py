@@ -25,6 +25,7 @@ from gapless.gap.paths import routes
 from gapless.gap.resample import resampled
 from gapless.gap.suspected import next_label, suspected
 from gapless.gap.table import Table
+from gapless.gap.tools import tool_use
 from gapless.records.estimate import Estimate
 from gapless.records.gap import BoundaryRow, Compounding, Gap, SliceRow
 from gapless.records.trial import OUTCOMES, ComponentRun, Run
@@ -89,6 +90,7 @@ def analyse(
         next_label=next_label(table, rows, level=level),
         latencies=latencies(table, level=level),
         slices=_slices(table, level),
+        tools=tool_use(table),
         notes=(*_notes(table, units, share, split), *([independent] if independent else [])),
     )
 

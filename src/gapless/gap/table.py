@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from gapless.gap.blame import blame
 from gapless.gap.clustered import Units, units_of
 from gapless.records.row import RunRow, retell, row_of
-from gapless.records.trial import OUTCOMES, Outcome, Run, StepOutcome
+from gapless.records.trial import OUTCOMES, Outcome, Run, StepOutcome, ToolCount
 
 _CODE = {name: code for code, name in enumerate(OUTCOMES)}
 
@@ -55,6 +55,9 @@ class Table:
     whys: tuple[str, ...]
     why: NDArray[Any]
     """int array [N]: what was wrong, in words; "" where nothing was."""
+    tools: tuple[tuple[ToolCount, ...], ...]
+    tool: NDArray[Any]
+    """int array [N]: how often it called which tools."""
     labelled: NDArray[Any]
     """bool array [N]: whether an end verdict exists."""
     ms: NDArray[Any]
@@ -152,6 +155,8 @@ class Table:
             part=self.part[keep],
             whys=self.whys,
             why=self.why[keep],
+            tools=self.tools,
+            tool=self.tool[keep],
             labelled=self.labelled[keep],
             ms=self.ms[keep],
             tokens_in=self.tokens_in[keep],
@@ -177,9 +182,10 @@ class _Builder:
         self._plans: dict[tuple[str, ...] | None, int] = {}
         self._parts: dict[tuple[tuple[str, str], ...], int] = {}
         self._whys: dict[str, int] = {}
+        self._tools: dict[tuple[ToolCount, ...], int] = {}
         self._columns: dict[str, array[Any]] = {
             **{name: array("q") for name in ("case", "group", "trial", "outcome", "blame", "history")},
-            **{name: array("q") for name in ("plan", "part", "why", "labelled", "events")},
+            **{name: array("q") for name in ("plan", "part", "why", "tool", "labelled", "events")},
             **{name: array("d") for name in ("ms", "tokens_in", "tokens_out", "durations")},
         }
 
@@ -203,6 +209,7 @@ class _Builder:
         column["plan"].append(_code(self._plans, row.planned))
         column["part"].append(_code(self._parts, tuple(row.slice.items()) if row.slice else ()))
         column["why"].append(_code(self._whys, row.why))
+        column["tool"].append(_code(self._tools, row.tools))
         column["labelled"].append(row.labelled)
         column["ms"].append(row.ms)
         column["tokens_in"].append(_or_nan(row.tokens_in))
@@ -230,6 +237,8 @@ class _Builder:
             part=column["part"],
             whys=tuple(self._whys),
             why=column["why"],
+            tools=tuple(self._tools),
+            tool=column["tool"],
             labelled=column["labelled"].astype(bool),
             ms=column["ms"],
             tokens_in=column["tokens_in"],

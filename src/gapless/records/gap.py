@@ -12,6 +12,7 @@ CRASH = "(crash)"
 UNOBSERVED = "(unobserved)"
 UNJUDGED = "(unjudged)"
 ALL_TOOLS = "(all tools)"
+ALL_TOOLS = "(all tools)"
 PSEUDO_EXITS: tuple[str, ...] = (ESCALATION, CRASH, UNOBSERVED, UNJUDGED)
 
 
@@ -135,6 +136,22 @@ class ToolUse(Record, frozen=True, kw_only=True):
     """Calls that returned nothing; None where results were not looked at."""
 
 
+class ToolUse(Record, frozen=True, kw_only=True):
+    """How a tool was used over all trials. Counts, no rates: calls of one trial are not independent."""
+
+    tool: str
+    """Its name, or "(all tools)"."""
+    n_calls: int
+    n_trials: int
+    """Trials that called it."""
+    n_errors: int
+    """Calls whose result was an error."""
+    n_error_trials: int
+    """Trials with such a call."""
+    n_empty: int | None = None
+    """Calls that returned nothing; None where results were not looked at."""
+
+
 class SliceRow(Record, frozen=True, kw_only=True):
     """S on one declared slice."""
 
@@ -180,6 +197,8 @@ class Gap(Record, frozen=True, kw_only=True):
     next_label: NextLabel | None = None
     latencies: tuple[LatencyRow, ...] = ()
     slices: tuple[SliceRow, ...] = ()
+    tools: tuple[ToolUse, ...] = ()
+    """Calls of tools: all together first, then each tool, the most called first."""
     tools: tuple[ToolUse, ...] = ()
     """Calls of tools: all together first, then each tool, the most called first."""
     verdict_sources: dict[str, int] = {}
