@@ -82,15 +82,25 @@ def _show(shown: Any, measurement: str, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(dataclasses.asdict(shown)).decode())
         return
-    click.echo(f"{shown.case}#{shown.trial}: {shown.outcome}\n\ninput\n{_pretty(shown.input)}")
-    for step, state, value in shown.steps:
-        click.echo(f"\n{step}: {state}\n{_pretty(value)}")
-    click.echo(f"\noutput\n{_pretty(shown.output)}")
+    _show_steps(shown)
     if shown.outcome in ("escalated", "failed"):
         return
     trial = shlex.quote(f"{shown.case}#{shown.trial}")
     say = f"gapless label {trial} --measurement {measurement} --correct"
     click.echo(f"\nRight or wrong? Say so: {say}   (or --wrong --blame STEP)")
+
+
+def _show_steps(shown: Any) -> None:
+    click.echo(f"{shown.case}#{shown.trial}: {shown.outcome}\n")
+    if not shown.kept:
+        for step, state, _ in shown.steps:
+            click.echo(f"{step}: {state}")
+        click.echo("\nIt came from a run table, which holds no inputs and outputs.")
+        return
+    click.echo(f"input\n{_pretty(shown.input)}")
+    for step, state, value in shown.steps:
+        click.echo(f"\n{step}: {state}\n{_pretty(value)}")
+    click.echo(f"\noutput\n{_pretty(shown.output)}")
 
 
 def _pretty(value: Any) -> str:

@@ -29,6 +29,8 @@ class Shown:
     output: Any
     steps: tuple[tuple[str, str, Any], ...]
     """(step, what it looked like: ok, error, suspicion..., what it handed over)."""
+    kept: bool = True
+    """Whether inputs and outputs were kept; a run table holds none."""
 
 
 def parse(text: str) -> tuple[str, int]:
@@ -55,7 +57,7 @@ def show(store: Store, measurement: Measurement, case: str, trial: int) -> Shown
     for index, event in enumerate(record.events):
         notes = [event.status if event.error is None else f"{event.error.type}: {event.error.message}"]
         notes += [f"injected on purpose: {fault}" for fault in event.faults]
-        notes += [f"suspected {s.check}: {s.reason}" for s in found.get(index, ())]
+        notes += [f"suspected {s.check}: {s.reason}" for s in (*event.suspicions, *found.get(index, ()))]
         notes += [f"{v.check} {v.status}: {v.reason}" for v in event.verdicts if v.status != "pass"]
         value = store.payload(event.output) if event.output is not None else None
         steps.append((event.step, "; ".join(notes), value))
@@ -66,6 +68,7 @@ def show(store: Store, measurement: Measurement, case: str, trial: int) -> Shown
         input=store.payload(record.input) if record.input is not None else None,
         output=store.payload(record.output) if record.output is not None else None,
         steps=tuple(steps),
+        kept=measurement.ingested is None,
     )
 
 
@@ -113,6 +116,10 @@ def promote(store: Store, measurement: Measurement, case: str, trial: int, file:
         raise UsageError(
             f"{case}#{trial} is not known to be right, so what its steps handed over is no golden output. "
             "Promote a correct trial, add --correct if this one is, or write the case by hand."
+        )
+    if measurement.ingested is not None:
+        raise UsageError(
+            f"{case}#{trial} came from a run table, which holds no inputs and outputs, so it cannot be run again. Write the case by hand."
         )
     suite = store.suite(measurement.suite_digest)
     known = next((c for c in suite.cases if c.id == case), None)

@@ -59,8 +59,10 @@ class _Again:
     def __init__(self, measurement: Measurement, target_hint: str | None) -> None:
         self._m = measurement
         target = target_hint or measurement.target
-        # A live object has no name a command could use, and a program that was recorded has no suite to run again.
-        self.named = target_hint is not None or (":" in target and measurement.condition != "run")
+        # A live object has no name a command could use, and neither a program that was
+        # recorded nor a run table has a suite to run again.
+        ran_here = measurement.condition != "run" and measurement.ingested is None
+        self.named = target_hint is not None or (":" in target and ran_here)
         known = measurement.settings
         self._target = "" if target == known.get("workflow") else shlex.quote(target)
         # What was typed is typed again; a suite that gapless.toml names needs no word, and of others only the name is known.
