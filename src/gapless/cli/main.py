@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -85,6 +87,9 @@ def cli() -> None:
 def main(argv: list[str] | None = None) -> None:
     """Runs the command line and exits: 0 fine, 1 budget, 2 usage, 3 outside, 70 our bug, 130 stopped (Ctrl-C, SIGTERM)."""
     _open_closed_streams()
+    on_main_thread = threading.current_thread() is threading.main_thread()
+    if on_main_thread and (argv or sys.argv[1:])[:1] != ["run"]:  # a program that is only recorded is told what it is told
+        signal.signal(signal.SIGTERM, _interrupt)
     code = _run(argv)
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -102,15 +107,13 @@ def _run(argv: list[str] | None) -> int:
         result: Any = cli.main(args=argv, prog_name="gapless", standalone_mode=False)
     except click.exceptions.Exit as done:
         return done.exit_code
-    except click.Abort:
-        return EXIT_INTERRUPTED
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except GaplessError as error:
         click.echo(f"gapless: {error}\n({error.code}: docs/errors.md#{error.code})", err=True)
         return error.exit_code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.Abort):
         click.echo("gapless: interrupted; everything that was reported is on disk.", err=True)
         return EXIT_INTERRUPTED
     except _ReaderLeft:
@@ -120,6 +123,10 @@ def _run(argv: list[str] | None) -> int:
         _bug(error)
         return EXIT_BUG
     return result if isinstance(result, int) else 0
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _open_closed_streams() -> None:

@@ -50,20 +50,19 @@ def left_behind() -> bool:
 def _catch_signals(loop: asyncio.AbstractEventLoop, stop: Stop) -> Callable[[], None]:
     if threading.current_thread() is not threading.main_thread():
         return lambda: None
-    caught = (signal.SIGINT, signal.SIGTERM)
-
-    def on_signal() -> None:
-        for number in caught:
-            loop.remove_signal_handler(number)
-        stop.request()
-
-    for number in caught:
-        loop.add_signal_handler(number, on_signal)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def restore() -> None:
-        for number in caught:
-            loop.remove_signal_handler(number)
+        for number, handler in before.items():
+            if loop.remove_signal_handler(number):  # asyncio leaves the default behind, whatever was there
+                signal.signal(number, handler)
 
+    def on_signal() -> None:
+        restore()
+        stop.request()
+
+    for number in before:
+        loop.add_signal_handler(number, on_signal)
     return restore
 
 
