@@ -94,7 +94,7 @@ class Agent:
         return {"retrieved": await asyncio.to_thread(self.library.look_up, supplier, name)}
 
     async def extract(self, state: State) -> State:
-        found = read_facts(state["retrieved"])
+        found = read_facts(state["retrieved"], self.library.corpus.today)
         return {"facts": found["facts"], "sources": found["sources"], "missing": found["missing"]}
 
     async def assess(self, state: State) -> State:

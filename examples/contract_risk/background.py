@@ -25,6 +25,10 @@ class Background:
         """Runs a coroutine there and waits for it here; a cancelled caller cancels it."""
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._running()))
 
+    def wait(self, work: Coroutine[Any, Any, T]) -> T:
+        """Runs a coroutine there and blocks until it is done."""
+        return asyncio.run_coroutine_threadsafe(work, self._running()).result()
+
     def at_end(self, close: Callable[[], Awaitable[None]]) -> None:
         """Registers what has to be closed before the process ends."""
         with self._lock:

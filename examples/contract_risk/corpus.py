@@ -123,6 +123,8 @@ class Corpus:
     """All suppliers of one seed."""
 
     suppliers: tuple[Supplier, ...]
+    today: dt.date = TODAY
+    """The day on which amendments are in force or not yet."""
 
     @functools.cached_property
     def by_id(self) -> dict[str, Supplier]:
@@ -138,6 +140,7 @@ class Corpus:
     def digest(self) -> str:
         """Content address of today's passages."""
         text = "\x00".join(f"{passage.id}\x01{passage.text}" for passage in self.passages)
+        text += "" if self.today == TODAY else f"\x00{self.today}"
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 

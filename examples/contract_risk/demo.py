@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from contract_risk import cuad, prompt_only
+from contract_risk import cuad, folder, prompt_only
 from contract_risk.app import Agent, graph
 from contract_risk.background import BACKGROUND
 from contract_risk.corpus import SEED, SUPPLIERS, generate
 from contract_risk.finance.desk import Desk
 from contract_risk.library import Library
+from contract_risk.model.chat import open_chat
 from contract_risk.model.client import Endpoint, Model
 from contract_risk.suite import prompt_suite, suite
 from contract_risk.weather import weather
@@ -33,24 +34,25 @@ class Demo:
         return weather()
 
     def prepare(self, say: Callable[[str], None], model: str | None) -> None:
-        """Fetches the weights that are not there yet.
+        """Opens the model and fetches the weights that are not there yet.
 
         Args:
             say: Is told what takes time.
-            model: Base URL of an OpenAI-compatible endpoint, or None for the embedded model. The model's name is read
-                from `CONTRACT_RISK_MODEL`.
+            model: "provider:model" as LangChain names it; base URL of an OpenAI-compatible endpoint, whose model is
+                named by `CONTRACT_RISK_MODEL`; or None for what the environment names, else the embedded model.
+
+        Raises:
+            UsageError: `model` names nothing, or its library is not installed.
+            EndpointError: The model does not answer.
         """
-        for name in ("minilm", *(() if model else ("smollm2",))):
+        self._model = _opened(model)
+        endpoint = self._model.endpoint
+        if endpoint.url is not None:
+            say(f"asking {endpoint.identity} for one word")
+            BACKGROUND.wait(self._model.answers())
+        for name in ("minilm", *(() if endpoint.url else ("smollm2",))):
             say(f"weights of {name}: in the user's cache, verified by hash")
             weights.fetch(name)
-        endpoint = Endpoint.chosen()
-        if model is not None:
-            key = os.environ.get("OPENAI_API_KEY")
-            name = os.environ.get("CONTRACT_RISK_MODEL", "gpt-4o-mini")
-            endpoint = Endpoint(
-                url=model.rstrip("/"), name=name, key=key, grammar=endpoint.grammar and bool(endpoint.url)
-            )
-        self._model = Model(endpoint)
 
     def suite(self, cases: int) -> Suite:
         """The questions, with goldens for every step."""
@@ -72,16 +74,38 @@ class Demo:
         return prompt_only.build(model=self._need())
 
     def notes(self) -> list[str]:
-        """How many drafts the model wrote, and how many it had written before."""
-        drafts = self._need().drafts
+        """Which model drafted, and how many drafts it wrote and had written before."""
+        model = self._need()
         notes = [
-            f"drafts: {drafts.computed} written now, {drafts.reused} reused (same model, same prompt); a reused one shows as no latency"
+            f"model: {model.endpoint.identity}; drafts: {model.drafts.computed} written now, {model.drafts.reused} reused (same model, same prompt); a reused one shows as no latency"
         ]
-        if self._need().endpoint.url is None:
+        if not model.endpoint.grammar:
             notes.append(
-                "one plain prompt: the embedded model has 135 million parameters; this is not evidence for or against orchestration"
+                "the model takes no grammar: nothing but the checks of whole claims holds its figures to the evidence"
             )
         return notes
+
+    def remarks(self) -> list[str]:
+        """What has to be said of the comparison with one plain prompt."""
+        if self._need().endpoint.url is not None:
+            return []
+        return [
+            "one plain prompt: the embedded model has 135 million parameters; this is not evidence for or against orchestration"
+        ]
+
+    def contracts(self, directory: Path, asked: Sequence[str]) -> tuple[Callable[[], Any], Suite, list[str]]:
+        """The agent over a folder of contracts, to be built after `prepare`; a question for each supplier; what was read.
+
+        Args:
+            directory: One contract per file.
+            asked: What will be asked instead; helps to name a supplier that neither contract nor file names.
+        """
+        corpus, notes = folder.corpus(directory, asked)
+
+        def build() -> Any:
+            return graph(Agent(library=Library(corpus), finance=Desk(), model=self._need()))
+
+        return build, folder.questions_about(corpus), notes
 
     def close(self) -> None:
         """Ends the tool server and the model's processes."""
@@ -97,5 +121,21 @@ class Demo:
 
     def _need(self) -> Model:
         if self._model is None:
-            self._model = Model(Endpoint.chosen())
+            self._model = _opened(None)
         return self._model
+
+
+def _opened(model: str | None) -> Model:
+    if model is None:
+        return Model(Endpoint.chosen())
+    if not model.startswith(("http://", "https://")):
+        return open_chat(model)
+    chosen = Endpoint.chosen()
+    return Model(
+        Endpoint(
+            url=model.rstrip("/"),
+            name=os.environ.get("CONTRACT_RISK_MODEL", "gpt-4o-mini"),
+            key=os.environ.get("OPENAI_API_KEY"),
+            grammar=chosen.grammar and bool(chosen.url),
+        )
+    )

@@ -63,11 +63,12 @@ def dates(text: str) -> list[dt.date]:
     return [_date(found) for found in _DATE.finditer(text)]
 
 
-def extract(evidence: Sequence[Item]) -> dict[str, Any]:
+def extract(evidence: Sequence[Item], today: dt.date = TODAY) -> dict[str, Any]:
     """The facts that hold today.
 
     Args:
         evidence: Passages, best first.
+        today: The day for which the facts are asked.
 
     Returns:
         `facts` (field -> value, and the currency), `sources` (field -> passage id), `missing` (fields nothing states).
@@ -82,7 +83,7 @@ def extract(evidence: Sequence[Item]) -> dict[str, Any]:
     sections = _sections(agreements, sources)  # before amendments become the sources
     amendments = [item for item in evidence if item["document"] != "agreement"]
     for item in sorted(amendments, key=lambda item: item["effective"]):
-        changed = _changes(item, facts, sections) if _in_force(item) else {}
+        changed = _changes(item, facts, sections) if _in_force(item, today) else {}
         facts |= changed
         sources |= dict.fromkeys(changed, item["id"])
     currency = _currency(evidence)
@@ -117,10 +118,10 @@ def _changes(item: Item, facts: dict[str, Any], sections: dict[str, str]) -> dic
     return _stated(quoted.group("clause")) if quoted else {}
 
 
-def _in_force(item: Item) -> bool:
+def _in_force(item: Item, today: dt.date) -> bool:
     later = _FROM.search(_clause(item))
     starts = dates(later.group(1))[0] if later else dt.date.fromisoformat(item["effective"])
-    return starts <= TODAY
+    return starts <= today
 
 
 def _sections(agreements: Sequence[Item], sources: dict[str, str]) -> dict[str, str]:

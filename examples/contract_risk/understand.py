@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from difflib import SequenceMatcher
 from typing import Any
 
-_FORMS = {"ltd", "gmbh", "inc", "bv", "sa"}
-_WORD = re.compile(r"[A-Za-z]+")
+_FORMS = {"ltd", "gmbh", "inc", "bv", "sa", "limited", "llc", "corp", "ag", "plc"}
+_WORD = re.compile(r"[^\W_]+")
 LIKE = 0.86
 """How alike a name and the question's words must be, 0 to 1."""
 CLEAR = 0.03
@@ -42,6 +42,8 @@ def _core(name: str) -> list[str]:
 
 
 def _likeness(name: list[str], words: list[str]) -> float:
+    if not name:
+        return 0.0
     text = " ".join(name)
     windows = [" ".join(words[at : at + len(name)]) for at in range(max(1, len(words) - len(name) + 1))]
     return max(SequenceMatcher(None, text, window, autojunk=False).ratio() for window in windows)

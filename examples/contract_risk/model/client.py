@@ -81,6 +81,14 @@ class Model:
         self.drafts.keep(self.endpoint.identity, body, draft)
         return draft
 
+    async def answers(self) -> None:
+        """Asks for one word, so that a wrong key, name or address is known before the first trial.
+
+        Raises:
+            EndpointError: As `write` does.
+        """
+        await self._ask(self._body([{"role": "user", "content": "Say yes."}], None), None)
+
     def _body(self, messages: list[Message], grammar: str | None) -> dict[str, Any]:
         body: dict[str, Any] = {"model": self.endpoint.name, "messages": messages, "temperature": 0}
         body |= {"max_tokens": MAX_TOKENS, "stream": True, "stream_options": {"include_usage": True}}

@@ -17,39 +17,51 @@ if TYPE_CHECKING:
     from gapless.settings import Place
 
 
-@click.command("demo", epilog="Example: gapless demo --cases 60 --html demo.html")
-@click.option("--cases", type=click.IntRange(min=10), default=60, show_default=True, help="How many cases.")
+@click.command(
+    "demo",
+    epilog="Example: gapless demo --html demo.html. On your own contracts, with a model of your own: "
+    "gapless demo --contracts contracts/ --questions questions.jsonl --model openai:gpt-4o-mini",
+)
+@click.option("--cases", type=click.IntRange(min=1), help="How many cases; 60 by default, at least 10.")
+@click.option(
+    "--contracts",
+    type=click.Path(),
+    help="Folder of contracts, one per .txt or .md file: run on these instead. Needs no labels.",
+)
+@click.option(
+    "--questions",
+    type=click.Path(),
+    help="What to ask about --contracts: one question per line, or cases with checks. One for each supplier by default.",
+)
 @click.option(
     "--cuad", type=click.Path(file_okay=False), help="Folder of CUAD contracts: run on these instead."
 )
 @click.option(
-    "--model", help="OpenAI-compatible endpoint (base URL) to draft with, instead of the embedded model."
+    "--model",
+    help="Draft with another model than the embedded one: provider:model of LangChain (openai:gpt-4o-mini), "
+    "or the base URL of an OpenAI-compatible endpoint (CONTRACT_RISK_MODEL names its model).",
 )
 @click.option(
     "--html",
     type=click.Path(dir_okay=False),
     help="Where to write the report; .gapless/demo.html by default.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print everything that was measured as JSON.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print everything that was measured as JSON (gapless.demo/1)."
+)
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 @click.option("--open/--no-open", "open_page", default=None, help="Open the report in a browser.")
-def command(
-    cases: int,
-    cuad: str | None,
-    model: str | None,
-    html: str | None,
-    as_json: bool,
-    quiet: bool,
-    open_page: bool | None,
-) -> int:
+def command(html: str | None, as_json: bool, quiet: bool, open_page: bool | None, **chosen: Any) -> int:
     """Measure the contract-risk agent on real parts: steps alone, then the workflow, then one plain prompt.
 
-    Nothing leaves this machine. The first run downloads about 176 MB of weights, verified by hash.
+    Nothing leaves this machine, unless --model names a model elsewhere: that one is sent the findings. The first run
+    downloads about 176 MB of weights, verified by hash.
     """
     from gapless.settings import locate
 
+    _refuse(**chosen)
     place = locate()
-    shown = _run(cases, Path(cuad) if cuad else None, model, place, quiet)
+    shown = _run(place, quiet, **chosen)
     page = Path(html) if html else place.folder / "demo.html"
     if shown.acts:
         _write_page(shown, page)
@@ -58,7 +70,8 @@ def command(
 
         from gapless.operations.demo import as_builtins
 
-        click.echo(msgspec.json.encode(as_builtins(shown)).decode())
+        body = as_builtins(shown) | {"html": str(page.resolve()) if shown.acts else None}
+        click.echo(msgspec.json.encode(body).decode())
     else:
         _print(shown, page)
     if shown.acts and (open_page if open_page is not None else _has_screen() and not as_json):
@@ -69,8 +82,33 @@ def command(
     return 0
 
 
-def _run(cases: int, cuad: Path | None, model: str | None, place: Place, quiet: bool) -> Shown:
-    from gapless.operations.demo import Stage, demo, demo_cuad, find_agent
+def _refuse(
+    *, cases: int | None, contracts: str | None, questions: str | None, cuad: str | None, model: str | None
+) -> None:
+    """Flags that exclude each other: none of them may be passed over in silence."""
+    if questions and not contracts:
+        raise click.UsageError("--questions are asked about --contracts: name that folder too.")
+    if contracts and cuad:
+        raise click.UsageError("--contracts and --cuad are two demos: choose one.")
+    if cuad and (model or cases):
+        raise click.UsageError(
+            "--cuad asks every question of the data set, and no model: leave out --model and --cases."
+        )
+    if cases is not None and cases < 10 and not contracts:
+        raise click.BadParameter(f"{cases} is too few to say anything: at least 10.", param_hint="--cases")
+
+
+def _run(
+    place: Place,
+    quiet: bool,
+    *,
+    cases: int | None,
+    contracts: str | None,
+    questions: str | None,
+    cuad: str | None,
+    model: str | None,
+) -> Shown:
+    from gapless.operations.demo import Stage, demo, demo_contracts, demo_cuad, find_agent
     from gapless.operations.loop import run_sync
     from gapless.operations.open import open_store
 
@@ -85,8 +123,13 @@ def _run(cases: int, cuad: Path | None, model: str | None, place: Place, quiet: 
             async def work(stop: Any) -> Shown:
                 stage = Stage(store=store, place=place, tell=tell, say=say, stop=stop)
                 if cuad is not None:
-                    return await demo_cuad(agent, stage, cuad)
-                return await demo(agent, stage, cases=cases, model=model)
+                    return await demo_cuad(agent, stage, Path(cuad))
+                if contracts is not None:
+                    asked = Path(questions) if questions else None
+                    return await demo_contracts(
+                        agent, stage, Path(contracts), questions=asked, cases=cases, model=model
+                    )
+                return await demo(agent, stage, cases=cases or 60, model=model)
 
             return run_sync(work)
     finally:
@@ -111,7 +154,9 @@ def _print(shown: Shown, page: Path) -> None:
     if not shown.acts:
         return
     click.echo(render(_headliner(shown).report))
-    click.echo(_table(summary(shown)))
+    rows = summary(shown)
+    if len(rows) > 1:
+        click.echo(_table(rows))
     for note in shown.notes:
         click.echo(note)
     click.echo(f"\nReport: {page.resolve()}")

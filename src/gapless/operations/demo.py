@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from gapless.errors import MissingExtra
+import msgspec
+
+from gapless.errors import InvalidSuite, MissingExtra
 from gapless.operations.benchmark import Benchmarked, benchmark_into
 from gapless.operations.measure import Ask, measure_into
+from gapless.operations.open import open_suite
 from gapless.operations.progress import Stop, Tell
 from gapless.operations.report import report_on
 from gapless.records.estimate import Estimate
 from gapless.records.report import Report
-from gapless.records.suite import Suite
+from gapless.records.suite import Case, Suite
 from gapless.settings import Place
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ class Agent(Protocol):
         ...
 
     def prepare(self, say: Callable[[str], None], model: str | None) -> None:
-        """Fetches weights, builds the index, starts the model; `model` is an endpoint to use instead."""
+        """Opens the model and fetches weights; `model` names another than the embedded one."""
         ...
 
     def suite(self, cases: int) -> Suite:
@@ -57,7 +60,15 @@ class Agent(Protocol):
         ...
 
     def notes(self) -> list[str]:
-        """Facts about the run: how many drafts were computed and how many reused."""
+        """Facts about the run: which model, how many drafts were computed and how many reused."""
+        ...
+
+    def remarks(self) -> list[str]:
+        """What has to be said of the comparison with one plain prompt."""
+        ...
+
+    def contracts(self, directory: Path, asked: Sequence[str]) -> tuple[Callable[[], Any], Suite, list[str]]:
+        """Builds the agent over a folder of contracts, once prepared; a question for each supplier; what was read."""
         ...
 
     def close(self) -> None:
@@ -124,7 +135,11 @@ async def demo(agent: Agent, stage: Stage, *, cases: int, model: str | None = No
         agent: The reference agent.
         stage: Store, folder and who is told.
         cases: How many cases.
-        model: OpenAI-compatible endpoint, instead of the embedded model.
+        model: "provider:model" of LangChain or an OpenAI-compatible base URL, instead of the embedded model.
+
+    Raises:
+        UsageError: The model cannot be opened.
+        EndpointError: It does not answer.
     """
     agent.prepare(stage.say, model)
     suite = agent.suite(cases)
@@ -150,7 +165,61 @@ async def demo(agent: Agent, stage: Stage, *, cases: int, model: str | None = No
         stage.say(f"the workflow: {name}" if workflow is graph else name)
         act, complete = await _act(stage, name, workflow, asked, ask)
         acts.append(act)
-    return Shown(acts=tuple(acts), benchmark=rates, notes=tuple(agent.notes()), complete=complete)
+    notes = (*agent.notes(), *agent.remarks())
+    return Shown(acts=tuple(acts), benchmark=rates, notes=notes, complete=complete)
+
+
+async def demo_contracts(
+    agent: Agent,
+    stage: Stage,
+    directory: Path,
+    *,
+    questions: Path | None = None,
+    cases: int | None = None,
+    model: str | None = None,
+) -> Shown:
+    """Looks at the agent on anybody's contracts: without labels, or judged by the checks of a questions file.
+
+    Args:
+        agent: The reference agent.
+        stage: Store, folder and who is told.
+        directory: One contract per file.
+        questions: A suite or plain questions; one question for each supplier when None.
+        cases: At most so many questions; all when None.
+        model: As for `demo`.
+
+    Raises:
+        UsageError: A file cannot be read, or there is nothing to ask.
+        EndpointError: The model does not answer.
+    """
+    asked = _asked(questions, stage.place) if questions is not None else None
+    texts = [case.input["question"] for case in asked.cases] if asked is not None else []
+    build, suite, read = agent.contracts(directory, texts)
+    suite = asked or suite
+    suite = msgspec.structs.replace(suite, cases=suite.cases[:cases])
+    for line in read:
+        stage.say(line)
+    agent.prepare(stage.say, model)
+    stage.say(f"the workflow over {len(suite.cases)} questions")
+    act, complete = await _act(stage, "contracts", build(), suite, Ask(condition="contracts"))
+    return Shown(acts=(act,), benchmark=None, notes=(*read, *agent.notes()), complete=complete)
+
+
+def _asked(path: Path, place: Place) -> Suite:
+    """The cases of a questions file; a plain text is a question."""
+    suite = open_suite(path, place)
+    return msgspec.structs.replace(suite, cases=tuple(_question(path, case) for case in suite.cases))
+
+
+def _question(path: Path, case: Case) -> Case:
+    given = {"question": case.input} if isinstance(case.input, str) else case.input
+    asked = given.get("question") if isinstance(given, dict) else None
+    if not isinstance(asked, str) or not asked.strip():
+        raise InvalidSuite(
+            f"{path}, case {case.id!r}: input is {given!r:.80}, allowed is a question: "
+            '{"input": {"question": "Summarize the financial risk of supplier X."}}, or the question alone.'
+        )
+    return msgspec.structs.replace(case, input=given)
 
 
 async def demo_cuad(agent: Agent, stage: Stage, directory: Path) -> Shown:
@@ -194,13 +263,14 @@ def summary(shown: Shown) -> list[dict[str, Any]]:
 
 def as_builtins(shown: Shown) -> dict[str, Any]:
     """The demo's results as plain data."""
-    import msgspec
-
     body: dict[str, Any] = {
         "schema": "gapless.demo/1",
         "complete": shown.complete,
         "notes": list(shown.notes),
     }
+    body["summary"] = [
+        {name: msgspec.to_builtins(value) for name, value in row.items()} for row in summary(shown)
+    ]
     body["acts"] = [{"name": act.name, "report": msgspec.to_builtins(act.report)} for act in shown.acts]
     if shown.benchmark is not None:
         body["benchmark"] = msgspec.to_builtins(shown.benchmark.rates)
