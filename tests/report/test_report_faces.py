@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
+from gapless.records.gap import ALL_TOOLS, ToolUse
 from gapless.records.report import Report
 from gapless.report import html, markdown, text
 
@@ -26,6 +28,18 @@ def test_the_level_of_an_interval_is_its_own(face: Callable[[Report], str], samp
     said = face(samples.labelled(level=0.9)).replace("\u00a0", " ")
     assert "90 % interval" in said
     assert "95 %" not in said.replace("95 %</text>", "").replace("95 %   ", "")
+
+
+def test_tools_are_counted_and_not_rated(face: Callable[[Report], str], samples: Any) -> None:
+    report = samples.labelled()
+    rows = (
+        ToolUse(tool=ALL_TOOLS, n_calls=30, n_trials=20, n_errors=3, n_error_trials=2, n_empty=4),
+        ToolUse(tool="<b>search</b>", n_calls=30, n_trials=20, n_errors=3, n_error_trials=2, n_empty=4),
+    )
+    said = face(msgspec.structs.replace(report, gap=msgspec.structs.replace(report.gap, tools=rows)))
+    assert "no rate stands here" in " ".join(said.split())
+    assert "search" in said
+    assert "no rate stands here" not in face(report)
 
 
 def test_weights_are_explained_beside_the_counts(face: Callable[[Report], str], samples: Any) -> None:

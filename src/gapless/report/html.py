@@ -16,6 +16,7 @@ from gapless.report.appendix import basis, methods, moment
 from gapless.report.headline import opened
 from gapless.report.printable import isolated, printable
 from gapless.report.quantiles import quantiles
+from gapless.report.sections import order
 from gapless.report.svg.graph import undrawn, workflow
 from gapless.report.svg.rates import suspicions, waterfall, whisker
 
@@ -47,6 +48,9 @@ def _shown(report: Report) -> dict[str, Any]:
         "whisker": partial(whisker, most=max(losses, default=0.0)),
         "rates": _rates(gap),
         "timed": quantiles(gap.latencies),
+        "on_losses": order.on_losses(gap),
+        "on_outcomes": order.on_outcomes(gap),
+        "on_cost": order.on_cost(gap),
         "methods": methods(gap),
         "basis": basis(report),
         "when": moment(m.created_at),

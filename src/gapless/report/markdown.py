@@ -11,6 +11,8 @@ from gapless.report.headline import opened
 from gapless.report.marked import block, code, prose, table
 from gapless.report.printable import printable
 from gapless.report.quantiles import quantiles
+from gapless.report.sections import order
+from gapless.report.sections.base import Section
 from gapless.report.svg.rates import waterfall
 from gapless.report.wording import (
     NO_WIDTH,
@@ -47,9 +49,11 @@ def _parts(report: Report) -> Iterator[str]:
         yield _outcomes(gap)
         yield from _waterfall(gap)
         yield from _boundaries(gap)
+        yield from _plain(order.on_losses(gap))
         yield from _suspected(gap)
-        yield from _slices(gap)
+        yield from _plain(order.on_outcomes(gap))
         yield from _latencies(gap)
+        yield from _plain(order.on_cost(gap))
     yield from _weather(report)
     yield from _notes(report)
     yield from _next(report)
@@ -179,21 +183,13 @@ def _suspected(gap: Gap) -> Iterator[str]:
     yield "What share of these is a real loss only labels can tell."
 
 
-def _slices(gap: Gap) -> Iterator[str]:
-    if not gap.slices:
-        return
-    yield "### Slices"
-    rows = [
-        (
-            code(f"{row.key} = {row.value}"),
-            rate(row.success, n=False),
-            str(row.outcomes.get("wrong", "")),
-            str(row.success.n_runs),
-        )
-        for row in sorted(gap.slices, key=lambda row: (row.key, row.success.point or 0.0))
-    ]
-    yield table(("Slice", "S", "Silent", "Trials"), rows)
-    yield "Simultaneous intervals. The lowest of several noisy numbers is biased low: read it beside the whole."
+def _plain(sections: list[Section]) -> Iterator[str]:
+    for section in sections:
+        yield f"### {section.title}"
+        names = prose if section.ours else code
+        rows = [(names(first), *map(prose, cells)) for first, *cells in section.rows]
+        yield table(section.heads, rows)
+        yield prose(" ".join(part for part in (section.lead, section.under) if part))
 
 
 def _latencies(gap: Gap) -> Iterator[str]:

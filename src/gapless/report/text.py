@@ -14,6 +14,8 @@ from gapless.records.trial import Outcome
 from gapless.report.headline import opened
 from gapless.report.printable import printable
 from gapless.report.quantiles import quantiles
+from gapless.report.sections import order
+from gapless.report.sections.base import Section
 from gapless.report.terminal import tables
 from gapless.report.terminal.chart import Axis, rate_axis, shares
 from gapless.report.wording import (
@@ -79,9 +81,11 @@ def _write(console: Console, report: Report) -> None:
         _outcomes(console, gap)
         _waterfall(console, gap)
         _boundaries(console, gap)
+        _plain(console, order.on_losses(gap))
         _suspected(console, gap)
-        _slices(console, gap)
+        _plain(console, order.on_outcomes(gap))
         _latencies(console, gap)
+        _plain(console, order.on_cost(gap))
     _weather(console, report)
     _notes(console, report)
     _next(console, report)
@@ -232,10 +236,11 @@ def _suspected(console: Console, gap: Gap) -> None:
         console.print("What share of these is a real loss only labels can tell.", style="dim")
 
 
-def _slices(console: Console, gap: Gap) -> None:
-    if gap.slices:
-        _title(console, "Slices", "simultaneous intervals; the lowest of several is biased low")
-        console.print(tables.slices(gap.slices))
+def _plain(console: Console, sections: list[Section]) -> None:
+    for section in sections:
+        _title(console, section.title)
+        console.print(tables.plain(section))
+        console.print(" ".join(part for part in (section.lead, section.under) if part), style="dim")
 
 
 def _latencies(console: Console, gap: Gap) -> None:

@@ -8,11 +8,12 @@ from gapless.records.gap import Gap
 from gapless.report.sections.base import Section
 from gapless.report.sections.judge import judge
 from gapless.report.sections.slices import slices
+from gapless.report.sections.tools import tools
 
 _Part = Callable[[Gap], Section | None]
 _ON_LOSSES: Sequence[_Part] = ()
 _ON_OUTCOMES: Sequence[_Part] = (judge, slices)
-_ON_COST: Sequence[_Part] = ()
+_ON_COST: Sequence[_Part] = (tools,)
 
 
 def on_losses(gap: Gap) -> list[Section]:

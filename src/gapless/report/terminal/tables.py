@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gapless.records.estimate import Estimate
-from gapless.records.gap import BoundaryRow, SliceRow, SuspectedRow
+from gapless.records.gap import BoundaryRow, SuspectedRow
 from gapless.report.quantiles import Quantiles
+from gapless.report.sections.base import Section
 from gapless.report.terminal.chart import Axis
 from gapless.report.wording import (
     between,
@@ -85,17 +86,13 @@ def suspected(rows: Sequence[SuspectedRow], width: int) -> Table:
     return table
 
 
-def slices(rows: Sequence[SliceRow]) -> Table:
-    """S of every declared slice, the lowest of each kind first."""
-    table = _table(["slice"], ("S", "silent", "trials"))
-    for row in sorted(rows, key=lambda row: (row.key, row.success.point or 0.0)):
-        silent = str(row.outcomes.get("wrong", "") or "")
-        table.add_row(
-            shortened(f"{row.key} = {row.value}", ROOM),
-            rate(row.success, n=False),
-            silent,
-            str(row.success.n_runs),
-        )
+def plain(section: Section) -> Table:
+    """A section's table; a column in which no row has anything is left out."""
+    kept = [i for i in range(1, len(section.heads)) if any(row[i] for row in section.rows)]
+    heads = [head if len(head) < 3 else head.lower() for head in section.heads]
+    table = _table([heads[0]], [heads[i] for i in kept])
+    for row in section.rows:
+        table.add_row(shortened(row[0], ROOM), *(row[i] for i in kept))
     return table
 
 
