@@ -16,7 +16,8 @@ class Harness(Generic[Unit, Result]):
 
     Args:
         work: Runs one unit. Failures of the unit are part of its result; an exception here is our own or the store's.
-        commit: Makes durable that a result is finished and that a unit is about to start; either may be None.
+        commit: Makes durable that a result is finished and that a unit is about to start; either may be None. A future
+            that it returns may be shared with others, and spares a task.
         report: Called after the commit, with the result.
         concurrency: Units in flight at once.
     """
@@ -90,7 +91,10 @@ class Harness(Generic[Unit, Result]):
         try:
             await asyncio.shield(keeping)
         except asyncio.CancelledError:
-            await keeping
+            await asyncio.wait(
+                (keeping,)
+            )  # others may wait for the same commit: a second Ctrl-C is not theirs
+            keeping.result()
             if finished is not None:
                 self._report(finished)
             raise

@@ -236,14 +236,14 @@ def _harness(
     async def work(planned: Planned) -> Finished:
         return await run_trial(runner, planned, conditions, judge)
 
-    async def commit(finished: Finished | None, following: Planned | None) -> None:
+    def commit(finished: Finished | None, following: Planned | None) -> asyncio.Future[None]:
         batch = Batch(
             measurement.id,
             starting=[(following.case.id, following.number)] if following is not None else (),
             finished=[finished.record] if finished is not None else (),
             payloads=finished.payloads if finished is not None else {},
         )
-        await writer.commit(batch)
+        return writer.commit(batch)
 
     return Harness(work, commit, teller.finished, concurrency=settings.concurrency)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from functools import cache
 from typing import Any, cast
 
 import msgspec
 import sqlalchemy as sa
 import zstandard
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
 from gapless.records.measurement import Measurement
@@ -28,7 +30,8 @@ INSERT_COMPONENTS = insert(schema.components).on_conflict_do_nothing()
 INSERT_PAYLOADS = insert(schema.payloads).on_conflict_do_nothing()
 INSERT_SUITES = insert(schema.suites).on_conflict_do_nothing()
 COUNT_STARTS = insert(schema.starts).on_conflict_do_update(
-    index_elements=["measurement", "case_id", "trial"], set_={"starts": schema.starts.c.starts + 1}
+    index_elements=["measurement", "case_id", "trial"],
+    set_={"starts": schema.starts.c.starts + sa.literal_column("1")},
 )
 _labels = insert(schema.labels)
 UPSERT_LABELS = _labels.on_conflict_do_update(
@@ -53,6 +56,19 @@ RESTARTS = (
     .where(schema.starts.c.measurement == sa.bindparam("measurement"))
 )
 """Starts beyond the first among finished trials: each of them was cut off once."""
+
+
+@cache
+def bulk_statements() -> dict[str, str]:
+    """Table -> the SQL that writes many rows of it, in the order in which a commit writes them."""
+    dialect = sqlite.dialect(paramstyle="named")
+    statements = {
+        "trials": INSERT_TRIALS,
+        "components": INSERT_COMPONENTS,
+        "payloads": INSERT_PAYLOADS,
+        "starts": COUNT_STARTS,
+    }
+    return {table: str(statement.compile(dialect=dialect)) for table, statement in statements.items()}
 
 
 def pack(record: Any) -> bytes:

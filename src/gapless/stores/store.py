@@ -25,16 +25,13 @@ from gapless.records.trial import ComponentRun, Run, Suspicion, TrialRecord, ret
 from gapless.records.value import decode
 from gapless.stores import schema
 from gapless.stores.damage import missing, whole, whole_squeezed
-from gapless.stores.database import open_engine, translated
+from gapless.stores.database import driver_transaction, open_engine, translated
 from gapless.stores.rows import (
-    COUNT_STARTS,
-    INSERT_COMPONENTS,
-    INSERT_PAYLOADS,
     INSERT_SUITES,
-    INSERT_TRIALS,
     RESTARTS,
     UNFINISHED,
     UPSERT_LABELS,
+    bulk_statements,
     component_row,
     is_row,
     measurement_row,
@@ -204,31 +201,21 @@ class Store:
 
     def commit(self, batches: Sequence[Batch]) -> None:
         """Writes batches in one transaction: all of them are on disk when this returns, or none is."""
-        try:
-            with translated(self.url), self._writing.begin() as connection:
-                self._write(connection, batches)
-        except BaseException:
-            self._known.clear()  # what this transaction was to write is not there
-            raise
-
-    def _write(self, connection: Connection, batches: Sequence[Batch]) -> None:
-        trials = [trial_row(batch.measurement, record) for batch in batches for record in batch.finished]
-        components = [component_row(batch.measurement, run) for batch in batches for run in batch.components]
         fresh = {k: v for batch in batches for k, v in batch.payloads.items() if k not in self._known}
-        payloads = [{"digest": digest, "data": squeeze(data)} for digest, data in fresh.items()]
-        starts = [
-            {"measurement": batch.measurement, "case_id": case, "trial": trial, "starts": 1}
-            for batch in batches
-            for case, trial in batch.starting
-        ]
-        for statement, rows in (
-            (INSERT_TRIALS, trials),
-            (INSERT_COMPONENTS, components),
-            (INSERT_PAYLOADS, payloads),
-            (COUNT_STARTS, starts),
-        ):
-            if rows:
-                connection.execute(statement, rows)
+        rows = {
+            "trials": [trial_row(batch.measurement, record) for batch in batches for record in batch.finished],
+            "components": [component_row(batch.measurement, run) for batch in batches for run in batch.components],
+            "payloads": [{"digest": digest, "data": squeeze(data)} for digest, data in fresh.items()],
+            "starts": [
+                {"measurement": batch.measurement, "case_id": case, "trial": trial, "starts": 1}
+                for batch in batches
+                for case, trial in batch.starting
+            ],
+        }  # fmt: skip
+        with driver_transaction(self._engine, self.url) as cursor:
+            for table, statement in bulk_statements().items():
+                if rows[table]:
+                    cursor.executemany(statement, rows[table])
         if len(self._known) < _KNOWN_PAYLOADS:
             self._known.update(fresh)
 
