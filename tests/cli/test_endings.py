@@ -88,7 +88,7 @@ def test_a_step_that_ignores_its_cancellation_is_named_and_left_behind(folder: P
     _, said = process.communicate(timeout=60)
     assert time.monotonic() - began < 30
     assert process.returncode == 0, said
-    assert "gapless: left behind: step 'stay', which ignored its cancellation in sleep (" in said
+    assert "gapless: left behind: step 'stay', which ignored its cancellation in stay (" in said
     assert "Traceback" not in said
     assert "destroyed" not in said
     outcomes = kept(folder)

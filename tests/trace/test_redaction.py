@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,19 @@ def test_a_secret_is_masked_wherever_the_same_value_repeats_it() -> None:
         "url": f"https://h/{REDACTED}",
         "id": REDACTED,
         REDACTED: f"raw {REDACTED}".encode(),
+    }
+
+
+def test_many_secrets_are_masked_as_few_are_and_in_time() -> None:
+    names = [f"person {number:05d}" for number in range(20_000)]
+    given = {"people": names, "text": f"{names[7]}, {names[19_999]} and person x" * 1_000, "rows": names}
+    began = time.perf_counter()
+    masked = Redaction(["people"]).value(given)
+    assert time.perf_counter() - began < 5
+    assert masked == {
+        "people": REDACTED,
+        "text": f"{REDACTED}, {REDACTED} and person x" * 1_000,
+        "rows": [REDACTED] * 20_000,
     }
 
 

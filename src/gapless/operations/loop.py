@@ -71,11 +71,9 @@ def _finish(loop: asyncio.AbstractEventLoop) -> None:
     for task in left:
         task.cancel()
     stubborn = _wait(loop, left)
-    stubborn |= _wait(loop, {loop.create_task(loop.shutdown_asyncgens())})
-    for task in stubborn:
-        print(f"gapless: left behind: {_describe(task)}.", file=sys.stderr)  # noqa: T201
-        cast("Any", task)._log_destroy_pending = False  # we have said so ourselves
-        _left.append(task)
+    if not stubborn:  # they may hold such a generator open
+        stubborn = _wait(loop, {loop.create_task(loop.shutdown_asyncgens())})
+    _leave_behind(stubborn)
     executor = getattr(
         loop, "_default_executor", None
     )  # asyncio offers no shutdown that does not wait for its threads
@@ -95,13 +93,23 @@ def _wait(loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[Any]]) -> set
     return pending
 
 
+def _leave_behind(tasks: set[asyncio.Task[Any]]) -> None:
+    told = [_describe(task) for task in tasks]
+    # the others only wait for the step
+    for words in sorted(one for one in told if one.startswith("step")) or told:
+        print(f"gapless: left behind: {words}.", file=sys.stderr)  # noqa: T201
+    for task in tasks:
+        cast("Any", task)._log_destroy_pending = False  # we have said so ourselves
+        _left.append(task)
+
+
 def _describe(task: asyncio.Task[Any]) -> str:
     """What a task is doing: the step it runs, where it is one, and the line it waits at."""
     here: Any = task.get_coro()
     step, place = None, None
     while here is not None:
         frame = getattr(here, "cr_frame", None) or getattr(here, "ag_frame", None)
-        if frame is not None:
+        if frame is not None and not frame.f_globals.get("__name__", "").startswith("asyncio"):
             place = f"{frame.f_code.co_name} ({frame.f_code.co_filename}:{frame.f_lineno})"
             if frame.f_code is Session.across.__code__:
                 step = frame.f_locals["passage"].step

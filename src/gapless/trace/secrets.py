@@ -17,6 +17,7 @@ _ORDINARY = frozenset(("none", "null", "true", "false"))
 _SCHEME = re.compile(r"(?:bearer|basic|token)\s+(\S.*)", re.IGNORECASE | re.DOTALL)
 _CUT = re.compile(r"(\.\.\.|…)")
 _LONGEST_CUT = 2_000
+_MANY = 50
 
 
 class Secrets:
@@ -28,6 +29,8 @@ class Secrets:
         self._texts: set[str] = set()
         self._numbers: set[int] = set()
         self._sorted: list[str] | None = None
+        self._lengths: dict[str, list[int]] = {}
+        """How a secret begins -> the lengths of those that begin so, longest first."""
 
     def add(self, value: Any) -> None:
         """Remembers every text of at least four characters and every whole number of at least six digits in a value."""
@@ -47,10 +50,27 @@ class Secrets:
 
     def text(self, text: str) -> str:
         """A text with every secret in it masked."""
-        for secret in self._longest_first():
+        secrets = self._longest_first()
+        if len(secrets) > _MANY:
+            return self._scanned(text)
+        for secret in secrets:
             if secret in text:
                 text = text.replace(secret, REDACTED)
         return text
+
+    def _scanned(self, text: str) -> str:
+        """The same for many secrets, whose number then costs nothing: they are looked up by how they begin."""
+        parts: list[str] = []
+        at = done = 0
+        while at <= len(text) - SHORTEST:
+            lengths = self._lengths.get(text[at : at + SHORTEST], ())
+            length = next((one for one in lengths if text[at : at + one] in self._texts), None)
+            if length is None:
+                at += 1
+                continue
+            parts += [text[done:at], REDACTED]
+            at = done = at + length
+        return "".join((*parts, text[done:]))
 
     def reason(self, text: str) -> str:
         """`text` for error messages and reasons, which may show a secret cut short: its beginning or its end."""
@@ -91,6 +111,11 @@ class Secrets:
     def _longest_first(self) -> list[str]:
         if self._sorted is None:
             self._sorted = sorted(self._texts, key=lambda text: (-len(text), text))
+            self._lengths = {}
+            for text in self._sorted:
+                lengths = self._lengths.setdefault(text[:SHORTEST], [])
+                if lengths[-1:] != [len(text)]:
+                    lengths.append(len(text))
         return self._sorted
 
 
@@ -104,6 +129,8 @@ def _spellings(text: str) -> set[str]:
 
 def _without_beginning(text: str, secret: str) -> str:
     """Masks the beginning of a secret where the text ends: "sk-1234..."."""
+    if secret[:SHORTEST] not in text[-_LONGEST_CUT:]:
+        return text
     for length in range(min(len(secret) - 1, len(text), _LONGEST_CUT), SHORTEST - 1, -1):
         if text.endswith(secret[:length]):
             return text[:-length] + REDACTED
@@ -112,6 +139,8 @@ def _without_beginning(text: str, secret: str) -> str:
 
 def _without_end(text: str, secret: str) -> str:
     """Masks the end of a secret where the text begins: "...7890"."""
+    if secret[-SHORTEST:] not in text[:_LONGEST_CUT]:
+        return text
     for length in range(min(len(secret) - 1, len(text), _LONGEST_CUT), SHORTEST - 1, -1):
         if text.startswith(secret[-length:]):
             return REDACTED + text[length:]
