@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gapless.errors import InvalidSettings
 from gapless.records.suite import Case, CheckSpec, Suite
@@ -192,3 +196,24 @@ def test_settings_say_what_a_pattern_may_be(tmp_path: Path) -> None:
         file.write_text(f"[privacy]\n{wrong}\n")
         with pytest.raises(InvalidSettings, match=said):
             read(file)
+
+
+MARK = "§"
+SECRET = st.text(st.characters(exclude_categories=("Cs",)), min_size=2, max_size=40).map(
+    lambda text: f"{MARK}{text}{MARK}"
+)
+FILLER = st.text(st.sampled_from("abc {}[]\"'=:,\\\n"), max_size=12)
+
+
+@given(secret=SECRET, filler=FILLER, form=st.sampled_from(["plain", "json", "repr", "url", "nested"]))
+def test_no_form_of_a_secret_is_kept(secret: str, filler: str, form: str) -> None:
+    spelled = {
+        "plain": secret,
+        "json": json.dumps({"x": secret}),
+        "repr": repr({"x": [secret]}),
+        "url": f"https://h/?x={quote_plus(secret)}",
+        "nested": json.dumps({"inner": json.dumps({"ssn": secret})}),
+    }[form]
+    held = {"a": [{"SSN": secret}], "text": f"{filler}{spelled}{filler}", secret: filler}
+    kept = encode(Redaction(["ssn"]).value(held)).decode("utf-8", errors="replace")
+    assert not [mark for mark in (MARK, r"\u00a7", "%C2%A7") if mark in kept]

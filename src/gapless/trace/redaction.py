@@ -25,7 +25,7 @@ from gapless.trace.secrets import Secrets
 _ROOT = "value."
 _NAMED = re.compile(r"""(?<![\w.%-])([\w.%-]{1,100}+)\\*["']?\s{0,5}[:=]\s{0,5}""")
 _VALUE = re.compile(
-    r"""\\+["'](?P<escaped>.*?)\\+["'] | "(?P<double>(?:[^"\\]|\\.)*)" | '(?P<single>(?:[^'\\]|\\.)*)'
+    r"""(?P<mark>\\+["'])(?P<escaped>.*?)(?<!\\)(?P=mark) | "(?P<double>(?:[^"\\]|\\.)*)" | '(?P<single>(?:[^'\\]|\\.)*)'
     | (?P<bare>(?:(?:bearer|basic|token)\s+)?[^\s,;&"'}\])]+)""",
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )

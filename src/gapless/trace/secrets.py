@@ -120,8 +120,10 @@ class Secrets:
 
 
 def _spellings(text: str) -> set[str]:
-    """A text as it is, and as it looks inside JSON, a repr and an address."""
-    quoted = {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]}
+    """A text as it is, and as it looks inside JSON, inside JSON in JSON, inside a repr and in an address."""
+    quoted = {text, repr(text)[1:-1]}
+    for _ in range(2):
+        quoted |= {json.dumps(one, ensure_ascii=ascii_)[1:-1] for one in quoted for ascii_ in (True, False)}
     with suppress(UnicodeEncodeError):  # half a surrogate pair has no address
         quoted |= {quote(text, safe=""), quote_plus(text)}
     return quoted
