@@ -103,7 +103,9 @@ class Demo:
         corpus, notes = folder.corpus(directory, asked)
 
         def build() -> Any:
-            return graph(Agent(library=Library(corpus), finance=Desk(), model=self._need()))
+            library = Library(corpus)
+            library.open()
+            return graph(Agent(library=library, finance=Desk(), model=self._need()))
 
         return build, folder.questions_about(corpus), notes
 

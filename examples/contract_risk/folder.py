@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from contract_risk import naming, reading
-from contract_risk.corpus import Corpus, Passage, Supplier, slug
+from contract_risk.corpus import Corpus, Passage, Supplier
 from contract_risk.extract import dates
 from gapless import Case, Suite
 
 QUESTION = "Summarize the financial risk of supplier {name} using our internal contracts."
 _LONGEST = 1_500
 """Characters of one passage; a longer section is cut between sentences."""
+_NAMES_SHOWN = 8
 _AMENDS = re.compile(r"\b(?:amendment|addendum|variation agreement)\b", re.IGNORECASE)
 _NUMBER = r"(?P<{0}>\d+(?:\.\d+)*|[IVX]+)"
 _NAMED = re.compile(
@@ -56,7 +57,7 @@ def corpus(
     names: dict[str, str] = {}
     for file in files:
         name = naming.supplier(file.text, file.path, questions)
-        who = slug(name)
+        who = re.sub(r"[\W_]+", "-", name.lower()).strip("-")  # "Kubient, Inc." is "Kubient Inc"
         names.setdefault(who, name)
         passages.setdefault(who, []).extend(_passages(file, who, names[who], day))
     suppliers = tuple(
@@ -65,7 +66,13 @@ def corpus(
     )
     found = Corpus(suppliers, day)
     count = f"{len(files)} contracts, {len(suppliers)} suppliers, {len(found.passages)} passages, as of {day}"
-    return found, [count, *notes]
+    return found, [count, f"suppliers: {_shown(names)}", *notes]
+
+
+def _shown(names: dict[str, str]) -> str:
+    shown = ", ".join(list(names.values())[:_NAMES_SHOWN])
+    more = len(names) - _NAMES_SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def questions_about(found: Corpus) -> Suite:
@@ -85,7 +92,7 @@ def _passages(file: reading.Written, who: str, name: str, today: dt.date) -> Ite
     # an amendment that does not say since when is taken to be in force
     effective = signed.isoformat() if signed else today.isoformat()
     document = f"amendment: {file.path}" if amends else "agreement"
-    for at, section in enumerate(_sections(file.text)):
+    for at, section in enumerate(_sections(file.text, apart=amends)):
         yield Passage(
             id=f"{file.path}#{at}",
             supplier=who,
@@ -98,21 +105,37 @@ def _passages(file: reading.Written, who: str, name: str, today: dt.date) -> Ite
         )
 
 
-def _sections(text: str) -> Iterator[_Section]:
-    """The sections of a contract in their order; before the first heading, and without any, paragraphs."""
-    number, title, open_ = "0", "Preamble", False
+def _sections(text: str, *, apart: bool) -> Iterator[_Section]:
+    """The sections of a contract in their order, long ones in parts.
+
+    Args:
+        text: The contract.
+        apart: Whether each paragraph stands for itself: an amendment's paragraphs change one section each.
+    """
+    number, title = "0", "Preamble"
+    body: list[str] = []
     for at, paragraph in enumerate(re.split(r"\n\s*\n", text), start=1):
         lines = [line.strip() for line in paragraph.splitlines() if line.strip()]
-        body: list[str] = []
+        said: list[str] = []
         for place, line in enumerate(lines):
             heading = _heading(line, first=place == 0)
             if heading is None:
-                body.append(line)
+                said.append(line)
                 continue
+            yield from _cut(number, title, [*body, *_sentence(said)])
+            number, title, body = heading.number or str(at), heading.title, []
+            said = [heading.text] if heading.text else []
+        body += _sentence(said)
+        if apart:
             yield from _cut(number, title, body)
-            number, title, rest = heading.number or str(at), heading.title, heading.text
-            open_, body = True, [rest] if rest else []
-        yield from _cut(number if open_ else str(at), title, body)
+            body = []
+    yield from _cut(number, title, body)
+
+
+def _sentence(lines: Sequence[str]) -> list[str]:
+    """A paragraph that ends like a sentence: it must not run into the next one."""
+    text = " ".join(lines)
+    return [text if text.endswith((".", '"', "”")) else f"{text}."] if text else []
 
 
 def _heading(line: str, *, first: bool) -> _Section | None:

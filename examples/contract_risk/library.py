@@ -43,6 +43,10 @@ class Library:
         self._engine = engine
         self._lock = threading.Lock()
 
+    def open(self) -> None:
+        """Makes the index now, so that no trial waits for it."""
+        self._search("contract")
+
     def look_up(self, supplier: str, name: str) -> list[dict[str, Any]]:
         """The supplier's passages that the topics find, best first.
 

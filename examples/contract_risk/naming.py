@@ -8,17 +8,21 @@ from pathlib import Path
 
 FIRST_LINES = 20
 _FORM = (
-    r"(?:Ltd|Limited|LLC|Inc|Incorporated|Corp|Corporation|Company|Co|plc|PLC|LLP|LP|GmbH|AG|KG|SE|BV|B\.V|NV|N\.V|SA|S\.A"
-    r"|SAS|SARL|SpA|S\.p\.A|Srl|AB|ASA|AS|Oy|ApS|Pty|Pte|LTD|LIMITED|INC|CORP|GMBH)\b\.?"
+    r"(?:Ltd|Limited|LLC|L\.L\.C|Inc|Incorporated|Corp|Corporation|Company|Co|plc|PLC|LLP|LP|GmbH|AG|KG|SE|BV|B\.V|NV|N\.V|SA|S\.A"
+    r"|SAS|SARL|SpA|S\.p\.A|Srl|AB|ASA|Oy|ApS|Pty|Pte|LTD|LIMITED|INC|CORP|CORPORATION|COMPANY|CO|GMBH)(?![\w-])\.?(?:,?\s(?:Ltd|LTD|Inc)\b\.?)?"
 )
 _WORD = r"[^\W_a-zß-ÿ][\w'’.&-]*"
-_NAME = re.compile(rf"{_WORD}(?:,?\s(?:{_WORD}|of|and|de|und|&)){{0,6}}?,?\s{_FORM}")
+_FIRST = r"(?=\S*[^\W\d_])" + _WORD
+_NAME = re.compile(rf"{_FIRST}(?:\s(?:{_WORD}|of|and|de|und|&)){{0,6}}?,?\s{_FORM}")
 _ROLE = r"(?:Supplier|Vendor|Seller|Provider|Service Provider|Contractor|Licensor|Distributor|Manufacturer)"
 _CALLED = re.compile(
     rf"^[^\"“(]{{0,160}}\(\s*(?:the\s|hereinafter\s)?[\"“'‘*]*(?:the\s)?{_ROLE}\b", re.IGNORECASE
 )
 _LABEL = re.compile(rf"^\W*{_ROLE}(?:'s)?(?:\sname)?\W*[:–]\W*(?P<name>\S.*)$", re.IGNORECASE)
-_BEFORE = re.compile(r"\b(?:[Bb]etween|BETWEEN|[Ww]ith|WITH|[Aa]mong|AMONG|AND)\b")
+_BEFORE = re.compile(
+    r"\b(?:[Bb]etween|BETWEEN|[Ww]ith|WITH|[Aa]mong|AMONG|AND|[Aa]greement|AGREEMENT|[Dd]ated|DATED|(?:19|20)\d\d|(?:Exhibit|EXHIBIT)\s[\d.]+)(?!\w)"
+)
+_NO_COMPANY = re.compile(rf"(?:(?:The|THE|This|THIS)\s)?(?:{_FORM}\s?)+")
 _NOT_A_NAME = frozenset(
     "contract contracts agreement amendment addendum supply supplier service services master msa sow final signed executed "
     "draft copy scan document doc file page no of the and for v v1 v2 v3 version nda terms".split()
@@ -63,7 +67,8 @@ def _labelled(lines: Sequence[str]) -> str | None:
 
 def _in_words(text: str) -> str | None:
     """The company that is called the supplier, else the first that is named."""
-    names = [(_trimmed(found.group()), found.end()) for found in _NAME.finditer(text)]
+    found = ((_trimmed(match.group()), match.end()) for match in _NAME.finditer(text))
+    names = [(name, end) for name, end in found if _NO_COMPANY.fullmatch(name) is None]
     called = [name for name, end in names if _CALLED.match(text[end:])]
     return next(iter([*called, *(name for name, _ in names)]), None)
 

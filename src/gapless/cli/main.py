@@ -81,6 +81,8 @@ def cli() -> None:
     Start here:
       gapless demo                                          see it on a real agent
       gapless measure app.py:graph --cases inputs.jsonl     look at your own, no labels needed
+
+    Each command's --help has an example; the guides are in the repository, docs/how-to/COMMAND.md.
     """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -200,8 +201,10 @@ async def demo_contracts(
     for line in read:
         stage.say(line)
     agent.prepare(stage.say, model)
+    stage.say("the index, which takes a while the first time")
+    graph = await asyncio.to_thread(build)
     stage.say(f"the workflow over {len(suite.cases)} questions")
-    act, complete = await _act(stage, "contracts", build(), suite, Ask(condition="contracts"))
+    act, complete = await _act(stage, "contracts", graph, suite, Ask(condition="contracts"))
     return Shown(acts=(act,), benchmark=None, notes=(*read, *agent.notes()), complete=complete)
 
 
