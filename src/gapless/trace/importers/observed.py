@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from graphlib import CycleError, TopologicalSorter
 
@@ -57,11 +57,11 @@ class Observed:
             return Shape(steps=(*known.steps, *new), edges=known.edges)
         order = _order(places, followed)
         rank = {name: at for at, name in enumerate((START, *order, FINISH))}
-        several = {a for a in places if sum(source == a for source, _ in followed) > 1}
+        ways = Counter(source for source, _ in followed)
         edges = sorted(followed, key=lambda pair: (rank[pair[0]], rank[pair[1]]))
         return Shape(
             steps=tuple(describe(name, routers.get(name, False)) for name in order),
-            edges=tuple(Edge(source=a, target=b, conditional=a in several) for a, b in edges if a != b),
+            edges=tuple(Edge(source=a, target=b, conditional=ways[a] > 1) for a, b in edges if a != b),
         )
 
 

@@ -93,12 +93,13 @@ def _split(body: dict[str, Any]) -> tuple[_AnyLine, dict[str, Any], dict[int, di
     extra = {key: to_plain(value) for key, value in body.items() if key not in known}
     body = {key: value for key, value in body.items() if key in known}
     step_extra: dict[int, dict[str, Any]] = {}
-    steps = cast("list[dict[str, Any]]", body["steps"]) if body["kind"] == "run" and "steps" in body else []
-    for at, step in enumerate(steps):
-        beyond = {key: to_plain(value) for key, value in step.items() if key not in _STEP_KEYS}
-        if beyond:
-            step_extra[at] = beyond
-            steps[at] = {key: value for key, value in step.items() if key in _STEP_KEYS}
+    if body["kind"] == "run" and isinstance(body.get("steps"), list):
+        steps = cast("list[Any]", body["steps"])
+        for at, step in enumerate(steps):
+            mine = cast("dict[str, Any]", step if isinstance(step, dict) else {})
+            if beyond := {key: to_plain(value) for key, value in mine.items() if key not in _STEP_KEYS}:
+                step_extra[at] = beyond
+                steps[at] = {key: value for key, value in mine.items() if key in _STEP_KEYS}
     return msgspec.convert(body, _AnyLine), extra, step_extra
 
 
