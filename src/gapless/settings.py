@@ -59,6 +59,25 @@ class ModelSettings(Record, frozen=True, kw_only=True):
     seed: int | None = None
 
 
+class PromptSettings(ModelSettings, frozen=True, kw_only=True):
+    """One plain prompt, to hold the workflow against."""
+
+    template: str | None = None
+    """File with the prompt (Jinja; `input` is the case's input); the input alone when None."""
+    system: str | None = None
+    """File with a system message."""
+    output: str | None = None
+    """Where the reply stands in the output, as the end checks look for it: "answer"; guessed from them when None."""
+    reply: Literal["text", "json"] | None = None
+    """Whether the reply is a text or a JSON value; guessed from the end checks when None."""
+    workflow: str | None = None
+    """A target that is the plain prompt ("app.py:prompt_only"), in place of a template."""
+    margin: float = 0.03
+    """By how much the workflow must be better to be worth keeping, as a share of trials."""
+    evidence: bool = True
+    """False where the model is too small to say anything about prompts: then no verdict is drawn."""
+
+
 class Settings(Record, frozen=True, kw_only=True):
     """Everything `gapless.toml` may hold."""
 
@@ -82,6 +101,8 @@ class Settings(Record, frozen=True, kw_only=True):
     privacy: Privacy = Privacy()
     judge: ModelSettings = ModelSettings()
     """The model behind the check `llm_judge`."""
+    prompt: PromptSettings = PromptSettings()
+    """What `gapless measure --baseline prompt` asks."""
 
 
 class Place(Record, frozen=True, kw_only=True):
@@ -134,6 +155,7 @@ def read(file: Path) -> Settings:
     _check_keys(data.get("budget", {}), Budget, f"{file} [budget]")
     _check_keys(data.get("privacy", {}), Privacy, f"{file} [privacy]")
     _check_keys(data.get("judge", {}), ModelSettings, f"{file} [judge]")
+    _check_keys(data.get("prompt", {}), PromptSettings, f"{file} [prompt]")
     try:
         settings = msgspec.convert(data, Settings)
     except msgspec.ValidationError as error:
@@ -162,6 +184,10 @@ def _check_ranges(settings: Settings, file: Path) -> None:
     ):
         if value < least:
             raise InvalidSettings(f"{file}: {name} is {value}; the least allowed is {least}.")
+    if not 0 < settings.prompt.margin < 1:
+        raise InvalidSettings(
+            f"{file} [prompt]: margin is {settings.prompt.margin:g}; allowed is a share between 0 and 1, for example 0.03."
+        )
     for pattern in settings.privacy.redact:
         if not all(pattern.split(".")):
             raise InvalidSettings(

@@ -34,6 +34,11 @@ from gapless.cli.show import show
 @click.option("--seed", type=int, help="Root of every trial's seed; the suite's own by default.")
 @click.option("--concurrency", type=click.IntRange(min=1), help="Trials in flight at once.")
 @click.option("--timeout", "timeout_s", type=click.FloatRange(min=0.001), help="Seconds a trial may take.")
+@click.option(
+    "--baseline",
+    type=click.Choice(["prompt"]),
+    help="Then ask one plain prompt ([prompt] in gapless.toml) about the same cases: is the workflow worth its steps?",
+)
 @click.option("--html", type=click.Path(dir_okay=False), help="Also write the report as one HTML file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON (gapless.report/1).")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
@@ -41,6 +46,7 @@ def command(
     target: str | None,
     suite: str | None,
     weather: str | None,
+    baseline: str | None,
     html: str | None,
     as_json: bool,
     quiet: bool,
@@ -55,15 +61,15 @@ def command(
     from gapless.operations.loop import run_sync
     from gapless.operations.measure import Ask, measure_into
     from gapless.operations.open import import_object, open_store
+    from gapless.operations.prompt_baseline import measure_both
     from gapless.operations.report import report_on
     from gapless.settings import locate
 
     ask = Ask(weather=import_object(weather) if weather else None, weather_name=weather, **options)  # type: ignore[arg-type]
     place = locate()
     with open_store(place) as store, progress(quiet) as tell:
-        measured = run_sync(
-            lambda stop: measure_into(store, target, suite, ask, place=place, tell=tell, stop=stop)
-        )
+        run = measure_both if baseline else measure_into
+        measured = run_sync(lambda stop: run(store, target, suite, ask, place=place, tell=tell, stop=stop))
         report = report_on(store, measured.measurement)
     show(report, as_json=as_json, html=html)
     if not measured.complete:

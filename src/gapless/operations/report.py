@@ -25,6 +25,7 @@ def report_on(store: Store, measurement: Measurement) -> Report:
     from gapless.gap.paths import planned_paths
     from gapless.gap.table import Table
     from gapless.operations.judge import quality
+    from gapless.operations.prompt_baseline import baseline
     from gapless.report.view import build
 
     suite = store.suite(measurement.suite_digest)
@@ -35,7 +36,10 @@ def report_on(store: Store, measurement: Measurement) -> Report:
     paths = planned_paths(suite.cases, table, measurement.shape)
     gap = analyse(table, components, measurement.shape, paths=paths)
     judge = quality(store, measurement, suite, judged, table)
-    gap = msgspec.structs.replace(gap, verdict_sources=dict(judged.sources), judge=judge)
+    prompt = baseline(store, measurement, table)
+    gap = msgspec.structs.replace(
+        gap, verdict_sources=dict(judged.sources), judge=judge, baseline=prompt
+    )
     notes = tuple(_notes(measurement, len(table)))
     return build(measurement, gap, input_digest=seen.with_(components), trial_notes=notes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gapless.records.base import Record
+from gapless.records.baseline import PromptBaseline
 from gapless.records.estimate import Estimate
 from gapless.records.judge import JudgeQuality
 from gapless.records.trial import Outcome
@@ -205,5 +206,7 @@ class Gap(Record, frozen=True, kw_only=True):
     """Check -> how many end verdicts it decided, alone or with others."""
     judge: JudgeQuality | None = None
     """How far a model's end verdicts can be trusted; None where no model gave any."""
+    baseline: PromptBaseline | None = None
+    """The workflow held against one plain prompt; None where that was not measured."""
     notes: tuple[str, ...] = ()
     """Sentences a reader must know: partial, few cases, why P is missing."""

@@ -47,6 +47,8 @@ class Measurement(Record, frozen=True, kw_only=True):
     """Version of gapless that recorded it."""
     ingested: str | None = None
     """Format of the run table it came from; None where gapless ran the workflow itself."""
+    baseline_of: str | None = None
+    """Digest of the suite whose cases and end checks it shares, where it is one plain prompt for comparison."""
 
 
 def resume_key(

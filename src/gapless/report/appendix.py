@@ -25,6 +25,8 @@ METHODS_MEAN: dict[str, str] = {
     "order statistics": "a quantile between two ordered values, whatever the distribution",
     "clustered ranks": "a quantile between two ordered values, trials of a case counted together",
     "cluster bootstrap": "resampling whole cases",
+    "bonett-price": "interval of a difference of two proportions on the same cases (Bonett and Price 2012)",
+    "paired t": "Student's t on the mean differences of cases, or of groups of cases",
     "rogan-gladen": "S corrected for a judge's errors (Rogan and Gladen 1978), its limits recovered from those of S by the judge and of "
     "the judge's two rates on people's labels (Zou and Donner 2008)",
     "point only": "no interval exists for it",
@@ -53,6 +55,9 @@ _QUANTITIES = {
     "specificity": "the judge",
     "as_judged": "S as judged",
     "corrected": "S corrected",
+    "workflow": "S beside the prompt",
+    "prompt": "S of the prompt",
+    "difference": "workflow minus prompt",
 }
 
 

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 
 from gapless.records.gap import Gap
 from gapless.report.sections.base import Section
+from gapless.report.sections.baseline import baseline
 from gapless.report.sections.judge import judge
 from gapless.report.sections.slices import slices
 from gapless.report.sections.tools import tools
 
 _Part = Callable[[Gap], Section | None]
 _ON_LOSSES: Sequence[_Part] = ()
-_ON_OUTCOMES: Sequence[_Part] = (judge, slices)
+_ON_OUTCOMES: Sequence[_Part] = (judge, baseline, slices)
 _ON_COST: Sequence[_Part] = (tools,)
 
 
