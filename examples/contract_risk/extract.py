@@ -21,6 +21,7 @@ _SYMBOLS = {"$": "USD", "€": "EUR", "£": "GBP"}
 _AMOUNT = re.compile(
     r"(?P<before>USD|EUR|GBP|[$€£])\s?(?P<number>\d[\d.,]*\d|\d)(?P<million>\smillion)?|(?P<first>\d[\d,]*\d)\s(?P<after>USD|EUR|GBP)\b"
 )
+_CENTS = re.compile(r"[.,]\d{1,2}$")
 _DAYS = re.compile(r"(\d+)\)?\s(?:calendar\s)?days", re.IGNORECASE)
 _DATE = re.compile(
     rf"(?P<iso>\d{{4}}-\d\d-\d\d)|(?P<dotted>\d\d\.\d\d\.\d{{4}})|(?P<day>\d{{1,2}}) (?P<month>{'|'.join(_MONTHS)}) (?P<year>\d{{4}})"
@@ -49,6 +50,8 @@ def amounts(text: str) -> list[tuple[int, str]]:
     Example:
         >>> amounts("limited to USD 1.454 million, or €82,000")
         [(1454000, 'USD'), (82000, 'EUR')]
+        >>> amounts("at least USD 1,250.00 a month")
+        [(1250, 'USD')]
     """
     return [_amount(found) for found in _AMOUNT.finditer(text)]
 
@@ -60,7 +63,8 @@ def dates(text: str) -> list[dt.date]:
         >>> dates("from 1 March 2027 to 31.12.2027")
         [datetime.date(2027, 3, 1), datetime.date(2027, 12, 31)]
     """
-    return [_date(found) for found in _DATE.finditer(text)]
+    days = (_date(found) for found in _DATE.finditer(text))
+    return [day for day in days if day is not None]
 
 
 def extract(evidence: Sequence[Item], today: dt.date = TODAY) -> dict[str, Any]:
@@ -113,15 +117,16 @@ def _changes(item: Item, facts: dict[str, Any], sections: dict[str, str]) -> dic
         value = _CUES[name].read(swap.group("new")) if name is not None else None
         return {} if name is None or value is None else {name: value}
     if (percent := _PERCENT.search(clause)) is not None:
-        return {} if name is None else {name: facts[name] * (100 + int(percent.group(1))) // 100}
+        value = facts[name] if name is not None else None
+        return {name: value * (100 + int(percent.group(1))) // 100} if name and isinstance(value, int) else {}
     quoted = _QUOTED.search(clause)
     return _stated(quoted.group("clause")) if quoted else {}
 
 
 def _in_force(item: Item, today: dt.date) -> bool:
     later = _FROM.search(_clause(item))
-    starts = dates(later.group(1))[0] if later else dt.date.fromisoformat(item["effective"])
-    return starts <= today
+    days = dates(later.group(1)) if later else []
+    return (days[0] if days else dt.date.fromisoformat(item["effective"])) <= today
 
 
 def _sections(agreements: Sequence[Item], sources: dict[str, str]) -> dict[str, str]:
@@ -145,20 +150,24 @@ def _amount(found: re.Match[str]) -> tuple[int, str]:
         return int(found["first"].replace(",", "")), found["after"]
     currency = _SYMBOLS.get(found["before"], found["before"])
     if found["million"]:
-        return round(float(found["number"]) * 1_000_000), currency
-    return int(found["number"].replace(",", "").replace(".", "")), currency
+        return round(float(found["number"].replace(",", "")) * 1_000_000), currency
+    whole = _CENTS.sub("", found["number"])
+    return int(whole.replace(",", "").replace(".", "")), currency
 
 
-def _date(found: re.Match[str]) -> dt.date:
+def _date(found: re.Match[str]) -> dt.date | None:
+    """The day; None when the calendar has none, as for a figure that only looks like a date."""
     if found["iso"]:
-        return dt.date.fromisoformat(found["iso"])
-    if found["dotted"]:
+        year, month, day = found["iso"].split("-")
+    elif found["dotted"]:
         day, month, year = found["dotted"].split(".")
+    else:
+        year, day = found["year"] or found["year2"], found["day"] or found["day2"]
+        month = _MONTHS.index(found["month"] or found["month2"]) + 1
+    try:
         return dt.date(int(year), int(month), int(day))
-    month = found["month"] or found["month2"]
-    return dt.date(
-        int(found["year"] or found["year2"]), _MONTHS.index(month) + 1, int(found["day"] or found["day2"])
-    )
+    except ValueError:
+        return None
 
 
 def _first_amount(text: str) -> int | None:

@@ -10,7 +10,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from contract_risk import folder, naming, reading
 from contract_risk.corpus import TODAY, Corpus, generate, write
-from contract_risk.extract import extract
+from contract_risk.extract import amounts, dates, extract
 
 from gapless.errors import MissingExtra, UsageError
 
@@ -90,6 +90,15 @@ def test_a_text_without_headings_is_still_passages(tmp_path: Path) -> None:
     assert max(len(passage.text) for passage in found.passages) < 2_000
     assert _facts(found, "corvane-foods-bv") == {"payment_days": 30}
     assert len({passage.id for passage in found.passages}) == len(found.passages)
+
+
+def test_figures_of_other_peoples_contracts_do_not_mislead() -> None:
+    assert amounts("USD 1,250.00, EUR 1.250,50 and $1,500.5 million") == [
+        (1250, "USD"),
+        (1250, "EUR"),
+        (1_500_500_000, "USD"),
+    ]
+    assert dates("2023-99-99, 30.02.2020 and 1 May 2020") == [dt.date(2020, 5, 1)]
 
 
 @pytest.mark.parametrize(
