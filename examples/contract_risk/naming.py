@@ -22,7 +22,8 @@ _LABEL = re.compile(rf"^\W*{_ROLE}(?:'s)?(?:\sname)?\W*[:–]\W*(?P<name>\S.*)$"
 _BEFORE = re.compile(
     r"\b(?:[Bb]etween|BETWEEN|[Ww]ith|WITH|[Aa]mong|AMONG|AND|[Aa]greement|AGREEMENT|[Dd]ated|DATED|(?:19|20)\d\d|(?:Exhibit|EXHIBIT)\s[\d.]+)(?!\w)"
 )
-_NO_COMPANY = re.compile(rf"(?:(?:The|THE|This|THIS)\s)?(?:{_FORM}\s?)+")
+_LINKS = re.compile(r"^(?:(?:of|and|de|und|&)\s)+")
+_NO_COMPANY = re.compile(rf"(?:.*\b(?:The|THE|This|THIS)\s)?(?:{_FORM}\s?)+")
 _NOT_A_NAME = frozenset(
     "contract contracts agreement amendment addendum supply supplier service services master msa sow final signed executed "
     "draft copy scan document doc file page no of the and for v v1 v2 v3 version nda terms".split()
@@ -74,7 +75,7 @@ def _in_words(text: str) -> str | None:
 
 
 def _trimmed(name: str) -> str:
-    return _BEFORE.split(name)[-1].strip(" ,")
+    return _LINKS.sub("", _BEFORE.split(name)[-1].strip(" ,"))
 
 
 def _from_file(stem: str) -> str | None:

@@ -25,7 +25,7 @@ def understand(question: str, register: Mapping[str, str]) -> dict[str, Any]:
     Returns:
         `supplier` and `name`, or None for both; `candidates`, the ids that came into question.
     """
-    words = [word for word in _WORD.findall(question.lower()) if word != "s"]
+    words = [word for word in _words(question) if word != "s"]
     likeness = {supplier: _likeness(_core(name), words) for supplier, name in register.items()}
     best = max(likeness.values(), default=0.0)
     candidates = [supplier for supplier, like in likeness.items() if like >= LIKE and like > best - CLEAR]
@@ -38,7 +38,11 @@ def understand(question: str, register: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _core(name: str) -> list[str]:
-    return [word for word in _WORD.findall(name.lower()) if word not in _FORMS]
+    return [word for word in _words(name) if word not in _FORMS]
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower().replace(".", ""))  # "S.A." is one word, and "SA" the same
 
 
 def _likeness(name: list[str], words: list[str]) -> float:

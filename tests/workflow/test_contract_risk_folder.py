@@ -11,6 +11,7 @@ import pytest
 from contract_risk import folder, naming, reading
 from contract_risk.corpus import TODAY, Corpus, generate, write
 from contract_risk.extract import amounts, dates, extract
+from contract_risk.understand import understand
 
 from gapless.errors import MissingExtra, UsageError
 
@@ -111,6 +112,12 @@ def test_figures_of_other_peoples_contracts_do_not_mislead() -> None:
         ),
         ("SUPPLY AGREEMENT BETWEEN TARN PRINT LTD AND ACME INC", "1.txt", "TARN PRINT LTD"),
         ("**Vendor:** Kestrel Systems, Inc., a Delaware corporation", "1.txt", "Kestrel Systems, Inc."),
+        (
+            "DISCLOSURE WOULD HARM THE COMPANY\nCO-BRANDING AGREEMENT of On2 Networks, L.L.C.",
+            "1.txt",
+            "On2 Networks, L.L.C.",
+        ),
+        ("Exhibit 10.5 Ferrer Internacional, S.A. and others", "1.txt", "Ferrer Internacional, S.A."),
         ("Supplier: the bakery on the corner", "1.txt", "the bakery on the corner"),
         ("Ordinary text of nobody.", "harlow-metals_contract_v2.txt", "Harlow Metals"),
         ("Ordinary text of nobody.", "Corvane Foods/agreement-1.txt", "Corvane Foods"),
@@ -121,6 +128,24 @@ def test_figures_of_other_peoples_contracts_do_not_mislead() -> None:
 def test_whose_contract_it_is(text: str, path: str, name: str) -> None:
     asked = ["Summarize the financial risk of supplier Old Mill."]
     assert naming.supplier(text, Path(path), asked) == name
+
+
+def test_every_name_is_found_again_in_its_question(tmp_path: Path) -> None:
+    names = (
+        "Ferrer Internacional, S.A.",
+        "Kubient, Inc.",
+        "Müller & Söhne GmbH",
+        "E.PIPHANY, INC.",
+        "3M Company",
+        "東京 Ltd",
+    )
+    for at, name in enumerate(names):
+        (tmp_path / f"{at}.txt").write_text(f"Supplier: {name}", encoding="utf-8")
+    found, _ = folder.corpus(tmp_path)
+    register = {supplier.id: supplier.name for supplier in found.suppliers}
+    assert set(register.values()) == set(names)
+    for case in folder.questions_about(found).cases:
+        assert understand(case.input["question"], register)["supplier"] == case.id
 
 
 def test_a_folder_that_cannot_be_used_says_why(tmp_path: Path) -> None:
