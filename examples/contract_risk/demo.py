@@ -132,12 +132,11 @@ def _opened(model: str | None) -> Model:
         return Model(Endpoint.chosen())
     if not model.startswith(("http://", "https://")):
         return open_chat(model)
-    chosen = Endpoint.chosen()
     return Model(
         Endpoint(
             url=model.rstrip("/"),
             name=os.environ.get("CONTRACT_RISK_MODEL", "gpt-4o-mini"),
             key=os.environ.get("OPENAI_API_KEY"),
-            grammar=chosen.grammar and bool(chosen.url),
+            grammar=os.environ.get("CONTRACT_RISK_GRAMMAR") == "1",
         )
     )

@@ -65,7 +65,8 @@ def corpus(
         for who, name in names.items()
     )
     found = Corpus(suppliers, day)
-    count = f"{len(files)} contracts, {len(suppliers)} suppliers, {len(found.passages)} passages, as of {day}"
+    counts = (len(files), "contract"), (len(suppliers), "supplier"), (len(found.passages), "passage")
+    count = ", ".join(f"{n} {what}{'s' if n != 1 else ''}" for n, what in counts) + f", as of {day}"
     return found, [count, f"suppliers: {_shown(names)}", *notes]
 
 
