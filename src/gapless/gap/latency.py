@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from gapless.gap.clustered import Units, clustered, units, units_of
-from gapless.gap.table import History, Table
+from gapless.gap.table import History, Table, compact
 from gapless.records.estimate import Estimate
 from gapless.records.gap import LatencyRow
 from gapless.records.trial import Outcome
@@ -57,6 +57,7 @@ def quantile(
     groups: Sequence[Hashable] | Units | None = None,
     cut: Sequence[int] | NDArray[Any] = (),
     level: float = 0.95,
+    ordered: NDArray[Any] | None = None,
 ) -> Estimate:
     """A quantile by nearest rank, in the values' own unit.
 
@@ -66,6 +67,7 @@ def quantile(
         groups: Group of each value; the independent unit where a group holds several.
         cut: Positions of values that were cut off by a time limit: they would have been longer.
         level: Two-sided confidence level.
+        ordered: The values in order, where they are at hand.
 
     Returns:
         The estimate; not estimable where no upper limit exists (p95 below 72 runs, p99 below 368 runs, or below 368
@@ -92,7 +94,7 @@ def quantile(
     if bounds.high is None or few:
         return _without(base, f"{name} not estimable from {n} runs of {n_groups} cases")
     y = np.asarray(values, dtype=float)
-    ordered = np.sort(y)
+    ordered = np.sort(y) if ordered is None else ordered
     middle = max(0, math.ceil(q * n - 1e-9) - 1)
     point = float(ordered[middle])
     if independent:
@@ -154,10 +156,12 @@ def _row(
         return None
     if not taken.all():
         values, groups, cut = values[taken], groups[taken], cut[taken]
-    distinct, codes = np.unique(groups, return_inverse=True)
-    units = units_of(codes, len(distinct), weighting="runs")
-    at = np.flatnonzero(cut)
-    p50, p95, p99 = (quantile(values, q, groups=units, cut=at, level=level) for q in (0.5, 0.95, 0.99))
+    codes, n_groups = compact(groups, int(groups.max()) + 1)
+    units = units_of(codes, n_groups, weighting="runs")
+    ordered, at = np.sort(values), np.flatnonzero(cut)
+    p50, p95, p99 = (
+        quantile(values, q, groups=units, cut=at, level=level, ordered=ordered) for q in (0.5, 0.95, 0.99)
+    )
     return LatencyRow(step=step, p50=p50, p95=p95, p99=p99)
 
 

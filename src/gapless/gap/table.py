@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,18 @@ from gapless.records.row import RunRow, retell, row_of
 from gapless.records.trial import OUTCOMES, Outcome, Run, StepOutcome, ToolCount
 
 _CODE = {name: code for code, name in enumerate(OUTCOMES)}
+_NAN = float("nan")
+_Kind = tuple[
+    bytes,
+    Outcome,
+    str | None,
+    tuple[str, ...] | None,
+    tuple[tuple[str, str], ...],
+    str,
+    tuple[ToolCount, ...],
+    bool,
+]
+"""(history, outcome, blame, planned path, slice, why, tools, labelled)."""
 
 History = tuple[StepOutcome, ...]
 """One trial's step events in time order; their `ms` is 0, for durations are kept apart."""
@@ -75,8 +87,7 @@ class Table:
     def of(cls, runs: Iterable[Run | RunRow]) -> Table:
         """Collects summary rows, one at a time. A lost trial without a blame is given the rule's, a correct one has none."""
         builder = _Builder()
-        for run in runs:
-            builder.add(run)
+        builder.extend(runs)
         return builder.table()
 
     def __len__(self) -> int:
@@ -99,9 +110,8 @@ class Table:
         """
         if rows is None:
             return units_of(self.group, len(self.groups), weighting=weighting, n_cases=len(self.cases))
-        groups, codes = np.unique(self.group[rows], return_inverse=True)
-        n_cases = len(np.unique(self.case[rows]))
-        return units_of(codes, len(groups), weighting=weighting, n_cases=n_cases)
+        codes, n_groups = compact(self.group[rows], len(self.groups))
+        return units_of(codes, n_groups, weighting=weighting, n_cases=distinct(self.case[rows]))
 
     def per_history(self, keep: NDArray[Any] | None = None) -> NDArray[Any]:
         """int array [histories]: how many trials have each history.
@@ -171,80 +181,132 @@ class Table:
 
 
 class _Builder:
-    """Columns while they grow; `array` holds a number in eight bytes where a list takes forty."""
+    """Columns while they grow; `array` holds a number in eight bytes where a list takes forty.
+
+    What trials have in common is told apart from what is their own: trials of one kind share everything but case, group,
+    number and times, and of each kind everything is looked up once.
+    """
 
     def __init__(self) -> None:
         self._cases: dict[str, int] = {}
         self._groups: dict[str, int] = {}
-        self._exits: dict[str, int] = {}
-        self._histories: dict[bytes, int] = {}
-        self._templates: list[History] = []
-        self._plans: dict[tuple[str, ...] | None, int] = {}
-        self._parts: dict[tuple[tuple[str, str], ...], int] = {}
-        self._whys: dict[str, int] = {}
-        self._tools: dict[tuple[ToolCount, ...], int] = {}
-        self._columns: dict[str, array[Any]] = {
-            **{name: array("q") for name in ("case", "group", "trial", "outcome", "blame", "history")},
-            **{name: array("q") for name in ("plan", "part", "why", "tool", "labelled", "events")},
-            **{name: array("d") for name in ("ms", "tokens_in", "tokens_out", "durations")},
-        }
+        self._kinds: dict[_Kind, int] = {}
+        self._case, self._group = array("q"), array("q")
+        self._trial, self._kind = array("q"), array("q")
+        self._ms, self._tokens_in, self._tokens_out = array("d"), array("d"), array("d")
+        self._durations = array("d")
 
-    def add(self, run: Run | RunRow) -> None:
-        """Appends a trial."""
-        row = run if isinstance(run, RunRow) else row_of(run)
-        column = self._columns
-        history = self._histories.get(row.history)
-        if history is None:
-            history = self._histories[row.history] = len(self._histories)
-            self._templates.append(retell(row.history))
-        at = row.blame
-        if (at is None) != (row.outcome == "correct"):  # else the points would not add up to 1 - S
-            at = blame(self._templates[history], row.outcome)
-        column["case"].append(_code(self._cases, row.case))
-        column["group"].append(_code(self._groups, row.group))
-        column["trial"].append(row.trial)
-        column["outcome"].append(_CODE[row.outcome])
-        column["blame"].append(-1 if at is None else _code(self._exits, at))
-        column["history"].append(history)
-        column["plan"].append(_code(self._plans, row.planned))
-        column["part"].append(_code(self._parts, tuple(row.slice.items()) if row.slice else ()))
-        column["why"].append(_code(self._whys, row.why))
-        column["tool"].append(_code(self._tools, row.tools))
-        column["labelled"].append(row.labelled)
-        column["ms"].append(row.ms)
-        column["tokens_in"].append(_or_nan(row.tokens_in))
-        column["tokens_out"].append(_or_nan(row.tokens_out))
-        column["durations"].frombytes(row.durations)
-        column["events"].append(len(self._templates[history]))
+    def extend(self, runs: Iterable[Run | RunRow]) -> None:
+        """Appends trials. One loop and no call per column: a million trials pass through it."""
+        cases, groups, kinds = self._cases, self._groups, self._kinds
+        case, group, trial, kind = (
+            self._case.append,
+            self._group.append,
+            self._trial.append,
+            self._kind.append,
+        )
+        ms, tokens_in, tokens_out = self._ms.append, self._tokens_in.append, self._tokens_out.append
+        durations = self._durations.frombytes
+        for run in runs:
+            row = run if type(run) is RunRow else row_of(cast("Run", run))
+            case(cases.setdefault(row.case, len(cases)))
+            group(groups.setdefault(row.group, len(groups)))
+            trial(row.trial)
+            mine: _Kind = (
+                row.history,
+                row.outcome,
+                row.blame,
+                row.planned,
+                tuple(row.slice.items()) if row.slice else (),
+                row.why,
+                row.tools,
+                row.labelled,
+            )
+            kind(kinds.setdefault(mine, len(kinds)))
+            ms(row.ms)
+            tokens_in(_NAN if row.tokens_in is None else row.tokens_in)
+            tokens_out(_NAN if row.tokens_out is None else row.tokens_out)
+            durations(row.durations)
 
     def table(self) -> Table:
         """What was collected."""
-        column = {name: np.array(values) for name, values in self._columns.items()}
+        kind = np.array(self._kind)
+        known = _Known()
+        codes = [known.codes(kind_) for kind_ in self._kinds]
+        of_kind = np.array(codes, dtype=np.int64).reshape(-1, len(_Codes._fields))
+        column = _Codes(*(column[kind] for column in of_kind.T))
+        lengths = np.array([len(history) for history in known.templates], dtype=np.int64)[column.history]
         return Table(
             cases=tuple(self._cases),
-            case=column["case"],
+            case=np.array(self._case),
             groups=tuple(self._groups),
-            group=column["group"],
-            trial=column["trial"],
-            outcome=column["outcome"],
-            exits=tuple(self._exits),
-            blame=column["blame"],
-            histories=tuple(self._templates),
-            history=column["history"],
-            plans=tuple(self._plans),
-            plan=column["plan"],
-            parts=tuple(dict(items) for items in self._parts),
-            part=column["part"],
-            whys=tuple(self._whys),
-            why=column["why"],
-            tools=tuple(self._tools),
-            tool=column["tool"],
-            labelled=column["labelled"].astype(bool),
-            ms=column["ms"],
-            tokens_in=column["tokens_in"],
-            tokens_out=column["tokens_out"],
-            durations=column["durations"],
-            starts=np.concatenate([[0], np.cumsum(column["events"])]),
+            group=np.array(self._group),
+            trial=np.array(self._trial),
+            outcome=column.outcome,
+            exits=tuple(known.exits),
+            blame=column.blame,
+            histories=tuple(known.templates),
+            history=column.history,
+            plans=tuple(known.plans),
+            plan=column.plan,
+            parts=tuple(dict(items) for items in known.parts),
+            part=column.part,
+            whys=tuple(known.whys),
+            why=column.why,
+            tools=tuple(known.tools),
+            tool=column.tool,
+            labelled=column.labelled.astype(bool),
+            ms=np.array(self._ms),
+            tokens_in=np.array(self._tokens_in),
+            tokens_out=np.array(self._tokens_out),
+            durations=np.array(self._durations),
+            starts=np.concatenate([[0], np.cumsum(lengths)]),
+        )
+
+
+class _Codes(NamedTuple):
+    """What trials of a kind have in common, as codes."""
+
+    history: Any
+    outcome: Any
+    blame: Any
+    plan: Any
+    part: Any
+    why: Any
+    tool: Any
+    labelled: Any
+
+
+class _Known:
+    """What was seen so far, in order of first appearance."""
+
+    def __init__(self) -> None:
+        self.histories: dict[bytes, int] = {}
+        self.templates: list[History] = []
+        self.exits: dict[str, int] = {}
+        self.plans: dict[tuple[str, ...] | None, int] = {}
+        self.parts: dict[tuple[tuple[str, str], ...], int] = {}
+        self.whys: dict[str, int] = {}
+        self.tools: dict[tuple[ToolCount, ...], int] = {}
+
+    def codes(self, kind: _Kind) -> _Codes:
+        """The codes of a kind. A lost trial without a blame is given the rule's, a correct one has none."""
+        told, outcome, at, planned, part, why, tools, labelled = kind
+        history = self.histories.get(told)
+        if history is None:
+            history = self.histories[told] = len(self.templates)
+            self.templates.append(retell(told))
+        if (at is None) != (outcome == "correct"):  # else the points would not add up to 1 - S
+            at = blame(self.templates[history], outcome)
+        return _Codes(
+            history=history,
+            outcome=_CODE[outcome],
+            blame=-1 if at is None else _code(self.exits, at),
+            plan=_code(self.plans, planned),
+            part=_code(self.parts, part),
+            why=_code(self.whys, why),
+            tool=_code(self.tools, tools),
+            labelled=int(labelled),
         )
 
 
@@ -252,13 +314,25 @@ def _code(known: dict[Any, int], value: Any) -> int:
     return known.setdefault(value, len(known))
 
 
-def _or_nan(count: int | None) -> float:
-    return float("nan") if count is None else float(count)
-
-
 def _recoded(names: tuple[str, ...], codes: NDArray[Any]) -> tuple[tuple[str, ...], NDArray[Any]]:
     """The names that are left, and codes that point into them; -1 stays -1."""
-    left = np.unique(codes[codes >= 0])
+    left = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(names)))
     place = np.full(len(names) + 1, -1, dtype=np.int64)
     place[left] = np.arange(len(left))
     return tuple(names[code] for code in left), place[codes]
+
+
+def compact(codes: NDArray[Any], n: int) -> tuple[NDArray[Any], int]:
+    """Codes without gaps, in the same order, and how many there are; what `numpy.unique` sorts for, counted.
+
+    Args:
+        codes: int array, 0..n-1.
+        n: Upper bound of the codes.
+    """
+    seen = np.bincount(codes, minlength=n) > 0
+    return (np.cumsum(seen) - 1)[codes], int(np.count_nonzero(seen))
+
+
+def distinct(codes: NDArray[Any]) -> int:
+    """How many different codes there are."""
+    return int(np.count_nonzero(np.bincount(codes)))

@@ -23,7 +23,7 @@ _RAW, _ZSTD = b"\x00", b"\x01"
 
 _run = msgspec.msgpack.Decoder(Run)
 _row = msgspec.msgpack.Decoder(RunRow)
-_ARRAYS = (b"\xdc", b"\xdd", *(bytes([0x90 + n]) for n in range(16)))  # how MessagePack begins a list
+_ARRAYS = frozenset((0xDC, 0xDD, *range(0x90, 0xA0)))  # how MessagePack begins a list
 
 INSERT_TRIALS = insert(schema.trials).on_conflict_do_nothing()
 INSERT_COMPONENTS = insert(schema.components).on_conflict_do_nothing()
@@ -140,7 +140,7 @@ def row_from(body: bytes) -> Run | RunRow:
 
 def is_row(body: bytes) -> bool:
     """Whether a summary is a row of a table that was ingested."""
-    return body[:1] in _ARRAYS
+    return bool(body) and body[0] in _ARRAYS
 
 
 def run_from(body: bytes) -> Run:
