@@ -247,17 +247,21 @@ def test_shuffling_runs_and_benchmark_changes_nothing(
     other, parts = list(runs), list(alone)
     random.Random(seed).shuffle(other)
     random.Random(seed).shuffle(parts)
-    assert alike(told(runs, alone), told(other, parts))
+    assert not differences(told(runs, alone), told(other, parts))
 
 
-def alike(first: Any, second: Any) -> bool:
-    if isinstance(first, dict):
-        return first.keys() == second.keys() and all(alike(first[key], second[key]) for key in first)
-    if isinstance(first, list | tuple):
-        return len(first) == len(second) and all(map(alike, first, second))
+def differences(first: Any, second: Any, at: str = "") -> list[str]:
+    """Where two values differ by more than rounding."""
+    if isinstance(first, dict) and isinstance(second, dict) and first.keys() == second.keys():
+        return [one for key in first for one in differences(first[key], second[key], f"{at}.{key}")]
+    if isinstance(first, list | tuple) and isinstance(second, list | tuple) and len(first) == len(second):
+        pairs = enumerate(zip(first, second, strict=True))
+        return [one for place, pair in pairs for one in differences(*pair, f"{at}[{place}]")]
     if isinstance(first, float) and isinstance(second, float):
-        return math.isclose(first, second, rel_tol=1e-9, abs_tol=1e-9)
-    return bool(first == second)
+        same = math.isclose(first, second, rel_tol=1e-9, abs_tol=1e-9)
+    else:
+        same = bool(first == second)
+    return [] if same else [f"{at}: {first!r} and {second!r}"]
 
 
 @quiet

@@ -12,19 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapless.gap.boundaries import boundaries, verdict_share
+from gapless.gap.case_mix import case_mix
+from gapless.gap.chain import chain, layers, with_largest
 from gapless.gap.clustered import (
     Units,
     clustered,
     design_effect,
     effective_runs,
     intraclass_correlation,
+    mean,
+    standard_error,
 )
 from gapless.gap.compounding import component_rates, compounding, plan
 from gapless.gap.latency import latencies
 from gapless.gap.paths import routes
+from gapless.gap.repeats import repeats
 from gapless.gap.resample import resampled
+from gapless.gap.retries import retries
 from gapless.gap.suspected import next_label, suspected
-from gapless.gap.table import Table
+from gapless.gap.table import Table, distinct
 from gapless.gap.tools import tool_use
 from gapless.records.estimate import Estimate
 from gapless.records.gap import BoundaryRow, Compounding, Gap, SliceRow
@@ -33,6 +39,7 @@ from gapless.records.workflow import Shape
 
 NO_VERDICT = "no end verdict: nothing says yet which answers were right"
 _ALL = slice(None)
+_NO_SPREAD = 1e-9
 
 
 def analyse(
@@ -63,6 +70,13 @@ def analyse(
     # Where every trial has its verdict, a suspicion has nothing to add to it (METHOD section 14).
     rows, any_ = suspected(table, units, shape, level=level) if table.count("unjudged") else ((), None)
     share = verdict_share(table)
+    judged = success.point is not None
+    placed = (
+        boundaries(table, units, shape, level=level) if judged else _loud_only(table, units, shape, level)
+    )
+    along = chain(table, units, shape, level=level) if judged else ()
+    slices = _slices(table, level)
+    errors = _errors(table, units, success)
     return Gap(
         n_runs=len(table),
         n_cases=len(table.cases),
@@ -79,17 +93,25 @@ def analyse(
         icc=intraclass_correlation(correct, units) if len(table) else None,
         design_effect=design_effect(correct, units) if len(table) else None,
         effective_runs=effective_runs(correct, units) if len(table) else None,
+        se_clustered=errors.get("se_clustered"),
+        se_cr0=errors.get("se_cr0"),
+        design_effect_cr0=errors.get("design_effect_cr0"),
+        se_naive=errors.get("se_naive"),
+        repeats=repeats(table, level=level) if judged else (),
         components=rates,
         compounding=split,
-        boundaries=boundaries(table, units, shape, level=level)
-        if success.point is not None
-        else _loud_only(table, units, shape, level),
+        boundaries=with_largest(placed, table, units) if judged else placed,
+        chain=along,
+        layers=layers(table, units, placed, along, level) if judged else (),
+        retries=retries(table, level=level),
+        case_mix=case_mix(table, units, components, rates, [row.exit for row in along]),
         verdict_share=share,
         suspected=rows,
         suspected_any=any_,
         next_label=next_label(table, rows, level=level),
         latencies=latencies(table, level=level),
-        slices=_slices(table, level),
+        slices=slices,
+        worst_slice=_worst(slices),
         tools=tool_use(table),
         notes=(*_notes(table, units, share, split), *([independent] if independent else [])),
     )
@@ -129,8 +151,8 @@ def _selective_risk(table: Table, units: Units, level: float) -> Estimate:
     keep = table.is_("correct", "wrong")
     if not keep.any():
         return Estimate(level=level, reason="no judged deliveries")
-    n_cases = len(np.unique(table.case[keep]))
-    return clustered(table.is_("wrong")[keep], units.part(keep, n_cases=n_cases), level=level)
+    mine = units.part(keep, n_cases=distinct(table.case[keep]))
+    return clustered(table.is_("wrong")[keep], mine, level=level)
 
 
 def _loud_only(table: Table, units: Units, shape: Shape, level: float) -> tuple[BoundaryRow, ...]:
@@ -161,6 +183,31 @@ def _slices(table: Table, level: float) -> tuple[SliceRow, ...]:
             )
         )
     return tuple(rows)
+
+
+def _worst(slices: Sequence[SliceRow]) -> SliceRow | None:
+    known = [row for row in slices if row.success.point is not None]
+    return (
+        min(known, key=lambda row: (round(row.success.point or 0.0, 12), row.key, row.value))
+        if len(known) > 1
+        else None
+    )
+
+
+def _errors(table: Table, units: Units, success: Estimate) -> dict[str, float | None]:
+    """Standard errors of S; a table without any spread does not say that there is none."""
+    correct, g = table.is_("correct"), units.n_groups
+    error = standard_error(correct, units) if g > 1 else 0.0
+    if success.point is None or error < _NO_SPREAD:
+        return {}
+    p, effect = mean(correct, units), design_effect(correct, units)
+    few = (g - 1) / g
+    return {
+        "se_clustered": error,
+        "se_cr0": error * math.sqrt(few),
+        "design_effect_cr0": None if effect is None else effect * few,
+        "se_naive": math.sqrt(p * (1 - p) / len(table)),
+    }
 
 
 def _notes(table: Table, units: Units, share: float | None, split: Compounding) -> list[str]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gapless.gap.blame import first_failure
 from gapless.gap.clustered import Units, clustered, mean
 from gapless.gap.table import History, Table
+from gapless.records.estimate import Estimate
 from gapless.records.gap import PSEUDO_EXITS, BoundaryRow
 from gapless.records.trial import OUTCOMES
 from gapless.records.workflow import Shape
@@ -26,7 +27,8 @@ def boundaries(table: Table, units: Units, shape: Shape, *, level: float = 0.95)
         shape: The workflow, for receivers and layers.
         level: Two-sided confidence level of each row, pointwise.
     """
-    first, repaired = _first_failures(table)
+    firsts = [first_failure(history) for history in table.histories]
+    first, repaired = _first_failures(table, firsts)
     lost = mean(table.blame >= 0, units)
     rows: list[BoundaryRow] = []
     for exit_ in dict.fromkeys([*table.exits, *first]):
@@ -50,6 +52,7 @@ def boundaries(table: Table, units: Units, shape: Shape, *, level: float = 0.95)
                 unjudged=int(counts["unjudged"]),
                 repaired=repaired.get(exit_, 0),
                 first_failures=first.get(exit_, 0),
+                repair_rate=_repair_rate(table, firsts, exit_, level) if exit_ in first else None,
                 examples=_examples(table, here),
                 reasons=_reasons(table, here),
             )
@@ -103,20 +106,25 @@ def _examples(table: Table, here: NDArray[Any]) -> tuple[str, ...]:
 
 def _reasons(table: Table, here: NDArray[Any]) -> dict[str, int]:
     """What was wrong, the most frequent first."""
-    codes, counts = np.unique(table.why[here], return_counts=True)
-    said: dict[str, int] = dict(zip((table.whys[code] for code in codes), counts.tolist(), strict=True))
+    counts = np.bincount(table.why[here], minlength=len(table.whys))
+    said = {table.whys[code]: int(counts[code]) for code in np.flatnonzero(counts)}
     said.pop("", None)
     return dict(sorted(said.items(), key=lambda item: (-item[1], item[0]))[:_EXAMPLES])
 
 
-def _first_failures(table: Table) -> tuple[dict[str, int], dict[str, int]]:
+def _first_failures(table: Table, firsts: list[str | None]) -> tuple[dict[str, int], dict[str, int]]:
     """Step -> trials whose first failing step it is; and those of them that ended correct."""
     first: dict[str, int] = {}
     repaired: dict[str, int] = {}
     correct = table.per_history(table.is_("correct"))
-    for history, runs, right in zip(table.histories, table.per_history(), correct, strict=True):
-        failing = first_failure(history) if runs else None
-        if failing is not None:
+    for failing, runs, right in zip(firsts, table.per_history(), correct, strict=True):
+        if failing is not None and runs:
             first[failing] = first.get(failing, 0) + int(runs)
             repaired[failing] = repaired.get(failing, 0) + int(right)
     return first, repaired
+
+
+def _repair_rate(table: Table, firsts: list[str | None], exit_: str, level: float) -> Estimate:
+    """Share of the trials whose first failing step this is that ended correct all the same."""
+    here = np.array([failing == exit_ for failing in firsts])[table.history]
+    return clustered(table.is_("correct")[here], table.units(here), level=level)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gapless.records.base import Record
 from gapless.records.baseline import PromptBaseline
+from gapless.records.decomposition import CaseMixRow, ChainRow, LayerRow, Repeat, RetryRow
 from gapless.records.estimate import Estimate
 from gapless.records.judge import JudgeQuality
 from gapless.records.trial import Outcome
@@ -12,7 +13,6 @@ ESCALATION = "(escalation)"
 CRASH = "(crash)"
 UNOBSERVED = "(unobserved)"
 UNJUDGED = "(unjudged)"
-ALL_TOOLS = "(all tools)"
 ALL_TOOLS = "(all tools)"
 PSEUDO_EXITS: tuple[str, ...] = (ESCALATION, CRASH, UNOBSERVED, UNJUDGED)
 
@@ -77,6 +77,10 @@ class BoundaryRow(Record, frozen=True, kw_only=True):
     """Correct trials whose first failing step is this one: counted, not blamed."""
     first_failures: int = 0
     """All trials, whatever the outcome, whose first failing step is this one."""
+    repair_rate: Estimate | None = None
+    """Share of those that ended correct all the same; None where there are none."""
+    p_largest: float | None = None
+    """Share of resamples in which this exit loses most; None with fewer than two groups."""
     examples: tuple[str, ...] = ()
     """Up to three trials lost here, as "case#trial", silent ones first."""
     reasons: dict[str, int] = {}
@@ -137,22 +141,6 @@ class ToolUse(Record, frozen=True, kw_only=True):
     """Calls that returned nothing; None where results were not looked at."""
 
 
-class ToolUse(Record, frozen=True, kw_only=True):
-    """How a tool was used over all trials. Counts, no rates: calls of one trial are not independent."""
-
-    tool: str
-    """Its name, or "(all tools)"."""
-    n_calls: int
-    n_trials: int
-    """Trials that called it."""
-    n_errors: int
-    """Calls whose result was an error."""
-    n_error_trials: int
-    """Trials with such a call."""
-    n_empty: int | None = None
-    """Calls that returned nothing; None where results were not looked at."""
-
-
 class SliceRow(Record, frozen=True, kw_only=True):
     """S on one declared slice."""
 
@@ -187,9 +175,27 @@ class Gap(Record, frozen=True, kw_only=True):
     icc: float | None = None
     design_effect: float | None = None
     effective_runs: float | None = None
+    se_clustered: float | None = None
+    """Standard error of S with trials of a group taken together."""
+    se_cr0: float | None = None
+    """The same without the factor G/(G-1) for few groups, as some tools report it."""
+    design_effect_cr0: float | None = None
+    """The design effect by that standard error."""
+    se_naive: float | None = None
+    """Standard error of S as if all trials were independent: what not to use."""
+    repeats: tuple[Repeat, ...] = ()
+    """pass@k and pass^k for k up to the number of trials of a case; empty with one trial per case."""
     components: tuple[Component, ...] = ()
     compounding: Compounding
     boundaries: tuple[BoundaryRow, ...] = ()
+    chain: tuple[ChainRow, ...] = ()
+    """The same loss along the chain of steps, in their order."""
+    layers: tuple[LayerRow, ...] = ()
+    """The same loss by layer, the largest first."""
+    retries: tuple[RetryRow, ...] = ()
+    """Steps that were tried more than once in a visit."""
+    case_mix: tuple[CaseMixRow, ...] = ()
+    """Benchmarked steps: which cases reach them, apart from what their boundary loses."""
     verdict_share: float | None = None
     """Share of step visits with a verdict; below 1 the decomposition is partial."""
     suspected: tuple[SuspectedRow, ...] = ()
@@ -198,8 +204,8 @@ class Gap(Record, frozen=True, kw_only=True):
     next_label: NextLabel | None = None
     latencies: tuple[LatencyRow, ...] = ()
     slices: tuple[SliceRow, ...] = ()
-    tools: tuple[ToolUse, ...] = ()
-    """Calls of tools: all together first, then each tool, the most called first."""
+    worst_slice: SliceRow | None = None
+    """The slice with the lowest S, where there are several: a minimum of noisy numbers, biased low."""
     tools: tuple[ToolUse, ...] = ()
     """Calls of tools: all together first, then each tool, the most called first."""
     verdict_sources: dict[str, int] = {}
