@@ -60,7 +60,7 @@ def test_an_unmeasured_judge_is_named_then_measured_then_corrected(
         prepare(home, server.base_url, more=[{"id": "boom", "input": "boom"}])
         text = run(capsys, "measure", "--quiet")
         assert len(server.requests) == CASES  # a trial that failed has no answer to judge
-    assert "As an unmeasured judge sees it: 30 of 41 trials end correct" in text
+    assert "As an unmeasured judge sees it, 30 of 41 trials end correct" in text
     assert "`gapless judge` draws trials to label" in " ".join(text.split())
     report = json.loads(run(capsys, "report", "--json"))
     assert report["gap"]["verdict_sources"] == {"llm_judge": 40}

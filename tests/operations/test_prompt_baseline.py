@@ -121,6 +121,21 @@ def test_where_stakes_are_low_a_prompt_that_is_good_enough_is_shipped(
     assert "at least 95.1 %" in found["reason"]
 
 
+def test_other_terms_and_another_prompt_take_the_place_of_the_first(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "ask.txt").write_text("{{ input }} Be brief.")
+    said: list[tuple[str, float]] = []
+    with FakeLLM([*WORKFLOW, AS_GOOD]) as server:
+        for prompt in ("", "margin = 0.1\n", 'template = "ask.txt"\n', ""):
+            prepare(home, server.base_url, prompt=prompt)
+            found = measured(capsys, server, monkeypatch)["gap"]["baseline"]
+            said.append((found["measurement"], found["margin"]))
+        assert len(server.requests) == 60 * 4
+    assert [margin for _, margin in said] == [0.03, 0.1, 0.03, 0.03]
+    assert said[0][0] == said[1][0] == said[3][0] != said[2][0]
+
+
 def test_a_workflow_that_answers_better_is_kept(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from gapless.records.estimate import Estimate
 
 METHOD = "rogan-gladen"
+_ROUNDING = 1e-9
 
 
 def corrected(
@@ -54,7 +55,7 @@ def corrected(
         missing = next(part for part in inputs if part.point is None)
         return msgspec.structs.replace(base, reason=missing.reason or "not estimable")
     s, c = points[1:]
-    if s + c <= 1:
+    if s + c <= 1 + _ROUNDING:
         said = (
             f"the judge is no better than chance: sensitivity {s:g} and specificity {c:g} add up to at most 1"
         )

@@ -66,8 +66,7 @@ async def measure_both(
         timeout_s=ask.timeout_s,
     )
     second = await measure_into(store, runner, answers_only(cases), asked, place=place, tell=tell, stop=stop)
-    digest = first.measurement.suite_digest
-    store.update(msgspec.structs.replace(second.measurement, baseline_of=digest))
+    _link(store, second.measurement, first.measurement.suite_digest, place)
     if second.complete:
         return first
     return dataclasses.replace(second, measurement=first.measurement)
@@ -104,6 +103,16 @@ def baseline(store: Store, measurement: Measurement, table: Table) -> PromptBase
     return msgspec.structs.replace(
         found, measurement=prompt.id, model=model, notes=tuple(_notes(store, measurement, prompt, said))
     )
+
+
+def _link(store: Store, prompt: Measurement, suite_digest: str, place: Place) -> None:
+    """Makes this prompt the one that the suite's workflows are held against, under the terms that hold now."""
+    for other in store.measurements():
+        if other.baseline_of == suite_digest and other.id != prompt.id:
+            store.update(msgspec.structs.replace(other, baseline_of=None))
+    terms = {"stakes": place.settings.stakes, "prompt": msgspec.to_builtins(place.settings.prompt)}
+    settings = prompt.settings | terms
+    store.update(msgspec.structs.replace(prompt, baseline_of=suite_digest, settings=settings))
 
 
 def _runner(place: Place, suite: Suite) -> Workflow | PromptWorkflow:

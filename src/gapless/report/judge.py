@@ -11,17 +11,28 @@ COMMAND = "gapless judge"
 
 
 def qualified(gap: Gap, first: str) -> str:
-    """The headline's first sentence, saying whose verdicts it rests on where nobody has held them against people's."""
+    """The headline's first sentence, saying whose verdicts it rests on where nobody knows how far to trust them."""
     judge = _asked(gap)
-    if judge is None or judge.corrected.point is not None:
+    if judge is None or _known(judge):
         return first
-    whose = "a judge no better than chance" if judge.measured else "an unmeasured judge"
-    return f"As {whose} sees it: {first}"
+    first = first[0].lower() + first[1:] if first.startswith("None") else first
+    return f"As {_seer(judge)} sees it, {first}"
 
 
 def sentences(gap: Gap) -> list[str]:
     """What is read with the headline."""
     return [*_silence(gap), *_trust(gap)]
+
+
+def next_step(gap: Gap) -> tuple[str, str] | None:
+    """Why, and the command that names the trials to label; None where the judge is known, or known to be useless."""
+    judge = _asked(gap)
+    if judge is None or _known(judge) or _useless(judge):
+        return None
+    return (
+        f"Measure the judge: label trials drawn at random, so that S can be corrected for its errors. {_enough(judge).capitalize()}.",
+        COMMAND,
+    )
 
 
 def _silence(gap: Gap) -> list[str]:
@@ -38,28 +49,36 @@ def _trust(gap: Gap) -> list[str]:
     judge = _asked(gap)
     if judge is None:
         return []
-    if judge.corrected.point is not None:
+    verdicts = f"The verdicts are {whose(judge)}'s"
+    labels = count(judge.labelled, "labelled trial")
+    if _known(judge):
+        return [f"{verdicts}; corrected for its errors on {labels}, S = {told(judge.corrected)}."]
+    if _useless(judge):
+        passes = percent(judge.sensitivity.point or 0.0), percent(1 - (judge.specificity.point or 0.0))
         return [
-            f"The verdicts are {whose(judge)}'s; corrected for its errors on {count(judge.labelled, 'labelled trial')}, S = {told(judge.corrected)}."
+            f"{verdicts} and say nothing about S: it passes {passes[0]} of the right answers and {passes[1]} of the wrong ones."
         ]
     if judge.measured:
         return [
-            f"The verdicts are {whose(judge)}'s and say nothing about S: it passes {percent(judge.sensitivity.point or 0.0)} of the right answers and {percent(1 - (judge.specificity.point or 0.0))} of the wrong ones."
+            f"{verdicts}, and {labels} do not tell it from chance: S may be anything. `{COMMAND}` draws more to label; {_enough(judge)}."
         ]
-    return [
-        f"The verdicts are {whose(judge)}'s, {_unmeasured(judge)}. `{COMMAND}` draws trials to label; {_enough(judge)}."
-    ]
+    return [f"{verdicts}, {_unmeasured(judge)}. `{COMMAND}` draws trials to label; {_enough(judge)}."]
 
 
-def next_step(gap: Gap) -> tuple[str, str] | None:
-    """Why, and the command that names the trials to label; None where the judge is known or did not decide."""
-    judge = _asked(gap)
-    if judge is None or judge.corrected.point is not None or judge.measured:
-        return None
-    return (
-        f"Measure the judge: label trials drawn at random, so that S can be corrected for its errors. {_enough(judge).capitalize()}.",
-        COMMAND,
-    )
+def _known(judge: JudgeQuality) -> bool:
+    """Whether labels say enough of the judge for S to be corrected; limits of 0 and 1 say nothing."""
+    low, high = judge.corrected.low, judge.corrected.high
+    return judge.corrected.point is not None and (low or 0.0, high if high is not None else 1.0) != (0.0, 1.0)
+
+
+def _useless(judge: JudgeQuality) -> bool:
+    return judge.measured and judge.corrected.point is None
+
+
+def _seer(judge: JudgeQuality) -> str:
+    if _useless(judge):
+        return "a judge no better than chance"
+    return "a judge not told from chance" if judge.measured else "an unmeasured judge"
 
 
 def told(estimate: Estimate) -> str:
@@ -93,4 +112,6 @@ def _unmeasured(judge: JudgeQuality) -> str:
 
 
 def _enough(judge: JudgeQuality) -> str:
+    if judge.labelled >= judge.labels_useful:
+        return f"of {judge.decided}, more are needed than the {judge.labelled} so far"
     return f"about {judge.labels_useful} of {judge.decided} will do"

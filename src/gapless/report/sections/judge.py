@@ -48,6 +48,8 @@ def _under(quality: JudgeQuality) -> str:
     said = (
         ["The corrected S holds the uncertainty of the trials and of the labels."] if quality.decided else []
     )
+    if quality.unknown:
+        said.append("A trial without a verdict counts as no success.")
     if quality.chosen:
         chosen = count(quality.chosen, "label is", "labels are")
         said.append(
