@@ -40,15 +40,18 @@ def command(files: tuple[str, ...], form: str | None, arm: str | None, as_json: 
         body |= {"components": done.components, "notes": list(done.notes)}
         click.echo(msgspec.json.encode(body).decode())
         return
+    from gapless.report.printable import printable
     from gapless.report.wording import count, shortened
 
     for m in done.measurements:
         said = f"{count(done.runs[m.condition], 'trial')} of {count(m.cases, 'case')}"
-        click.echo(f"{m.id}  {shortened(m.condition, 40)}  {said}{', known already' if done.known else ''}")
+        click.echo(
+            f"{m.id}  {shortened(printable(m.condition), 40)}  {said}{', known already' if done.known else ''}"
+        )
     if done.components:
         click.echo(f"{count(done.components, 'component run')} with them")
     for note in done.notes:
-        click.echo(note, err=True)
+        click.echo(printable(note), err=True)
     click.echo(f"Next: gapless report {done.measurements[0].id}", err=True)
 
 

@@ -91,15 +91,17 @@ def _show(shown: Any, measurement: str, as_json: bool) -> None:
 
 
 def _show_steps(shown: Any) -> None:
-    click.echo(f"{shown.case}#{shown.trial}: {shown.outcome}\n")
+    from gapless.report.printable import printable
+
+    click.echo(f"{printable(shown.case)}#{shown.trial}: {shown.outcome}\n")
     if not shown.kept:
         for step, state, _ in shown.steps:
-            click.echo(f"{step}: {state}")
+            click.echo(printable(f"{step}: {state}"))
         click.echo("\nIt came from a run table, which holds no inputs and outputs.")
         return
     click.echo(f"input\n{_pretty(shown.input)}")
     for step, state, value in shown.steps:
-        click.echo(f"\n{step}: {state}\n{_pretty(value)}")
+        click.echo(f"\n{printable(step)}: {printable(state)}\n{_pretty(value)}")
     click.echo(f"\noutput\n{_pretty(shown.output)}")
 
 

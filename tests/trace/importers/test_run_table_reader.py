@@ -197,3 +197,10 @@ def test_formats_are_told_by_how_a_file_begins() -> None:
     assert recognise(source(b" \n[{}]")) == "tau-bench"
     with pytest.raises(ImporterError, match="is empty"):
         recognise(source(b"\n \n"))
+
+
+def test_what_is_quoted_cannot_drive_a_terminal() -> None:
+    with pytest.raises(ImporterError) as refused:
+        rows([RUN | {"outcome": "\x1b[31m" + "long" * 1000}])
+    assert "\x1b" not in str(refused.value)
+    assert len(str(refused.value)) < 700

@@ -11,6 +11,7 @@ from typing import BinaryIO, cast
 from gapless.errors import ImporterError
 
 _LONGEST = 256 * 1024 * 1024
+_SAID = 500
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 
@@ -67,6 +68,10 @@ class Source:
     def wrong(self, what: str, line: int | None = None) -> ImporterError:
         """The error that says where, what, and that nothing was taken in."""
         at = f", line {self._number if line is None else line}"
+        what = "".join(
+            c if c.isprintable() else "\ufffd" for c in what
+        )  # it quotes a file that anybody may have written
+        what = what if len(what) <= _SAID else f"{what[:_SAID]}..."
         return ImporterError(
             f"{self.name}{at}: {what}. Nothing was ingested; mend it, then ingest the whole file again.",
             line=self._number if line is None else line,
