@@ -15,6 +15,7 @@ from gapless.records.row import RunRow, run_of
 from gapless.records.trial import ComponentRun, Outcome, Run, StepOutcome, Suspicion
 
 if TYPE_CHECKING:
+    from gapless.gap.table import Table
     from gapless.stores.store import Store
 
 
@@ -37,10 +38,8 @@ def report_on(store: Store, measurement: Measurement) -> Report:
     gap = analyse(table, components, measurement.shape, paths=paths)
     judge = quality(store, measurement, suite, judged, table)
     prompt = baseline(store, measurement, table)
-    gap = msgspec.structs.replace(
-        gap, verdict_sources=dict(judged.sources), judge=judge, baseline=prompt
-    )
-    notes = tuple(_notes(measurement, len(table)))
+    gap = msgspec.structs.replace(gap, verdict_sources=dict(judged.sources), judge=judge, baseline=prompt)
+    notes = (*_notes(measurement, len(table)), *_tokens(table))
     return build(measurement, gap, input_digest=seen.with_(components), trial_notes=notes)
 
 
@@ -54,6 +53,9 @@ def _rows(store: Store, measurement: Measurement) -> Iterator[tuple[bytes | None
     """Each row with its bytes, where it still is what lies in the store."""
     labels = store.labels(measurement.id)
     suspicions = store.suspicions(measurement.id)
+    if not labels and not suspicions:
+        yield from store.rows(measurement.id)
+        return
     for body, row in store.rows(measurement.id):
         key = (row.case, row.trial)
         if key not in labels and key not in suspicions:
@@ -110,3 +112,19 @@ def _notes(measurement: Measurement, done: int) -> Iterable[str]:
         yield f"{done} of {asked} trials are done; run the same command again to go on."
     if measurement.interrupted:
         yield f"{measurement.interrupted} trial starts were cut off by a stop or a crash; those trials were started again with the same seed."
+
+
+def _tokens(table: Table) -> Iterable[str]:
+    """What the models of the trials read and wrote, where it was recorded."""
+    import numpy as np
+
+    known = ~(np.isnan(table.tokens_in) | np.isnan(table.tokens_out))
+    trials = int(np.count_nonzero(known))
+    if not trials:
+        return
+    read, written = float(table.tokens_in[known].sum()), float(table.tokens_out[known].sum())
+    correct = int(np.count_nonzero(known & table.is_("correct")))
+    whose = f"{trials} trials" if trials == len(table) else f"the {trials} of {len(table)} trials that say so"
+    said = f"Models read {read:,.0f} and wrote {written:,.0f} tokens in {whose}: {read / trials:,.0f} and {written / trials:,.0f} per trial"
+    each = f"{read / correct:,.0f} and {written / correct:,.0f} per correct trial"
+    yield f"{said}, {each}." if correct else f"{said}; none of them was correct."

@@ -29,6 +29,8 @@ METHODS_MEAN: dict[str, str] = {
     "paired t": "Student's t on the mean differences of cases, or of groups of cases",
     "rogan-gladen": "S corrected for a judge's errors (Rogan and Gladen 1978), its limits recovered from those of S by the judge and of "
     "the judge's two rates on people's labels (Zou and Donner 2008)",
+    "t over cases": "Student's t on the values of cases, or of groups of cases",
+    "none": "one case or group: no interval can be given",
     "point only": "no interval exists for it",
 }
 """Interval methods in plain words; a method without an entry is shown by its name."""
@@ -51,6 +53,15 @@ _QUANTITIES = {
     "suspected_any": "suspicions",
     "latencies": "latencies",
     "slices": "slices",
+    "worst_slice": "slices",
+    "repeats": "pass^k and pass@k",
+    "pass_at_k": "pass^k and pass@k",
+    "pass_hat_k": "pass^k and pass@k",
+    "shapley": "fair shares",
+    "layers": "points per layer",
+    "first_attempt": "retries",
+    "last_attempt": "retries",
+    "repair_rate": "repairs",
     "sensitivity": "the judge",
     "specificity": "the judge",
     "as_judged": "S as judged",
@@ -67,6 +78,8 @@ def methods(gap: Gap) -> list[tuple[str, str, str]]:
     for quantity, estimate in _estimates(gap, ""):
         if estimate.method and estimate.point is not None:
             used.setdefault(estimate.method, {}).setdefault(quantity)
+    if any(row.p_largest is not None for row in gap.boundaries):
+        used.setdefault("cluster bootstrap", {}).setdefault("chances of being the largest")
     return [(name, METHODS_MEAN.get(name, ""), ", ".join(used[name])) for name in sorted(used)]
 
 
@@ -107,12 +120,20 @@ def basis(report: Report) -> list[tuple[str, str]]:
         ("Intraclass correlation", _figure(gap.icc, 3)),
         ("Design effect", _figure(gap.design_effect, 2)),
         ("Effective number of trials", _figure(gap.effective_runs, 1)),
+        ("Standard error of S", _errors(gap)),
         (
             "Step visits with a verdict",
             "" if gap.verdict_share is None else f"{100 * gap.verdict_share:.1f} %",
         ),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _errors(gap: Gap) -> str:
+    if gap.se_clustered is None or gap.success.point is None:
+        return ""
+    naive = f" ({gap.se_naive:.4f} if all trials were independent)" if gap.se_naive is not None else ""
+    return f"{gap.se_clustered:.4f}{naive}"
 
 
 def _sources(gap: Gap) -> str:

@@ -14,6 +14,7 @@ from gapless.report.wording import (
     count,
     fired,
     full_house,
+    largest,
     level,
     listed,
     lost,
@@ -25,6 +26,7 @@ from gapless.report.wording import (
     same_weight,
 )
 
+_SURE = 0.95
 _PSEUDO_SAID = {
     UNOBSERVED: "unobserved: the answer was wrong and no step's check saw it",
     ESCALATION: "escalation: a person was asked, and no check had failed before",
@@ -128,7 +130,7 @@ def _lost(gap: Gap) -> list[str]:
     if first.exit not in PSEUDO_EXITS_MEAN:
         where = boundary(first.exit, first.receivers)
         return [
-            f"The largest loss arises at {where}: {lost(first.points)}{_doubt(first)}, {_how_lost(first)}."
+            f"The largest loss arises at {where}: {lost(first.points)}{_doubt(first)}, {_how_lost(first)}{_chance(first)}."
         ]
     said = [f"The largest loss, {lost(first.points)}, is {_PSEUDO_SAID[first.exit]}{_doubt(first)}."]
     at_step = next((row for row in losses if row.exit not in PSEUDO_EXITS_MEAN), None)
@@ -136,6 +138,12 @@ def _lost(gap: Gap) -> list[str]:
         where = boundary(at_step.exit, at_step.receivers)
         said.append(f"Of the steps, {where} loses most: {lost(at_step.points)}{_doubt(at_step)}.")
     return said
+
+
+def _chance(row: BoundaryRow) -> str:
+    """How sure it is that no other row is larger, where that is open."""
+    open_ = row.p_largest is not None and row.p_largest < _SURE
+    return f"; in {largest(row)} of resamples it is the largest" if open_ else ""
 
 
 def _doubt(row: BoundaryRow) -> str:

@@ -87,6 +87,10 @@ def told(estimate: Estimate) -> str:
         return f"not estimable: {estimate.reason}" if estimate.reason else "not estimable"
     if estimate.low is None or estimate.high is None:
         return percent(estimate.point)
+    if estimate.point >= 1:
+        return f"at least {percent(estimate.low)}"
+    if estimate.point <= 0:
+        return f"at most {percent(estimate.high)}"
     return f"{percent(estimate.point)} ({level(estimate)} interval {100 * estimate.low:.1f}-{100 * estimate.high:.1f})"
 
 

@@ -22,6 +22,7 @@ from gapless.report.wording import (
     count,
     fired,
     known_so_far,
+    largest,
     latency,
     layer,
     level,
@@ -30,6 +31,7 @@ from gapless.report.wording import (
     place,
     rate,
     repaired,
+    rivals,
     shortened,
     weighted,
 )
@@ -53,7 +55,7 @@ def _parts(report: Report) -> Iterator[str]:
         yield from _suspected(gap)
         yield from _plain(order.on_outcomes(gap))
         yield from _latencies(gap)
-        yield from _plain(order.on_cost(gap))
+        yield from _plain([*order.on_cost(gap), *order.in_depth(gap)])
     yield from _weather(report)
     yield from _notes(report)
     yield from _next(report)
@@ -117,12 +119,17 @@ def _boundaries(gap: Gap) -> Iterator[str]:
         "Points",
         f"{level(gap.success)} interval",
         "Share",
+        "Largest in",
         "Silent",
         "Escalated",
         "Loud",
         "Repaired",
     )
-    yield table(heads, [_boundary(row, shared=judged) for row in gap.boundaries], words=2)
+    yield table(
+        heads,
+        [_boundary(row, shared=judged, chances=judged and rivals(gap.boundaries)) for row in gap.boundaries],
+        words=2,
+    )
     unblamed = known_so_far(gap) is not None
     yield (
         "The first step whose own check failed and stayed failed: where, not yet why. One point is one trial in a hundred"
@@ -135,13 +142,14 @@ def _boundaries(gap: Gap) -> Iterator[str]:
     yield "\n".join(_why(row) for row in gap.boundaries if row.reasons or row.examples)
 
 
-def _boundary(row: BoundaryRow, *, shared: bool) -> tuple[str, ...]:
+def _boundary(row: BoundaryRow, *, shared: bool, chances: bool) -> tuple[str, ...]:
     return (
         _passage(row) + (f" ({PSEUDO_EXITS_MEAN[row.exit]})" if row.exit in PSEUDO_EXITS_MEAN else ""),
         layer(row.layer, row.layer_guessed),
         number(row.points) or "not estimable",
         between(row.points),
         percent(row.share, 0) if shared and row.share is not None else "",
+        largest(row) if chances else "",
         str(row.wrong or ""),
         str(row.escalated or ""),
         str(row.failed or ""),

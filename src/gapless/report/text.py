@@ -85,7 +85,7 @@ def _write(console: Console, report: Report) -> None:
         _suspected(console, gap)
         _plain(console, order.on_outcomes(gap))
         _latencies(console, gap)
-        _plain(console, order.on_cost(gap))
+        _plain(console, [*order.on_cost(gap), *order.in_depth(gap)])
     _weather(console, report)
     _notes(console, report)
     _next(console, report)

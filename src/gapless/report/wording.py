@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gapless.records.estimate import Estimate
-from gapless.records.gap import CRASH, ESCALATION, UNJUDGED, UNOBSERVED, Gap
+from gapless.records.gap import CRASH, ESCALATION, UNJUDGED, UNOBSERVED, BoundaryRow, Gap
 from gapless.records.trial import Outcome
 from gapless.records.workflow import FINISH, START
 
@@ -22,6 +24,7 @@ PSEUDO_EXITS_MEAN: dict[str, str] = {
     UNJUDGED: "no end verdict, and no failed check",
 }
 _LEAST_SHOWN = 0.0005
+_NEVER_SURE = 0.9999
 _NO_BOUND = "too few for a bound"
 NO_WIDTH = 0.0005
 """A band of rates narrower than this is a single rate, and says nothing that P does not say."""
@@ -97,6 +100,16 @@ def weighted(gap: Gap) -> str | None:
         return None
     unit = same_weight(gap)
     return f"The counts are trials. In the rates each {unit} counts the same, however many trials it has, so they differ from the plain share."
+
+
+def part(share: float | None) -> str:
+    """A plain share that has no interval; all and none are words.
+
+    Example:
+        >>> part(1.0), part(0.25), part(None)
+        ('all', '25.0 %', '')
+    """
+    return "" if share is None else "all" if share == 1 else "none" if share == 0 else percent(share)
 
 
 def product(estimate: Estimate) -> str:
@@ -275,6 +288,16 @@ def layer(name: str | None, guessed: bool) -> str:
 def fired(checks: dict[str, int]) -> str:
     """Which built-in checks fired, and how often."""
     return ", ".join(f"{name} {times}x" for name, times in checks.items())
+
+
+def largest(row: BoundaryRow) -> str:
+    """The chance that a row is the largest loss of all: a share of resamples."""
+    return "" if row.p_largest is None else percent(min(row.p_largest, _NEVER_SURE), 0)
+
+
+def rivals(rows: Sequence[BoundaryRow]) -> bool:
+    """Whether there is a chance to tell: more than one row that could be the largest loss."""
+    return sum((row.points.point or 0) > 0 and row.p_largest is not None for row in rows) > 1
 
 
 def repaired(done: int, first_failures: int) -> str:

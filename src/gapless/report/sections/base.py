@@ -19,3 +19,9 @@ class Section:
     """What must be read with it."""
     ours: bool = False
     """Whether the names in the first column are gapless' own words."""
+
+    def filled(self) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+        """Heads and rows without the columns in which no row has anything."""
+        kept = [i for i in range(len(self.heads)) if i == 0 or any(row[i] for row in self.rows)]
+        heads = tuple(self.heads[i] for i in kept)
+        return heads, tuple(tuple(row[i] for i in kept) for row in self.rows)

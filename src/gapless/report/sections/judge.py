@@ -29,7 +29,7 @@ def _rows(quality: JudgeQuality) -> list[tuple[str, str]]:
     if not quality.decided:
         return unknown
     return [
-        ("S as judged", told(quality.as_judged)),
+        ("S as judged", rate(quality.as_judged)),
         ("S corrected for its errors", told(quality.corrected)),
         ("Sensitivity: right answers it passes", rate(quality.sensitivity)),
         ("Specificity: wrong answers it fails", rate(quality.specificity)),

@@ -7,14 +7,19 @@ from collections.abc import Callable, Sequence
 from gapless.records.gap import Gap
 from gapless.report.sections.base import Section
 from gapless.report.sections.baseline import baseline
+from gapless.report.sections.case_mix import case_mix
+from gapless.report.sections.chain import chain, layers
 from gapless.report.sections.judge import judge
+from gapless.report.sections.repeats import repeats
+from gapless.report.sections.retries import retries
 from gapless.report.sections.slices import slices
 from gapless.report.sections.tools import tools
 
 _Part = Callable[[Gap], Section | None]
-_ON_LOSSES: Sequence[_Part] = ()
-_ON_OUTCOMES: Sequence[_Part] = (judge, baseline, slices)
-_ON_COST: Sequence[_Part] = (tools,)
+_ON_LOSSES: Sequence[_Part] = (layers,)
+_ON_OUTCOMES: Sequence[_Part] = (judge, baseline, repeats, slices)
+_ON_COST: Sequence[_Part] = (retries, tools)
+_IN_DEPTH: Sequence[_Part] = (chain, case_mix)
 
 
 def on_losses(gap: Gap) -> list[Section]:
@@ -30,6 +35,11 @@ def on_outcomes(gap: Gap) -> list[Section]:
 def on_cost(gap: Gap) -> list[Section]:
     """What is read after the latencies."""
     return _found(_ON_COST, gap)
+
+
+def in_depth(gap: Gap) -> list[Section]:
+    """What only those read who want to know how the loss divides."""
+    return _found(_IN_DEPTH, gap)
 
 
 def _found(parts: Sequence[_Part], gap: Gap) -> list[Section]:

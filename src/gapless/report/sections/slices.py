@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gapless.records.gap import Gap
 from gapless.report.sections.base import Section
-from gapless.report.wording import rate
+from gapless.report.wording import rate, shortened
 
 
 def slices(gap: Gap) -> Section | None:
@@ -24,4 +24,15 @@ def slices(gap: Gap) -> Section | None:
             )
             for row in sorted(gap.slices, key=lambda row: (row.key, row.success.point or 0.0))
         ),
+        under=_worst(gap),
+    )
+
+
+def _worst(gap: Gap) -> str:
+    row = gap.worst_slice
+    if row is None or row.success.point is None or gap.success.point is None:
+        return ""
+    name = shortened(f"{row.key} = {row.value}", 60)
+    return (
+        f"The worst of {len(gap.slices)}: {name}, {rate(row.success)}, beside {rate(gap.success)} over all."
     )

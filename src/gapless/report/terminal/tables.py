@@ -14,6 +14,7 @@ from gapless.report.wording import (
     between,
     boundary,
     fired,
+    largest,
     latency,
     layer,
     level,
@@ -21,6 +22,7 @@ from gapless.report.wording import (
     percent,
     rate,
     repaired,
+    rivals,
     shortened,
 )
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 ROOM = 48
 """Characters of a name in a terminal; the JSON has all of them."""
-_ROOMY, _PLOT = 104, 18
+_ROOMY, _CHANCES, _LONG, _PLOT = 104, 80, 40, 18
 
 
 def boundaries(rows: Sequence[BoundaryRow], width: int, *, shared: bool) -> Table:
@@ -46,9 +48,9 @@ def boundaries(rows: Sequence[BoundaryRow], width: int, *, shared: bool) -> Tabl
     roomy = width >= _ROOMY
     most = max((row.points.high or row.points.point or 0.0 for row in rows), default=0.0)
     axis = Axis(0.0, most, _PLOT)
-    table = _table(
-        ["boundary", *(["layer", ""] if roomy else [])], (f"points ({level(rows[0].points)})", *_LOSS)
-    )
+    chances = shared and width >= _CHANCES and rivals(rows)
+    heads = (f"points ({level(rows[0].points)})", "share", *(["largest"] if chances else []), *_LOSS)
+    table = _table(["boundary", *(["layer", ""] if roomy else [])], heads)
     for row in rows:
         name = _name(row, below=not roomy)
         plot = [Text(layer(row.layer, row.layer_guessed)), Text(axis.interval(row.points), style="red")]
@@ -58,6 +60,7 @@ def boundaries(rows: Sequence[BoundaryRow], width: int, *, shared: bool) -> Tabl
             *(plot if roomy else []),
             f"{number(row.points)} ({interval})" if interval else number(row.points) or "not estimable",
             percent(row.share, 0) if shared and row.share is not None else "",
+            *([largest(row)] if chances else []),
             str(row.wrong or ""),
             str(row.escalated or ""),
             str(row.failed or ""),
@@ -66,7 +69,7 @@ def boundaries(rows: Sequence[BoundaryRow], width: int, *, shared: bool) -> Tabl
     return table
 
 
-_LOSS = ("share", "silent", "escal.", "loud", "repaired")
+_LOSS = ("silent", "escal.", "loud", "repaired")
 
 
 def suspected(rows: Sequence[SuspectedRow], width: int) -> Table:
@@ -88,11 +91,14 @@ def suspected(rows: Sequence[SuspectedRow], width: int) -> Table:
 
 def plain(section: Section) -> Table:
     """A section's table; a column in which no row has anything is left out."""
-    kept = [i for i in range(1, len(section.heads)) if any(row[i] for row in section.rows)]
-    heads = [head if len(head) < 3 else head.lower() for head in section.heads]
-    table = _table([heads[0]], [heads[i] for i in kept])
-    for row in section.rows:
-        table.add_row(shortened(row[0], ROOM), *(row[i] for i in kept))
+    heads, rows = section.filled()
+    first, *others = (head if len(head) < 3 else head.lower() for head in heads)
+    long = any(len(cell) > _LONG for _, *cells in rows for cell in cells)
+    table = _table([first], [], others) if long else _table([first], others)
+    if section.ours:
+        table.columns[0].min_width = min(ROOM, max((len(name) for name, *_ in rows), default=0))
+    for name, *cells in rows:
+        table.add_row(shortened(name, ROOM), *cells)
     return table
 
 
