@@ -93,6 +93,13 @@ def test_better_by_the_margin_is_kept_and_by_less_is_undecided() -> None:
     assert open_.more_cases is not None
 
 
+def test_a_prompt_that_is_better_is_shipped_whatever_it_costs() -> None:
+    found = held(once(60, 100, tokens=50), once(95, 100, tokens=100))
+    assert found.verdict == "ship the prompt"
+    assert "better by at least" in found.reason
+    assert "at 2.0 times the tokens" in found.reason
+
+
 def test_low_stakes_ship_a_prompt_that_is_surely_good_enough() -> None:
     assert held(once(59, 59), once(59, 59), stakes="low").verdict == "ship the prompt"
     assert held(once(58, 58), once(58, 58), stakes="low").verdict == "undecided"

@@ -68,7 +68,7 @@ def test_without_labels_nothing_is_corrected_and_trials_are_drawn() -> None:
     assert found is not None
     assert not found.measured
     assert found.corrected.point is None
-    assert found.corrected.reason == "no answer that people call right among the labels"
+    assert found.corrected.reason == "nobody has labelled a trial yet"
     assert len(found.draw) == 5
     assert found.labels_useful == 25
 

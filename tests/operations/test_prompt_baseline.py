@@ -103,7 +103,7 @@ def test_a_prompt_that_answers_as_well_is_shipped(
     assert "One plain prompt: ship the prompt" in report["headline"]
     assert report["measurement"]["condition"] == "baseline"
 
-    assert _run(["report", report["measurement"]["id"]]) == 0  # and on the finished report
+    assert _run(["report"]) == 0  # and on the finished report, which is the newest: the prompt is no workflow
     text = " ".join(capsys.readouterr().out.split())
     assert "One plain prompt" in text
     assert "Ship the prompt (the workflow is better by at most" in text

@@ -41,7 +41,8 @@ def held_against(workflow: Table, prompt: Table, terms: Terms) -> PromptBaseline
 
     Returns:
         "ship the prompt" where stakes are low and the prompt is surely right in 95 % of trials, or where the workflow is
-        surely not better by the margin and costs more; "keep the workflow" where it is surely better by the margin;
+        surely not better by the margin and costs more, or the prompt is surely better; "keep the workflow" where that
+        one is surely better by the margin;
         else "undecided". Sure means: by the 95 % interval of the paired difference, or the one-sided bound.
     """
     shared = sorted(set(workflow.cases) & set(prompt.cases))
@@ -163,6 +164,10 @@ def _decided(found: PromptBaseline) -> PromptBaseline:
             "keep the workflow",
             f"it is better by at least {100 * low:.1f} points; the margin is {100 * margin:g}",
         )
+    if high < 0:
+        ratio = _ratio(found)
+        dearer = f", at {1 / ratio:.1f} times the {found.cost_in}" if ratio and ratio < 1 else ""
+        return so("ship the prompt", f"it is better by at least {-100 * high:.1f} points{dearer}")
     if high < margin:
         within = f"the workflow is better by at most {100 * high:.1f} points, less than the margin of {100 * margin:g}"
         ratio = _ratio(found)

@@ -85,8 +85,9 @@ class Judged:
         labelled = [*here, *(one for one in elsewhere if one.right is not None)]
         right = [one for one in labelled if one.right]
         wrong = [one for one in labelled if not one.right]
-        sensitivity = _share([one.passed for one in right], right, "right")
-        specificity = _share([not one.passed for one in wrong], wrong, "wrong")
+        missing = "among the labels there is no answer that people call" if labelled else ""
+        sensitivity = _share([one.passed for one in right], right, missing and f"{missing} right")
+        specificity = _share([not one.passed for one in wrong], wrong, missing and f"{missing} wrong")
         observed, judged, sure = self._observed(table)
         order = drawn(one.name for one in self.judgements)
         known = {one.name for one in here}
@@ -150,9 +151,8 @@ def labels_useful(rate: float, judged: int) -> int:
     return min(judged, max(_LEAST_LABELS, wanted))
 
 
-def _share(agreed: Sequence[bool], sample: Sequence[Judgement], kind: str) -> Estimate:
+def _share(agreed: Sequence[bool], sample: Sequence[Judgement], missing: str) -> Estimate:
     if not sample:
-        reason = f"no answer that people call {kind} among the labels"
-        return Estimate(low=0.0, high=1.0, method="none", reason=reason)
+        return Estimate(low=0.0, high=1.0, method="none", reason=missing or "nobody has labelled a trial yet")
     share = clustered([float(yes) for yes in agreed], units([one.group for one in sample], weighting="runs"))
     return msgspec.structs.replace(share, n_cases=len({one.name.rpartition("#")[0] for one in sample}))

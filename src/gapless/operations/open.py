@@ -97,7 +97,11 @@ def pick(store: Store, prefix: str | None) -> Measurement:
         raise UnknownName(
             f"nothing was measured yet in {store.url}. Start with `gapless measure app.py:graph --cases inputs.jsonl`."
         )
-    return newest
+    if newest.baseline_of is None:
+        return newest
+    # A prompt that was asked beside a workflow is there to compare with; what was measured is the workflow.
+    known = (m for m in store.measurements() if m.kind == "measure" and m.baseline_of is None)
+    return next(known, newest)
 
 
 def import_object(reference: str) -> Any:

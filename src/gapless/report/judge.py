@@ -52,7 +52,10 @@ def _trust(gap: Gap) -> list[str]:
     verdicts = f"The verdicts are {whose(judge)}'s"
     labels = count(judge.labelled, "labelled trial")
     if _known(judge):
-        return [f"{verdicts}; corrected for its errors on {labels}, S = {told(judge.corrected)}."]
+        said = told(judge.corrected)
+        return [
+            f"{verdicts}; corrected for its errors on {labels}, S {'is' if said[0] == 'a' else '='} {said}."
+        ]
     if _useless(judge):
         passes = percent(judge.sensitivity.point or 0.0), percent(1 - (judge.specificity.point or 0.0))
         return [

@@ -20,7 +20,7 @@ def baseline(gap: Gap) -> Section | None:
         lead=f"{said[0].upper()}{said[1:]}.",
         heads=("Figure", "Value"),
         rows=tuple(_rows(found)),
-        under=" ".join(_under(found)),
+        under=" ".join([*_under(found), *_judged(gap)]),
         ours=True,
     )
 
@@ -42,6 +42,11 @@ def _rows(found: PromptBaseline) -> list[tuple[str, str]]:
 def _cost(found: PromptBaseline) -> str:
     workflow, prompt = found.workflow_cost or 0.0, found.prompt_cost or 0.0
     return f"{workflow:,.0f}, {prompt:,.0f} {found.cost_in}"
+
+
+def _judged(gap: Gap) -> list[str]:
+    by_model = gap.judge is not None and gap.judge.decided
+    return ["A model judged both: how far it is to be trusted stands under The judge."] if by_model else []
 
 
 def _under(found: PromptBaseline) -> list[str]:
