@@ -126,5 +126,9 @@ def _tokens(table: Table) -> Iterable[str]:
     correct = int(np.count_nonzero(known & table.is_("correct")))
     whose = f"{trials} trials" if trials == len(table) else f"the {trials} of {len(table)} trials that say so"
     said = f"Models read {read:,.0f} and wrote {written:,.0f} tokens in {whose}: {read / trials:,.0f} and {written / trials:,.0f} per trial"
-    each = f"{read / correct:,.0f} and {written / correct:,.0f} per correct trial"
-    yield f"{said}, {each}." if correct else f"{said}; none of them was correct."
+    if np.any(known & table.is_("unjudged")):
+        yield f"{said}."  # which of them are correct is not known yet
+    elif not correct:
+        yield f"{said}; none of them is correct."
+    else:
+        yield f"{said}, {read / correct:,.0f} and {written / correct:,.0f} per correct trial."
