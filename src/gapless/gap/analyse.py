@@ -23,6 +23,7 @@ from gapless.gap.clustered import (
     mean,
     standard_error,
 )
+from gapless.gap.codes import distinct
 from gapless.gap.compounding import component_rates, compounding, plan
 from gapless.gap.latency import latencies
 from gapless.gap.paths import routes
@@ -30,7 +31,7 @@ from gapless.gap.repeats import repeats
 from gapless.gap.resample import resampled
 from gapless.gap.retries import retries
 from gapless.gap.suspected import next_label, suspected
-from gapless.gap.table import Table, distinct
+from gapless.gap.table import Table
 from gapless.gap.tools import tool_use
 from gapless.records.estimate import Estimate
 from gapless.records.gap import BoundaryRow, Compounding, Gap, SliceRow
@@ -70,14 +71,7 @@ def analyse(
     # Where every trial has its verdict, a suspicion has nothing to add to it (METHOD section 14).
     rows, any_ = suspected(table, units, shape, level=level) if table.count("unjudged") else ((), None)
     share = verdict_share(table)
-    judged = success.point is not None
-    placed = (
-        boundaries(table, units, shape, level=level) if judged else _loud_only(table, units, shape, level)
-    )
-    along = chain(table, units, shape, level=level) if judged else ()
-    slices = _slices(table, level)
-    errors = _errors(table, units, success)
-    return Gap(
+    gap = Gap(
         n_runs=len(table),
         n_cases=len(table.cases),
         n_groups=units.n_groups,
@@ -93,27 +87,40 @@ def analyse(
         icc=intraclass_correlation(correct, units) if len(table) else None,
         design_effect=design_effect(correct, units) if len(table) else None,
         effective_runs=effective_runs(correct, units) if len(table) else None,
-        se_clustered=errors.get("se_clustered"),
-        se_cr0=errors.get("se_cr0"),
-        design_effect_cr0=errors.get("design_effect_cr0"),
-        se_naive=errors.get("se_naive"),
-        repeats=repeats(table, level=level) if judged else (),
         components=rates,
         compounding=split,
-        boundaries=with_largest(placed, table, units) if judged else placed,
-        chain=along,
-        layers=layers(table, units, placed, along, level) if judged else (),
-        retries=retries(table, level=level),
-        case_mix=case_mix(table, units, components, rates, [row.exit for row in along]),
         verdict_share=share,
         suspected=rows,
         suspected_any=any_,
         next_label=next_label(table, rows, level=level),
         latencies=latencies(table, level=level),
-        slices=slices,
-        worst_slice=_worst(slices),
         tools=tool_use(table),
         notes=(*_notes(table, units, share, split), *([independent] if independent else [])),
+    )
+    return _divided(gap, table, units, components, shape, level)
+
+
+def _divided(
+    gap: Gap, table: Table, units: Units, components: Sequence[ComponentRun], shape: Shape, level: float
+) -> Gap:
+    """The gap with its loss divided: over exits, along the chain, by layer, retry, repeat, slice and mix of cases."""
+    slices = _slices(table, level)
+    gap = msgspec.structs.replace(
+        gap, retries=retries(table, level=level), slices=slices, worst_slice=_worst(slices)
+    )
+    if gap.success.point is None:
+        return msgspec.structs.replace(gap, boundaries=_loud_only(table, units, shape, level))
+    placed = boundaries(table, units, shape, level=level)
+    along = chain(table, units, shape, level=level)
+    order = [row.exit for row in along]
+    return msgspec.structs.replace(
+        gap,
+        **_errors(table, units),
+        repeats=repeats(table, level=level),
+        boundaries=with_largest(placed, table, units),
+        chain=along,
+        layers=layers(table, units, placed, along, level),
+        case_mix=case_mix(table, units, components, gap.components, order),
     )
 
 
@@ -194,11 +201,11 @@ def _worst(slices: Sequence[SliceRow]) -> SliceRow | None:
     )
 
 
-def _errors(table: Table, units: Units, success: Estimate) -> dict[str, float | None]:
+def _errors(table: Table, units: Units) -> dict[str, float | None]:
     """Standard errors of S; a table without any spread does not say that there is none."""
     correct, g = table.is_("correct"), units.n_groups
     error = standard_error(correct, units) if g > 1 else 0.0
-    if success.point is None or error < _NO_SPREAD:
+    if error < _NO_SPREAD:
         return {}
     p, effect = mean(correct, units), design_effect(correct, units)
     few = (g - 1) / g
