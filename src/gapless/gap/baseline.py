@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapless.gap.clustered import clustered, effective_runs, korn_graubard, mean, units_of
-from gapless.gap.rate import clopper_pearson, t_quantile
+from gapless.gap.paired import Pairs, difference
+from gapless.gap.rate import clopper_pearson
 from gapless.gap.table import Table
 from gapless.records.baseline import PromptBaseline
 from gapless.records.estimate import Estimate
 
 GOOD_ENOUGH = 0.95
 """Where stakes are low, a prompt that is surely right this often is shipped."""
-_NO_SPREAD = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,90 +42,31 @@ def held_against(workflow: Table, prompt: Table, terms: Terms) -> PromptBaseline
     Returns:
         "ship the prompt" where stakes are low and the prompt is surely right in 95 % of trials, or where the workflow is
         surely not better by the margin and costs more, or the prompt is surely better; "keep the workflow" where that
-        one is surely better by the margin;
-        else "undecided". Sure means: by the 95 % interval of the paired difference, or the one-sided bound.
+        one is surely better by the margin; else "undecided". Sure means: by the 95 % interval of the paired difference,
+        or the one-sided bound.
     """
-    shared = sorted(set(workflow.cases) & set(prompt.cases))
-    unshared = len(set(workflow.cases) ^ set(prompt.cases))
-    ours, theirs = (_of(table, shared) for table in (workflow, prompt))
+    pairs = Pairs.of(prompt, workflow)
+    ours, theirs = pairs.after, pairs.before
     success = [clustered(table.is_("correct"), table.units()) for table in (ours, theirs)]
+    gained, _ = difference(pairs, theirs.is_("correct"), ours.is_("correct"))
     cost_in, costs = _costs(ours, theirs)
     found = PromptBaseline(
         verdict="undecided",
         reason="",
         stakes=terms.stakes,
         margin=terms.margin,
-        cases=len(shared),
-        unshared=unshared,
+        cases=len(pairs.cases),
+        unshared=pairs.only_before + pairs.only_after,
         workflow=success[0],
         prompt=success[1],
         prompt_at_least=_at_least(theirs),
-        difference=difference(ours, theirs, shared),
+        difference=gained,
         cost_in=cost_in,
         workflow_cost=costs[0],
         prompt_cost=costs[1],
     )
     obstacle = _obstacle(ours, theirs, terms)
     return _decided(found) if obstacle is None else msgspec.structs.replace(found, **obstacle)
-
-
-def difference(workflow: Table, prompt: Table, shared: list[str], *, level: float = 0.95) -> Estimate:
-    """S of the workflow minus S of the prompt, paired by case; the group is the unit.
-
-    Args:
-        workflow: Its trials of the shared cases.
-        prompt: The prompt's.
-        shared: The cases, sorted.
-        level: Two-sided confidence level.
-
-    Returns:
-        With one trial per case, and each case its own group, Bonett and Price's interval; else Student's t over the
-        groups' mean differences. Where these do not differ at all, t has no width, and the two rates' own limits are
-        combined instead, as if they had nothing in common.
-
-    Source:
-        Bonett and Price (2012), Journal of Educational and Behavioral Statistics 37; METHOD section 6.
-    """
-    base = Estimate(level=level, n_runs=len(workflow) + len(prompt), n_cases=len(shared))
-    if not shared:
-        return msgspec.structs.replace(base, method="none", reason="no case was answered by both")
-    ours, theirs = (_case_means(table, shared) for table in (workflow, prompt))
-    groups = _groups(workflow, shared)
-    gained = np.asarray(ours - theirs)
-    sizes = np.bincount(groups)
-    by_group = np.bincount(groups, weights=gained) / sizes
-    g = len(by_group)
-    base = msgspec.structs.replace(base, n_groups=g)
-    if g == 1:
-        reason = "one case: no generalisation"
-        return msgspec.structs.replace(
-            base, point=float(by_group[0]), low=-1.0, high=1.0, method="none", reason=reason
-        )
-    if len(workflow) == len(prompt) == g == len(shared):
-        losses, gains = int(np.sum(gained < 0)), int(np.sum(gained > 0))
-        low, high = bonett_price(losses, gains, g, level=level)
-        point, method = float(by_group.mean()), "bonett-price"
-    elif float(np.ptp(by_group)) < _NO_SPREAD:
-        point, method = float(by_group.mean()), "mover"
-        low, high = _unpaired(workflow, prompt, point, level)
-    else:
-        point, method = float(by_group.mean()), "paired t"
-        half = t_quantile(level, g - 1) * float(by_group.std(ddof=1)) / math.sqrt(g)
-        low, high = max(-1.0, point - half), min(1.0, point + half)
-    return msgspec.structs.replace(base, point=point, low=low, high=high, method=method)
-
-
-def bonett_price(losses: int, gains: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
-    """Interval of a difference of paired proportions, gains minus losses.
-
-    Example:
-        >>> [round(limit, 6) for limit in bonett_price(4, 13, 100)]
-        [0.006247, 0.170224]
-    """
-    lost, won = (losses + 1) / (n + 2), (gains + 1) / (n + 2)
-    middle = won - lost
-    half = t_quantile(level, math.inf) * math.sqrt((won + lost - middle**2) / (n + 2))
-    return max(-1.0, middle - half), min(1.0, middle + half)
 
 
 def more_cases(found: Estimate, margin: float) -> int | None:
@@ -199,35 +140,6 @@ def _ratio(found: PromptBaseline) -> float | None:
     if found.workflow_cost is None or not found.prompt_cost:
         return None
     return found.workflow_cost / found.prompt_cost
-
-
-def _of(table: Table, cases: list[str]) -> Table:
-    known = {name: code for code, name in enumerate(table.cases)}
-    return table.where(np.isin(table.case, [known[name] for name in cases]))
-
-
-def _case_means(table: Table, cases: list[str]) -> NDArray[Any]:
-    right = table.is_("correct").astype(float)
-    n = np.bincount(table.case, minlength=len(table.cases))
-    means = dict(zip(table.cases, np.bincount(table.case, weights=right, minlength=len(n)) / n, strict=True))
-    return np.array([means[name] for name in cases])
-
-
-def _groups(table: Table, cases: list[str]) -> NDArray[Any]:
-    of_case = dict(zip(table.case.tolist(), table.group.tolist(), strict=True))
-    known = {name: code for code, name in enumerate(table.cases)}
-    _, codes = np.unique([of_case[known[name]] for name in cases], return_inverse=True)
-    return codes
-
-
-def _unpaired(workflow: Table, prompt: Table, point: float, level: float) -> tuple[float, float]:
-    w, p = (clustered(t.is_("correct"), t.units(), level=level) for t in (workflow, prompt))
-    limits = (w.point, w.low, w.high, p.point, p.low, p.high)
-    if any(limit is None for limit in limits):
-        return -1.0, 1.0
-    at, low, high, base, base_low, base_high = (float(limit or 0.0) for limit in limits)
-    down, up = math.hypot(at - low, base_high - base), math.hypot(high - at, base - base_low)
-    return max(-1.0, point - down), min(1.0, point + up)
 
 
 def _at_least(prompt: Table) -> float | None:
