@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gapless.cli.show import show, write
 from gapless.errors import UsageError
 from gapless.records.measurement import Measurement
+
+if TYPE_CHECKING:
+    from gapless.stores.store import Store
 
 
 @click.command("report", epilog="Example: gapless report --html report.html")
@@ -24,10 +28,23 @@ from gapless.records.measurement import Measurement
     help="Also write it as Markdown; without FILE, print that instead.",
 )
 @click.option("--junit", type=click.Path(dir_okay=False), help="Also write JUnit XML, a test case per trial.")
+@click.option(
+    "--compare",
+    "earlier",
+    metavar="ID",
+    help="Hold it against an earlier measurement, case by case; exit code 1 where a loss is not excluded.",
+)
+@click.option(
+    "--margin",
+    type=click.FloatRange(min=0, max=1),
+    help="Loss of S that --compare tolerates; else [budget] max_regression, else 0.03.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON (gapless.report/1).")
 def command(
     measurement: str | None,
     list_all: bool,
+    earlier: str | None,
+    margin: float | None,
     html: str | None,
     markdown: str | None,
     junit: str | None,
@@ -49,12 +66,41 @@ def command(
                 click.echo(f"gapless: left out: {error}", err=True)
             return
         picked = pick(store, measurement)
+        if earlier is not None:
+            if html is not None or junit is not None:
+                raise UsageError("--compare prints text, --json or --markdown. Leave --html and --junit out.")
+            _compare(store, store.measurement(earlier), picked, margin, as_json, markdown)
+            return
         report = report_on(store, picked)
         if junit is not None:
             from gapless.report.junit import render
 
             write(Path(junit), render(report, run_table(store, picked)))
     show(report, as_json=as_json, html=html, markdown=markdown)
+
+
+def _compare(
+    store: Store,
+    before: Measurement,
+    after: Measurement,
+    margin: float | None,
+    as_json: bool,
+    markdown: str | None,
+) -> None:
+    from gapless.operations.compare import compare
+    from gapless.report.comparison import render, render_json, render_markdown
+    from gapless.settings import locate
+
+    tolerated = margin if margin is not None else locate().settings.budget.max_regression
+    found = compare(store, before, after, margin=tolerated)
+    if markdown == "-":
+        click.echo(render_markdown(found), nl=False)
+    else:
+        if markdown is not None:
+            write(Path(markdown), render_markdown(found))
+        click.echo(render_json(found) if as_json else render(found))
+    if not found.passes:
+        raise SystemExit(1)
 
 
 def _list(measurements: list[Measurement], as_json: bool) -> None:

@@ -92,8 +92,9 @@ def difference(
 
     Returns:
         With one trial per case, each case its own group: Bonett and Price's interval and McNemar's mid-p. Else Student's
-        t over the groups' differences, tested by sign flips below 30 groups. Where the groups do not differ at all, t
-        has no width, and the limits of the two rates are combined as if they had nothing in common.
+        t over the groups' differences, tested by sign flips below 30 groups. Where all groups differ by the same, t has
+        no width: the limits of the two rates are combined as if they had nothing in common, or, where nothing differs at
+        all, each group counts as one case without a change.
     """
     g = pairs.n_groups
     base = Estimate(
@@ -117,6 +118,10 @@ def difference(
         low, high = bonett_price(losses, gains, g, level=level)
         found = msgspec.structs.replace(base, point=point, low=low, high=high, method="bonett-price")
         return found, Test("mcnemar mid-p", mcnemar(losses, gains))
+    if float(np.abs(x).max()) < _NO_SPREAD:  # nothing differs: each group counts as one case without a change
+        low, high = bonett_price(0, 0, g, level=level)
+        found = msgspec.structs.replace(base, point=0.0, low=low, high=high, method="bonett-price")
+        return found, Test("sign flips", 1.0)
     if float(np.ptp(x)) < _NO_SPREAD:
         low, high = _unpaired(pairs, before, after, point, level)
         found = msgspec.structs.replace(base, point=point, low=low, high=high, method="mover")

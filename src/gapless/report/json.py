@@ -20,7 +20,7 @@ def render(report: Report) -> str:
 
 def as_builtins(report: Report) -> dict[str, Any]:
     """The report as plain data, with defaults written out."""
-    return {"schema": SCHEMA, **_plain(report)}
+    return {"schema": SCHEMA, **plain(report)}
 
 
 def schema() -> dict[str, Any]:
@@ -42,14 +42,14 @@ def _settled(node: Any) -> Any:
     return [_settled(value) for value in node] if isinstance(node, (list, tuple)) else node
 
 
-def _plain(value: Any) -> Any:
-    # Records leave defaults out when they are stored; a report is read by people's own code, which needs every key.
+def plain(value: Any) -> Any:
+    """A record as plain data, every key written out: stored records leave defaults out, and people's code needs them."""
     if isinstance(value, msgspec.Struct):
-        return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
+        return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None  # JSON knows no NaN
     return value
