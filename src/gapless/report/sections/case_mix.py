@@ -10,7 +10,7 @@ from gapless.report.wording import listed, part, shortened
 
 def case_mix(gap: Gap) -> Section | None:
     """The section; None without a benchmark."""
-    rows = [row for row in gap.case_mix if row.total is not None]
+    rows = [row for row in gap.case_mix if row.total is not None and not _same(row)]
     if not rows:
         return None
     return Section(
@@ -35,6 +35,11 @@ def _row(row: CaseMixRow) -> tuple[str, ...]:
     shares = (row.alone, row.alone_on_reached, row.in_chain)
     logs = (row.total, row.selection, row.boundary)
     return (row.step, *map(part, shares), *("" if log is None else f"{log + 0.0:.3f}" for log in logs))
+
+
+def _same(row: CaseMixRow) -> bool:
+    """Whether nothing failed, alone or in the chain."""
+    return row.alone == 1 and row.in_chain == 1
 
 
 def _under(rows: list[CaseMixRow]) -> str:

@@ -6,7 +6,7 @@ from gapless.records.decomposition import ChainRow
 from gapless.records.estimate import Estimate
 from gapless.records.gap import Gap
 from gapless.report.sections.base import Section
-from gapless.report.wording import lost, part
+from gapless.report.wording import lost, nothing, part
 
 _MOST = 40
 
@@ -49,8 +49,15 @@ def _row(row: ChainRow) -> tuple[str, ...]:
         part(row.conditional),
         part(row.reach),
         part(row.hazard),
-        lost(row.shapley) if row.shapley is not None else "",
+        _fair(row.shapley),
     )
+
+
+def _fair(share: Estimate | None) -> str:
+    if share is None:
+        return ""
+    # Resampling what was never lost gives no width: that is no bound.
+    return "none seen" if nothing(share) else lost(share)
 
 
 def _share(value: float | None) -> str:
