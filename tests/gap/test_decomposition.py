@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from gapless.gap.analyse import analyse
 from gapless.gap.chain import chain, node_order, p_largest
+from gapless.gap.clustered import clustered, design_effect, units
 from gapless.gap.repeats import pass_at_k, pass_hat_k, repeats
 from gapless.gap.shapley import lmdi, shapley
 from gapless.gap.table import Table
@@ -379,3 +380,27 @@ def test_the_worst_slice_is_one_of_several() -> None:
     assert (gap.worst_slice.value, gap.worst_slice.success.point) == ("hard", 0.5)
     assert gap.worst_slice.success.level > 0.95
     assert analyse(runs[:5], [], ABC).worst_slice is None
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=3, max_size=30), st.data())
+def test_merging_two_groups_narrows_no_interval_by_more_than_its_design_effect(
+    groups: list[list[bool]], data: Any
+) -> None:
+    """A merge may lower the design effect (the two err in opposite ways); the width may fall in that proportion, not more."""
+    values = [float(ok) for group in groups for ok in group]
+    codes = [number for number, group in enumerate(groups) for _ in group]
+    first, second = data.draw(
+        st.lists(st.sampled_from(range(len(groups))), min_size=2, max_size=2, unique=True)
+    )
+    merged = [first if code == second else code for code in codes]
+    before, after = (units(c, weighting="runs") for c in (codes, merged))
+    effects = [design_effect(values, table) for table in (before, after)]
+    if None in effects or min(effect or 0 for effect in effects) < 1e-6:
+        return  # without spread a group counts as one observation, whatever its size
+    widths = [
+        (estimate.high or 0) - (estimate.low or 0)
+        for estimate in (clustered(values, table, method="t-wilson") for table in (before, after))
+    ]
+    allowed = min(1.0, max(effects[1] or 0, 1.0) / max(effects[0] or 0, 1.0))
+    assert widths[1] >= widths[0] * allowed - 1e-9
