@@ -55,57 +55,32 @@ def compose(middlewares: tuple[Middleware, ...], crossing: Crossing) -> Flow:
 
 def drive(flow: Flow, call: Callable[[Any], Any]) -> Any:
     """Performs a flow in this thread; `call` runs the step."""
-    step = _start(flow)
-    while not step.done:
-        try:
-            sent = (
-                call(step.effect.state) if isinstance(step.effect, Call) else time.sleep(step.effect.seconds)
-            )
-        except BaseException as error:
-            step = _throw(flow, error)
-        else:
-            step = _send(flow, sent)
-    return step.value
+    try:
+        effect = next(flow)
+        while True:
+            try:
+                sent = call(effect.state) if isinstance(effect, Call) else time.sleep(effect.seconds)
+            except BaseException as error:
+                effect = flow.throw(error)
+            else:
+                effect = flow.send(sent)
+    except StopIteration as stop:
+        return stop.value
 
 
 async def adrive(flow: Flow, call: Callable[[Any], Awaitable[Any]]) -> Any:
     """Performs a flow on the running event loop; `call` runs the step."""
-    step = _start(flow)
-    while not step.done:
-        try:
-            if isinstance(step.effect, Call):
-                sent = await call(step.effect.state)
+    try:
+        effect = next(flow)
+        while True:
+            try:
+                if isinstance(effect, Call):
+                    sent = await call(effect.state)
+                else:
+                    sent = await asyncio.sleep(effect.seconds)
+            except BaseException as error:
+                effect = flow.throw(error)
             else:
-                sent = await asyncio.sleep(step.effect.seconds)
-        except BaseException as error:
-            step = _throw(flow, error)
-        else:
-            step = _send(flow, sent)
-    return step.value
-
-
-class _Step(NamedTuple):
-    done: bool
-    effect: Effect
-    value: Any
-
-
-_NOTHING = Sleep(0.0)
-
-
-def _start(flow: Flow) -> _Step:
-    return _send(flow, None)
-
-
-def _send(flow: Flow, value: Any) -> _Step:
-    try:
-        return _Step(False, flow.send(value), None)
+                effect = flow.send(sent)
     except StopIteration as stop:
-        return _Step(True, _NOTHING, stop.value)
-
-
-def _throw(flow: Flow, error: BaseException) -> _Step:
-    try:
-        return _Step(False, flow.throw(error), None)
-    except StopIteration as stop:
-        return _Step(True, _NOTHING, stop.value)
+        return stop.value

@@ -32,7 +32,7 @@ async def attempt(work: Coroutine[Any, Any, T], *, limit_s: float, what: str) ->
     """
     task = asyncio.create_task(_contained(work))
     try:
-        await asyncio.wait({task}, timeout=limit_s)
+        await _ended(task, limit_s)
     except asyncio.CancelledError:
         await _give_up(task)
         raise
@@ -45,6 +45,24 @@ async def attempt(work: Coroutine[Any, Any, T], *, limit_s: float, what: str) ->
         return task.result()
     except asyncio.CancelledError as error:  # nobody but the workflow itself has cancelled it
         raise NotAnException(error) from error
+
+
+async def _ended(task: asyncio.Task[Any], limit_s: float) -> None:
+    """Waits until a task ends or its time is up: what `asyncio.wait` does, without what it does for several tasks."""
+    loop = asyncio.get_running_loop()
+    waiter: asyncio.Future[None] = loop.create_future()
+
+    def wake(_: object = None) -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    timer = loop.call_later(limit_s, wake)
+    task.add_done_callback(wake)
+    try:
+        await waiter
+    finally:
+        timer.cancel()
+        task.remove_done_callback(wake)
 
 
 def contain(crossing: Crossing, proceed: Proceed) -> Flow:

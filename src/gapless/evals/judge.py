@@ -13,6 +13,8 @@ from gapless.records.trial import StepEvent, Verdict
 from gapless.records.value import OMITTED, decode
 from gapless.records.workflow import Shape
 
+_written = msgspec.msgpack.Encoder().encode
+
 
 class Judge:
     """All checks of a suite, built once.
@@ -24,6 +26,7 @@ class Judge:
     def __init__(self, shape: Shape) -> None:
         self.review_steps = frozenset(step.name for step in shape.steps if step.review)
         self._built: dict[tuple[str, str], tuple[Check, ...]] = {}
+        self._equal: dict[bytes, Check] = {}
 
     def overall(self, verdicts: tuple[Verdict, ...]) -> bool | None:
         """One verdict over several: a fail fails, else an unknown (or none at all) is unknown."""
@@ -126,9 +129,20 @@ class Judge:
             specs = case.checks.get(where, ())
             if not specs and where in case.golden:
                 specs = (CheckSpec(name="golden"),)
-            built = tuple(build(spec) for spec in specs)
+            built = tuple(self._build(spec) for spec in specs)
             self._built[key] = built
         return built
+
+    def _build(self, spec: CheckSpec) -> Check:
+        """One check for all equal specs: the same schema on a thousand cases is read once."""
+        try:
+            written = _written(spec)
+        except (TypeError, ValueError, OverflowError):  # parameters that only Python can hold
+            return build(spec)
+        check = self._equal.get(written)
+        if check is None:
+            check = self._equal[written] = build(spec)
+        return check
 
 
 async def _judge_kept(checks: tuple[Check, ...], context: CheckContext) -> tuple[Verdict, ...]:

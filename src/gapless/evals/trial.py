@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
+
 from gapless.boundary.flow import Middleware
 from gapless.boundary.session import Session, current_session
 from gapless.evals.attempt import attempt, contain
@@ -133,13 +135,13 @@ def _outcome(
 
 
 def _tokens(events: tuple[StepEvent, ...], field_name: str) -> int | None:
-    known = [getattr(call, field_name) for event in events for call in event.calls]
+    known = [getattr(call, field_name) for event in events if event.calls for call in event.calls]
     known = [count for count in known if count is not None]
     return sum(known) if known else None
 
 
 def _blamed(record: TrialRecord) -> TrialRecord:
-    import msgspec
-
+    if record.outcome == "correct":
+        return record  # nothing was lost: there is no exit to place it at
     exit_ = blame(summary(record).events, record.outcome)
     return msgspec.structs.replace(record, blame=exit_)

@@ -231,6 +231,10 @@ def _state(bound: inspect.BoundArguments) -> dict[str, Any]:
 
 
 def _apply(function: Callable[..., Any], bound: inspect.BoundArguments, state: Any) -> Any:
+    if state.keys() <= bound.arguments.keys() and all(
+        value is bound.arguments[name] for name, value in state.items()
+    ):
+        return function(*bound.args, **bound.kwargs)  # nobody has changed anything on the way
     given = inspect.BoundArguments(bound.signature, types.MappingProxyType({**bound.arguments, **state}))  # pyright: ignore[reportArgumentType]
     return function(*given.args, **given.kwargs)
 

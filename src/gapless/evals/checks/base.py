@@ -218,7 +218,7 @@ async def run_check(check: Check, context: CheckContext) -> Verdict:
     """The verdict of one check. One that raises, or answers with a NaN or with no verdict, is unknown."""
     try:
         said = check.judge(context)
-        verdict: Any = await said if inspect.isawaitable(said) else said
+        verdict: Any = said if isinstance(said, Verdict) or not inspect.isawaitable(said) else await said
     except (Exception, SystemExit) as error:  # a broken check must cost its verdict, not the measurement
         return _verdict(check, "unknown", f"the check raised {type(error).__name__}: {str(error)[:500]}")
     if not isinstance(verdict, Verdict):
@@ -245,7 +245,7 @@ def _check_params(spec: CheckSpec, kind: type[Any]) -> None:
         )
     if not dataclasses.is_dataclass(kind):
         return
-    allowed = [field.name for field in dataclasses.fields(kind)]
+    allowed = _parameters(kind)
     for key in spec.params:
         if key not in allowed:
             near = difflib.get_close_matches(key, allowed, 1)
@@ -253,6 +253,11 @@ def _check_params(spec: CheckSpec, kind: type[Any]) -> None:
             raise InvalidSuite(
                 f"check `{spec.name}`: unknown parameter `{key}`.{hint} Allowed: {', '.join(allowed)}."
             )
+
+
+@cache
+def _parameters(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 def _verdict(check: Check, status: VerdictStatus, reason: str) -> Verdict:
