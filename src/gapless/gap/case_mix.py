@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gapless.gap.blame import last_visits
 from gapless.gap.clustered import Units
+from gapless.gap.codes import present
 from gapless.gap.table import History, Table
 from gapless.records.decomposition import CaseMixRow
 from gapless.records.gap import Component
@@ -70,16 +71,18 @@ def _row(
 ) -> CaseMixRow:
     p = float(rate.rate.point or 0.0)
     c = float(np.average(ok, weights=weights))
-    reached = sorted(table.cases[code] for code in np.unique(case))
-    thin = next((name for name in reached if len(alone.get(name, ())) < 2), None)
+    codes = present(case)
+    reached = [table.cases[code] for code in codes]
+    thin = min((name for name in reached if len(alone.get(name, ())) < 2), default=None)
     total = _log(p, c)
     if thin is not None:
         why = "was not benchmarked" if thin not in alone else "was benchmarked once"
         return CaseMixRow(
             step=rate.step, alone=p, in_chain=c, total=total, reason=f"{_TOGETHER}: case {thin!r} {why}"
         )
-    own = {name: sum(alone[name]) / len(alone[name]) for name in reached}
-    again = float(np.average([own[table.cases[code]] for code in case], weights=weights))
+    own = np.zeros(len(table.cases))
+    own[codes] = [sum(alone[name]) / len(alone[name]) for name in reached]
+    again = float(np.average(own[case], weights=weights))
     return CaseMixRow(
         step=rate.step,
         alone=p,

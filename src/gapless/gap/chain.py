@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapless.gap.clustered import Units, clustered
+from gapless.gap.codes import kinds_of, pairs
 from gapless.gap.shapley import lmdi, shapley
 from gapless.gap.table import Table
 from gapless.records.decomposition import ChainRow, LayerRow
@@ -134,7 +135,8 @@ def _conditionals(lost: NDArray[Any]) -> NDArray[Any]:
     """c_j = 1 - L_j / R_j along the last axis; NaN where nothing is left to lose."""
     left = 1 - (np.cumsum(lost, axis=-1) - lost)
     left = np.where(left > _NOTHING, left, np.nan)
-    return np.clip(1 - lost / left, 0.0, 1.0)
+    kept = np.clip(1 - lost / left, 0.0, 1.0)
+    return np.where(kept < _NOTHING, 0.0, kept)  # what rounding leaves of nothing has a logarithm, and nothing has none
 
 
 def _visited(table: Table, units: Units, order: tuple[str, ...]) -> dict[str, float]:
@@ -142,7 +144,7 @@ def _visited(table: Table, units: Units, order: tuple[str, ...]) -> dict[str, fl
     place = {exit_: index for index, exit_ in enumerate(order)}
     ahead = np.array([place[exit_] for exit_ in table.exits] + [len(order)])[table.blame]
     # Trials that agree in what they visit and in where they are lost are one kind.
-    kinds, code = np.unique(np.stack([table.history, ahead], axis=1), axis=0, return_inverse=True)
+    kinds, code = pairs(table.history, ahead, len(order) + 1)
     weight = np.bincount(code, weights=units.weights, minlength=len(kinds))
     steps = [frozenset(event.step for event in history) for history in table.histories]
     found: dict[str, float] = {}
@@ -175,7 +177,7 @@ def _resamples(table: Table, units: Units, order: tuple[str, ...]) -> list[NDArr
     column = np.array([place[exit_] for exit_ in table.exits] + [len(order)])[table.blame]
     width = len(order) + 1
     cells = np.bincount(units.codes * width + column, minlength=units.n_groups * width)
-    kinds, groups = np.unique(cells.reshape(units.n_groups, width), axis=0, return_counts=True)
+    kinds, groups = kinds_of(cells.reshape(units.n_groups, width))
     sizes = kinds.sum(axis=1, keepdims=True).astype(float)
     rows = kinds / sizes if units.weighting == "cases" else kinds.astype(float)
     total = int(groups.sum())

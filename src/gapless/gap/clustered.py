@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gapless.gap.codes import compact
 from gapless.gap.rate import (
     NEVER,
     Interval,
@@ -59,7 +60,7 @@ class Units:
             keep: bool array [N], true for at least one run.
             n_cases: Distinct cases among the runs that stay.
         """
-        _, codes = np.unique(self.codes[keep], return_inverse=True)
+        codes, _ = compact(self.codes[keep])
         weights = self.weights[keep]
         return Units(codes, np.bincount(codes), weights / weights.sum(), self.weighting, n_cases)
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from gapless.gap.clustered import Units, clustered, units, units_of
-from gapless.gap.table import History, Table, compact
+from gapless.gap.codes import compact
+from gapless.gap.table import History, Table
 from gapless.records.estimate import Estimate
 from gapless.records.gap import LatencyRow
 from gapless.records.trial import Outcome
@@ -140,10 +141,13 @@ def _by_step(table: Table) -> Iterator[tuple[str, NDArray[Any], NDArray[Any], ND
     codes = [-1 if event.router else steps.setdefault(event.step, len(steps)) for event in flat]
     abandoned = np.array([event.status == "abandoned" for event in flat], dtype=bool)
     place = table.event_places()
-    code = np.array(codes, dtype=np.int32)[place]
+    # Sorted by step, each step's events lie together; numbers of 16 bits are sorted by counting.
+    code = np.array(codes, dtype=np.int16 if len(steps) < 2**15 else np.int64)[place]
+    order = np.argsort(code, kind="stable")
     row = np.repeat(np.arange(len(table), dtype=np.int32), np.diff(table.starts))
-    for step, mine in steps.items():
-        here = np.flatnonzero(code == mine)
+    ends = np.searchsorted(code, np.arange(len(steps) + 1), sorter=order)
+    for at, step in enumerate(steps):
+        here = order[ends[at] : ends[at + 1]]
         yield step, table.durations[here], table.group[row[here]], abandoned[place[here]]
 
 
@@ -156,7 +160,7 @@ def _row(
         return None
     if not taken.all():
         values, groups, cut = values[taken], groups[taken], cut[taken]
-    codes, n_groups = compact(groups, int(groups.max()) + 1)
+    codes, n_groups = compact(groups)
     units = units_of(codes, n_groups, weighting="runs")
     ordered, at = np.sort(values), np.flatnonzero(cut)
     p50, p95, p99 = (

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapless.gap.blame import last_visits
+from gapless.gap.codes import compact, present
 from gapless.gap.table import History, Table
 from gapless.records.suite import Case
 from gapless.records.workflow import Shape
@@ -41,9 +42,8 @@ def routes(table: Table, paths: Mapping[str, Path], shape: Shape) -> Routes:
     of_case = [known.setdefault(paths.get(case) or only or None, len(known)) for case in table.cases]
     code = np.array(declared, dtype=np.int64)[table.plan]
     code = np.where(code >= 0, code, np.array(of_case, dtype=np.int64)[table.case])
-    used, code = np.unique(code, return_inverse=True)
     every = tuple(known)
-    return Routes(tuple(every[index] for index in used), code)
+    return Routes(tuple(every[index] for index in present(code)), compact(code)[0])
 
 
 def planned_paths(cases: Sequence[Case], table: Table, shape: Shape) -> dict[str, Path]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapless.gap.clustered import Units, korn_graubard, standard_error, units_of
+from gapless.gap.codes import compact, pairs
 from gapless.gap.rate import t_quantile
 from gapless.gap.table import Table
 from gapless.records.decomposition import Repeat
@@ -58,12 +59,12 @@ def repeats(table: Table, *, level: float = 0.95) -> tuple[Repeat, ...]:
 
 def _repeat(k: int, n: NDArray[Any], c: NDArray[Any], group: NDArray[Any], level: float) -> Repeat:
     keep = n >= k
-    pairs, codes = np.unique(np.stack([n[keep], c[keep]], axis=1), axis=0, return_inverse=True)
-    at = np.array([pass_at_k(int(a), int(b), k) for a, b in pairs])[codes]
-    hat = np.array([pass_hat_k(int(a), int(b), k) for a, b in pairs])[codes]
-    groups, code = np.unique(group[keep], return_inverse=True)
+    kinds, codes = pairs(n[keep], c[keep], int(n.max()) + 1)
+    at = np.array([pass_at_k(int(a), int(b), k) for a, b in kinds])[codes]
+    hat = np.array([pass_hat_k(int(a), int(b), k) for a, b in kinds])[codes]
+    code, n_groups = compact(group[keep])
     # Each case counts once, however many a group holds.
-    units = units_of(code, len(groups), weighting="runs", n_cases=len(at))
+    units = units_of(code, n_groups, weighting="runs", n_cases=len(at))
     runs = int(n[keep].sum())
     return Repeat(
         k=k,

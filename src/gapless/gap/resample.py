@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapless.gap.clustered import Units
+from gapless.gap.codes import kinds_of
 from gapless.gap.paths import Routes
 from gapless.gap.table import Table
 from gapless.records.estimate import Estimate
@@ -142,7 +143,7 @@ def _count(
     for group, part in zip(alone, components, strict=True):
         counts[group, column[part.step]] += 1
         counts[group, column[part.step] + 1] += part.ok is True
-    rows, groups = np.unique(counts, axis=0, return_counts=True)
+    rows, groups = kinds_of(counts)
     return _Counts(rows, groups, known, steps)
 
 

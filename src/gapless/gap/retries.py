@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapless.gap.clustered import clustered, units_of
+from gapless.gap.codes import compact, distinct
 from gapless.gap.table import History, Table
 from gapless.records.decomposition import RetryRow
 from gapless.records.trial import StepOutcome
@@ -40,8 +41,8 @@ def _row(
         if len(trials)
         else np.zeros((0, 2))
     )
-    present, codes = np.unique(groups, return_inverse=True)
-    units = units_of(codes, len(present), weighting="runs", n_cases=len(np.unique(table.case[trials])))
+    codes, n_groups = compact(groups)
+    units = units_of(codes, n_groups, weighting="runs", n_cases=distinct(table.case[trials]))
     first, last = (clustered(pairs[:, column], units, level=level) for column in (0, 1))
     attempts, retried, ms = extra
     return RetryRow(
