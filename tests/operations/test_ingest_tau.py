@@ -55,3 +55,17 @@ def test_tool_calls_errors_and_empty_results(gap: dict[str, Any]) -> None:
 
 def test_how_alike_trials_of_one_task_are(gap: dict[str, Any]) -> None:
     assert round(gap["icc"], 4) == 0.4046
+
+
+def test_repeated_trials_of_one_task(gap: dict[str, Any]) -> None:
+    hat = [round(row["pass_hat_k"]["point"], 4) for row in gap["repeats"]]
+    at = [round(row["pass_at_k"]["point"], 4) for row in gap["repeats"]]
+    assert hat == [0.4200, 0.2733, 0.2200, 0.2000]
+    assert at[1:] == [0.5667, 0.6600, 0.7200]
+
+
+def test_standard_errors_and_the_design_effect(gap: dict[str, Any]) -> None:
+    """The reference has no small-sample factor G / (G - 1); the interval of S does."""
+    assert (round(gap["se_naive"], 4), round(gap["se_cr0"], 4)) == (0.0349, 0.0517)
+    assert round(gap["design_effect_cr0"], 3) == 2.194
+    assert math.isclose(gap["design_effect"], gap["design_effect_cr0"] * 50 / 49)
