@@ -1,9 +1,10 @@
 """Every error gapless raises, in three families that answer who must act.
 
     GaplessError
-    + UsageError            the caller can mend it now: InvalidSuite InvalidSettings InvalidTarget UnknownName
-    |                       MissingExtra PolicyConflict
-    + BoundaryError         the workflow failed at a handoff: BoundaryTimeout
+    + UsageError            the caller can mend it now: InvalidSuite InvalidSettings InvalidTarget InvalidContract
+    |                       UnknownName MissingExtra PolicyConflict
+    + BoundaryError         the workflow failed at a handoff: BoundaryTimeout SchemaBreach IncompleteResult
+    |                       StaleContext UngroundedClaim LowConfidence RetriesExhausted DuplicateEffect BrokenGuard
     + OutsideError          something around us failed: StoreError ImporterError EndpointError WeightsUnavailable
 
 A class's `code` is its heading in docs/errors.md. A message says what happened, the value, what was allowed and the
@@ -12,7 +13,7 @@ next step; numbers are attributes.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class GaplessError(Exception):
@@ -47,6 +48,12 @@ class InvalidTarget(UsageError):
     code = "invalid-target"
 
 
+class InvalidContract(UsageError):
+    """A contract that cannot hold as written."""
+
+    code = "invalid-contract"
+
+
 class UnknownName(UsageError):
     """A name that is on no shelf: a check, a step, a fault, a measurement."""
 
@@ -70,10 +77,24 @@ class PolicyConflict(UsageError):
 
 
 class BoundaryError(GaplessError):
-    """The workflow failed at a handoff."""
+    """The workflow failed at a handoff.
+
+    Attributes:
+        boundary: The step at whose exit it failed, where known.
+        attempt: Which attempt of the step it was.
+        elapsed_s: Seconds the step had taken, where measured.
+    """
 
     code = "boundary-error"
     exit_code = 3
+
+    def __init__(
+        self, message: str, *, boundary: str | None = None, attempt: int = 1, elapsed_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.boundary = boundary
+        self.attempt = attempt
+        self.elapsed_s = elapsed_s
 
 
 class BoundaryTimeout(BoundaryError):
@@ -81,9 +102,62 @@ class BoundaryTimeout(BoundaryError):
 
     code = "boundary-timeout"
 
-    def __init__(self, message: str, *, limit_s: float) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, limit_s: float, boundary: str | None = None) -> None:
+        super().__init__(message, boundary=boundary, elapsed_s=limit_s)
         self.limit_s = limit_s
+
+
+class SchemaBreach(BoundaryError):
+    """A step handed over something else than its contract declares."""
+
+    code = "schema-breach"
+
+
+class IncompleteResult(BoundaryError):
+    """A step handed over an empty or partial answer as if it were whole."""
+
+    code = "incomplete-result"
+
+
+class StaleContext(BoundaryError):
+    """A step handed over evidence older than its contract allows."""
+
+    code = "stale-context"
+
+
+class UngroundedClaim(BoundaryError):
+    """A step handed over figures or names that its evidence does not hold."""
+
+    code = "ungrounded-claim"
+
+
+class LowConfidence(BoundaryError):
+    """A gate refused a handoff: its signal was below the threshold, or said nothing.
+
+    Attributes:
+        value: What the gate's `Refuse(value)` hands over instead.
+    """
+
+    code = "low-confidence"
+    value: Any = None
+
+
+class RetriesExhausted(BoundaryError):
+    """Every attempt of a step failed, or the budget for attempts was spent."""
+
+    code = "retries-exhausted"
+
+
+class DuplicateEffect(BoundaryError):
+    """An action was started before and nobody knows whether it took place: somebody must look before it runs again."""
+
+    code = "duplicate-effect"
+
+
+class BrokenGuard(BoundaryError):
+    """A guard crashed. What it was to judge counts as doubtful, never as good."""
+
+    code = "broken-guard"
 
 
 class OutsideError(GaplessError):

@@ -27,6 +27,8 @@ class StepSettings(Record, frozen=True, kw_only=True):
     """Whether the step changes the world outside the workflow."""
     review: bool | None = None
     """Whether a person decides there."""
+    contract: str | None = None
+    """What must hold at its exit: "contracts.py:retrieve" names a `gapless.Contract`."""
 
 
 class Budget(Record, frozen=True, kw_only=True):

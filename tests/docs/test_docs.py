@@ -46,7 +46,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    names = {"__name__": "page"}  # a page reads from top to bottom: a block may use what an earlier one made
     for number, block in enumerate(
         re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
     ):
-        exec(compile(block, f"{page.name}[{number}]", "exec"), {"__name__": f"block_{number}"})
+        exec(compile(block, f"{page.name}[{number}]", "exec"), names)

@@ -25,6 +25,8 @@ class Crossing:
     """The case's input: signals may read it, goldens stay out of reach."""
     seed: int = 0
     """Seed of this crossing: the same case, trial, step, visit and attempt always get the same."""
+    handoff: Any = None
+    """What the step hands over, once it has run: what guards and signals look at."""
     faults: list[str] = field(default_factory=list[str])
     """Faults that were injected at this crossing, for the record only."""
 

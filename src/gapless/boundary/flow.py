@@ -13,17 +13,23 @@ effect: `Call` (run the step), `Sleep` (wait). `proceed(state)` is the next midd
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import threading
 import time
 from collections.abc import Awaitable, Callable, Generator
+from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from gapless.boundary.crossing import Crossing
+from gapless.errors import BoundaryTimeout
 
 
 class Call(NamedTuple):
     """Run the step itself on this state."""
 
     state: Any
+    limit_s: float | None = None
+    """Seconds it may take; then `BoundaryTimeout` arrives at the yield, and blocking work is left behind."""
 
 
 class Sleep(NamedTuple):
@@ -59,7 +65,7 @@ def drive(flow: Flow, call: Callable[[Any], Any]) -> Any:
         effect = next(flow)
         while True:
             try:
-                sent = call(effect.state) if isinstance(effect, Call) else time.sleep(effect.seconds)
+                sent = _perform(effect, call)
             except BaseException as error:
                 effect = flow.throw(error)
             else:
@@ -74,13 +80,53 @@ async def adrive(flow: Flow, call: Callable[[Any], Awaitable[Any]]) -> Any:
         effect = next(flow)
         while True:
             try:
-                if isinstance(effect, Call):
-                    sent = await call(effect.state)
-                else:
-                    sent = await asyncio.sleep(effect.seconds)
+                sent = await _aperform(effect, call)
             except BaseException as error:
                 effect = flow.throw(error)
             else:
                 effect = flow.send(sent)
     except StopIteration as stop:
         return stop.value
+
+
+def _perform(effect: Effect, call: Callable[[Any], Any]) -> Any:
+    if isinstance(effect, Sleep):
+        return time.sleep(effect.seconds)
+    if effect.limit_s is None:
+        return call(effect.state)
+    # Python cannot stop a thread: what does not end in time goes on in this one, and nobody looks at it any more.
+    answer: Future[Any] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(call(effect.state))
+        except BaseException as error:
+            answer.set_exception(error)
+
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(work,), name="gapless-step-limited", daemon=True).start()
+    try:
+        return answer.result(effect.limit_s)
+    except TimeoutError:
+        if answer.done():
+            raise
+        raise _too_late(effect.limit_s) from None
+
+
+async def _aperform(effect: Effect, call: Callable[[Any], Awaitable[Any]]) -> Any:
+    if isinstance(effect, Sleep):
+        return await asyncio.sleep(effect.seconds)
+    if effect.limit_s is None:
+        return await call(effect.state)
+    limit = asyncio.timeout(effect.limit_s)
+    try:
+        async with limit:
+            return await call(effect.state)
+    except TimeoutError:
+        if limit.expired():
+            raise _too_late(effect.limit_s) from None
+        raise
+
+
+def _too_late(limit_s: float) -> BoundaryTimeout:
+    return BoundaryTimeout(f"it did not end within {limit_s:.3g} s and was abandoned", limit_s=limit_s)

@@ -10,6 +10,8 @@ from typing import Any
 
 from gapless.boundary.crossing import Crossing
 from gapless.boundary.flow import Middleware, adrive, compose, drive
+from gapless.boundary.guarding import Watch
+from gapless.errors import BoundaryTimeout
 from gapless.records.seed import seed_of
 from gapless.trace.recorder import OpenStep, TrialRecorder, current_step
 
@@ -46,18 +48,29 @@ class Session:
         case_input: Any = None,
         seed: int = 0,
         middlewares: tuple[Middleware, ...] = (),
+        watch: Watch | None = None,
     ) -> None:
         self.recorder = recorder
+        self.watch = watch if watch is not None else Watch()
         self.case_input = case_input
         self.seed = seed
         self.middlewares = middlewares
 
-    def cross(self, passage: Passage, state: Any, call: Callable[[Any], Any]) -> Any:
-        """Runs a step in this thread, recorded and through the middleware; `call` runs it on a state."""
+    def cross(
+        self,
+        passage: Passage,
+        state: Any,
+        call: Callable[[Any], Any],
+        within: tuple[Middleware, ...] = (),
+    ) -> Any:
+        """Runs a step in this thread, recorded and through the middleware; `call` runs it on a state.
+
+        `within` are this passage's own middlewares: they stand outside the session's, which are the world.
+        """
         crossing, opened = self._open(passage, state)
         token = current_step.set(opened)
         try:
-            output = drive(compose(self.middlewares, crossing), call)
+            output = drive(compose((*within, *self.middlewares), crossing), call)
         except BaseException as error:
             self._failed(passage, crossing, opened, error)
             raise
@@ -66,12 +79,18 @@ class Session:
         self._ended(passage, crossing, opened, output)
         return output
 
-    async def across(self, passage: Passage, state: Any, call: Callable[[Any], Awaitable[Any]]) -> Any:
+    async def across(
+        self,
+        passage: Passage,
+        state: Any,
+        call: Callable[[Any], Awaitable[Any]],
+        within: tuple[Middleware, ...] = (),
+    ) -> Any:
         """`cross` for a step that is awaited."""
         crossing, opened = self._open(passage, state)
         token = current_step.set(opened)
         try:
-            output = await adrive(compose(self.middlewares, crossing), call)
+            output = await adrive(compose((*within, *self.middlewares), crossing), call)
         except BaseException as error:
             self._failed(passage, crossing, opened, error)
             raise
@@ -103,6 +122,8 @@ class Session:
             self.recorder.end(opened, status="paused")
         elif isinstance(error, asyncio.CancelledError):  # the trial ran out of time and gave the step up
             self.recorder.end(opened, status="abandoned")
+        elif isinstance(error, BoundaryTimeout):  # its contract gave it up
+            self.recorder.end(opened, status="abandoned", error=error)
         else:
             self.recorder.end(opened, status="error", error=error)
 

@@ -90,7 +90,9 @@ def main(argv: list[str] | None = None) -> None:
     """Runs the command line and exits: 0 fine, 1 budget, 2 usage, 3 outside, 70 our bug, 130 stopped (Ctrl-C, SIGTERM)."""
     _open_closed_streams()
     on_main_thread = threading.current_thread() is threading.main_thread()
-    if on_main_thread and (argv or sys.argv[1:])[:1] != ["run"]:  # a program that is only recorded is told what it is told
+    if on_main_thread and (argv or sys.argv[1:])[:1] != [
+        "run"
+    ]:  # a program that is only recorded is told what it is told
         signal.signal(signal.SIGTERM, _interrupt)
     code = _run(argv)
     for stream in (sys.stdout, sys.stderr):

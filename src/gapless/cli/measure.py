@@ -26,7 +26,8 @@ from gapless.cli.show import show
     help="Independent executions per case. More extends a measurement.",
 )
 @click.option(
-    "--condition", default="baseline", show_default=True, help="Name under which the measurement is kept."
+    "--condition",
+    help="Name it is kept under: guarded for a workflow under contracts, else baseline. baseline: guards only look; shadow: gates let pass.",
 )
 @click.option(
     "--weather", help="Faults to inject, seeded per trial: module:NAME or file.py:NAME of a Weather."

@@ -7,6 +7,7 @@ import time
 import traceback
 from dataclasses import dataclass
 
+from gapless.boundary.guarding import Watch
 from gapless.boundary.session import Session, current_session
 from gapless.evals.attempt import attempt, contain
 from gapless.evals.judge import Judge
@@ -39,7 +40,14 @@ async def run_component(
     case = planned.case
     recorder = TrialRecorder(max_payload_bytes=conditions.max_payload_bytes)
     seed = seed_of(conditions.seed, case.id, planned.number, "component", planned.step)
-    token = current_session.set(Session(recorder, case_input=case.input, seed=seed, middlewares=(contain,)))
+    session = Session(
+        recorder,
+        case_input=case.input,
+        seed=seed,
+        middlewares=(contain,),
+        watch=Watch(mode="shadow"),  # a step alone is judged by its checks, not by its own gate
+    )
+    token = current_session.set(session)
     started = time.perf_counter()
     ok: bool | None = None
     reason, output, error, lacking = "", None, None, None

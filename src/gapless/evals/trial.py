@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import msgspec
 
 from gapless.boundary.flow import Middleware
+from gapless.boundary.guarding import Mode, Watch
 from gapless.boundary.session import Session, current_session
 from gapless.evals.attempt import attempt, contain
 from gapless.evals.judge import Judge
@@ -44,6 +45,8 @@ class Conditions:
     """Prefix of every trial's thread id: the measurement's id."""
     starts: Mapping[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
     """How often each trial was started before, in processes that died."""
+    mode: Mode = "guarded"
+    """What the contracts of a guarded workflow do."""
     redaction: Redaction | None = None
     """What must not be kept of a trial."""
 
@@ -70,7 +73,11 @@ async def run_trial(workflow: Workflow, planned: Planned, conditions: Conditions
     faults = conditions.weather.draw(seed) if conditions.weather is not None else ()
     recorder = TrialRecorder(max_payload_bytes=conditions.max_payload_bytes)
     session = Session(
-        recorder, case_input=case.input, seed=seed, middlewares=(contain, *conditions.middlewares, *faults)
+        recorder,
+        case_input=case.input,
+        seed=seed,
+        middlewares=(contain, *conditions.middlewares, *faults),
+        watch=Watch(mode=conditions.mode),  # its ledger is its own: trials are repeated on purpose
     )
     given = recorder.keep(case.input)
     end = await _execute(workflow, planned, conditions, session)
@@ -102,6 +109,7 @@ async def run_trial(workflow: Workflow, planned: Planned, conditions: Conditions
         tokens_in=_tokens(events, "tokens_in"),
         tokens_out=_tokens(events, "tokens_out"),
         omitted=recorder.omitted,
+        rulings=tuple(session.watch.rulings),
     )
     # A step that was abandoned may still record; what it adds now belongs to nothing and must not disturb the writing.
     record, payloads = _blamed(record), dict(recorder.payloads)

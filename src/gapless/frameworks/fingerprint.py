@@ -7,6 +7,7 @@ refers to (a prompt, a model's name) count. Code of installed libraries counts b
 from __future__ import annotations
 
 import ast
+import dataclasses
 import functools
 import importlib.util
 import inspect
@@ -25,6 +26,7 @@ _MOST = 20_000
 """Collections looked into, and members looked at in one that is not all plain data: a closure may hold a database."""
 _LONG, _LARGE = 1_000, 10**100
 _PLAIN = (str, int, float, bool, bytes, type(None))
+_CONTRACTS = "gapless.boundary."
 _FRAMEWORKS = ("langgraph", "langchain", "langchain_core", "gapless")
 _LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
@@ -78,8 +80,13 @@ class CodeReader:
             self._define(kind.__module__, kind.__qualname__)
             return []
 
+    def _apart(self, value: Any) -> list[Any] | None:
+        if dataclasses.is_dataclass(value) and type(value).__module__.startswith(_CONTRACTS):
+            return _fields(value)
+        return self.hook(value) if self.hook is not None else None
+
     def _parts(self, value: Any) -> list[Any]:
-        apart = self.hook(value) if self.hook is not None else None
+        apart = self._apart(value)
         if apart is not None:
             return apart
         if isinstance(value, functools.partial):
@@ -166,6 +173,15 @@ class CodeReader:
             return True
         file = getattr(sys.modules.get(module), "__file__", None)
         return file is None or not str(Path(file).resolve()).startswith(_LIBRARIES)
+
+
+def _fields(contract: Any) -> list[Any]:
+    """What a contract consists of: its numbers, and the user's functions in it."""
+    fields = dataclasses.fields(contract)
+    return [
+        type(contract).__qualname__,
+        *(part for f in fields for part in (f.name, getattr(contract, f.name))),
+    ]
 
 
 def _definitions(module: str) -> dict[str, list[ast.stmt]]:

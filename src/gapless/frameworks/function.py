@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast, overload
 
-from gapless.boundary.ending import Ending
+from gapless.boundary.ending import Ending, StepPaused
 from gapless.boundary.session import Passage, current_session
 from gapless.errors import UnknownName, UsageError
 from gapless.frameworks.calls import recorded_calls
 from gapless.frameworks.declared import return_schema
 from gapless.frameworks.fingerprint import fingerprint_code
+from gapless.frameworks.in_force import contracts_of, in_force
 from gapless.frameworks.layers import describe_step
 from gapless.records.workflow import FINISH, START, Edge, Layer, Shape
 from gapless.settings import StepSettings
@@ -103,7 +104,8 @@ class FunctionWorkflow:
         if self._single:
             self._marks = {function.__name__: getattr(self._function, _MARK)}
         self._shape = self._draw(settings)
-        self._fingerprint = fingerprint_code([function], home=home, extra=list(self._marks))
+        roots = [function, *([contracts] if (contracts := contracts_of(function)) else [])]
+        self._fingerprint = fingerprint_code(roots, home=home, extra=list(self._marks))
 
     @property
     def target(self) -> str:
@@ -128,7 +130,10 @@ class FunctionWorkflow:
     async def run(self, value: Any, *, trial: str) -> Ending:
         """Calls the function: with the case's input as keyword arguments if they fit, else as its one argument."""
         with recorded_calls():
-            return Ending(output=await _call(self._function, *_arguments(self._function, value)))
+            try:
+                return Ending(output=await _call(self._function, *_arguments(self._function, value)))
+            except StepPaused:
+                return Ending(output=None, paused=True)
 
     async def run_step(self, step: str, golden: Any) -> Any:
         """Calls one step with the arguments in `golden`."""
@@ -164,7 +169,11 @@ class FunctionWorkflow:
         return self._marks[name]
 
     def _draw(self, settings: Mapping[str, StepSettings]) -> Shape:
-        steps = tuple(describe_step(mark.name, settings, mark.metadata) for mark in self._marks.values())
+        contracts = contracts_of(self._function)
+        steps = tuple(
+            describe_step(mark.name, settings, mark.metadata, contract=contracts.get(mark.name))
+            for mark in self._marks.values()
+        )
         if len(steps) > 1:
             return Shape(steps=steps)
         name = next(iter(self._marks))
@@ -180,16 +189,27 @@ def adopt(
     return FunctionWorkflow(value, target=target, settings=settings, home=home)
 
 
+def reachable_steps(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Names of the marked steps a function reaches, in the order in which its code names them."""
+    return tuple(mark.name for mark in _reachable(function))
+
+
 def _recorded(mark: Mark) -> Callable[..., Any]:
     function = mark.function
 
     @functools.wraps(function)
     def recorded(*args: Any, **kwargs: Any) -> Any:
-        session = current_session.get()
-        bound = _bind(mark, args, kwargs) if session is not None else None
-        if session is None or bound is None:
+        session, force = current_session.get(), in_force.get()
+        bound = _bind(mark, args, kwargs) if session is not None or force is not None else None
+        if bound is None:
             return function(*args, **kwargs)
-        return session.cross(_passage(mark), _state(bound), lambda state: _apply(function, bound, state))
+        passage, state = _passage(mark), _state(bound)
+        contract = force.contracts.get(passage.step) if force is not None else None
+        if force is not None and contract is not None:
+            return force.cross(contract, passage, state, lambda state: _apply(function, bound, state))
+        if session is None:
+            return function(*args, **kwargs)
+        return session.cross(passage, state, lambda state: _apply(function, bound, state))
 
     return recorded
 
@@ -199,13 +219,17 @@ def _recorded_async(mark: Mark) -> Callable[..., Any]:
 
     @functools.wraps(function)
     async def recorded(*args: Any, **kwargs: Any) -> Any:
-        session = current_session.get()
-        bound = _bind(mark, args, kwargs) if session is not None else None
-        if session is None or bound is None:
+        session, force = current_session.get(), in_force.get()
+        bound = _bind(mark, args, kwargs) if session is not None or force is not None else None
+        if bound is None:
             return await function(*args, **kwargs)
-        return await session.across(
-            _passage(mark), _state(bound), lambda state: _apply(function, bound, state)
-        )
+        passage, state = _passage(mark), _state(bound)
+        contract = force.contracts.get(passage.step) if force is not None else None
+        if force is not None and contract is not None:
+            return await force.across(contract, passage, state, lambda state: _apply(function, bound, state))
+        if session is None:
+            return await function(*args, **kwargs)
+        return await session.across(passage, state, lambda state: _apply(function, bound, state))
 
     return recorded
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from gapless.boundary.contract import Contract
 from gapless.records.trial import CallKind, StepEvent, TrialRecord
 from gapless.records.workflow import FINISH, LAYERS, START, Edge, Layer, LayerSource, Shape, Step
 from gapless.settings import StepSettings
@@ -50,6 +51,7 @@ def describe_step(
     metadata: Mapping[str, Any] | None = None,
     *,
     router: bool = False,
+    contract: Contract | None = None,
 ) -> Step:
     """A step with its layer, as well as it is known before anything ran.
 
@@ -58,16 +60,22 @@ def describe_step(
         settings: What the user says about steps, by address.
         metadata: The framework's metadata: `layer`, `effect`, `review`, also under `gapless.*`.
         router: Whether the step is a conditional edge.
+        contract: The contract it is under; its layer counts like the framework's metadata.
     """
     said = settings.get(name, StepSettings())
+    if contract is not None and contract.layer is not None:
+        metadata = {"layer": contract.layer, **{k: v for k, v in (metadata or {}).items() if v is not None}}
     layer, source = _layer(name, said, metadata or {}, router=router)
     return Step(
         name=name,
         layer=layer,
         layer_source=source,
-        effect=said.effect if said.effect is not None else _flag(metadata, "effect"),
+        effect=said.effect
+        if said.effect is not None
+        else _flag(metadata, "effect") or (contract is not None and contract.effect),
         review=said.review if said.review is not None else _flag(metadata, "review"),
         router=router,
+        guards=contract.names if contract is not None else (),
     )
 
 

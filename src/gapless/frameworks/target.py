@@ -14,8 +14,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, cast
 
+from gapless.boundary.contract import Contract
 from gapless.boundary.ending import Ending
 from gapless.errors import InvalidTarget, MissingExtra
+from gapless.frameworks.guard import guard
 from gapless.records.workflow import Shape
 from gapless.settings import StepSettings
 
@@ -42,7 +44,11 @@ class Adapted(Protocol):
 
 
 def load(
-    target: str, *, steps: Mapping[str, StepSettings] | None = None, root: Path | None = None
+    target: str,
+    *,
+    steps: Mapping[str, StepSettings] | None = None,
+    root: Path | None = None,
+    contracts: Mapping[str, Contract] | None = None,
 ) -> Adapted:
     """The workflow behind a target.
 
@@ -50,6 +56,7 @@ def load(
         target: "app.py:graph", "package.module:name", or without a name where there is only one graph.
         steps: What the user says about steps.
         root: Folder that relative files and packages are looked for in; the current one by default.
+        contracts: Step -> the contract it is put under.
 
     Raises:
         InvalidTarget: It cannot be imported, is ambiguous, or is nothing gapless can run.
@@ -58,7 +65,7 @@ def load(
     place = target[:2] + place if _is_drive(target) else place
     module = _import(target, place, (root or Path.cwd()).resolve())
     found = _member(target, module, name) if name else _only_graph(target, module)
-    return adapt(found, steps=steps, target=target, home=module.__name__)
+    return adapt(found, steps=steps, target=target, home=module.__name__, contracts=contracts)
 
 
 def adapt(
@@ -67,6 +74,7 @@ def adapt(
     steps: Mapping[str, StepSettings] | None = None,
     target: str | None = None,
     home: str | None = None,
+    contracts: Mapping[str, Contract] | None = None,
 ) -> Adapted:
     """The workflow of a live object: a graph, a runnable, a function, or something that makes one without arguments.
 
@@ -87,7 +95,8 @@ def adapt(
     for candidate in candidates:
         for library, reference in ADAPTERS.values():
             if library in sys.modules:
-                adopted = _resolve(reference)(candidate, target=str(name), settings=steps or {}, home=home)
+                held = guard(candidate, contracts) if contracts else candidate
+                adopted = _resolve(reference)(held, target=str(name), settings=steps or {}, home=home)
                 if adopted is not None:
                     return cast("Adapted", adopted)
     raise InvalidTarget(

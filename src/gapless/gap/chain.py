@@ -136,7 +136,9 @@ def _conditionals(lost: NDArray[Any]) -> NDArray[Any]:
     left = 1 - (np.cumsum(lost, axis=-1) - lost)
     left = np.where(left > _NOTHING, left, np.nan)
     kept = np.clip(1 - lost / left, 0.0, 1.0)
-    return np.where(kept < _NOTHING, 0.0, kept)  # what rounding leaves of nothing has a logarithm, and nothing has none
+    return np.where(
+        kept < _NOTHING, 0.0, kept
+    )  # what rounding leaves of nothing has a logarithm, and nothing has none
 
 
 def _visited(table: Table, units: Units, order: tuple[str, ...]) -> dict[str, float]:

@@ -22,6 +22,7 @@ from gapless.settings import Place, Settings, locate
 
 if TYPE_CHECKING:
     from gapless.boundary.faults.weather import Weather
+    from gapless.boundary.guarding import Mode
     from gapless.evals.harness import Harness
     from gapless.evals.plan import Planned
     from gapless.evals.trial import Conditions, Finished
@@ -36,7 +37,9 @@ class Ask:
 
     trials: int | None = None
     """Trials per case."""
-    condition: str = "baseline"
+    condition: str | None = None
+    """The name the measurement is kept under; "guarded" for a workflow under contracts, else "baseline". On a workflow
+    under contracts, "baseline" makes guards only look, and "shadow" makes gates let pass."""
     weather: Weather | None = None
     """A seeded mixture of faults that stands for the world."""
     weather_name: str | None = None
@@ -63,7 +66,7 @@ async def measure(
     suite: Any = None,
     *,
     trials: int | None = None,
-    condition: str = "baseline",
+    condition: str | None = None,
     weather: Weather | None = None,
     concurrency: int | None = None,
     timeout_s: float | None = None,
@@ -75,7 +78,8 @@ async def measure(
         workflow: A compiled LangGraph graph, a function, a LangChain runnable, or a target such as "app.py:graph".
         suite: A path, a `Suite`, or a list of cases (dictionaries as in a suite file).
         trials: Independent executions per case.
-        condition: The name under which the measurement is kept.
+        condition: The name under which the measurement is kept: "guarded" for a workflow under contracts, else
+            "baseline". Under contracts, "baseline" makes guards only look, and "shadow" makes gates let pass.
         weather: Faults to inject, seeded per trial.
         concurrency: Trials in flight at once.
         timeout_s: Seconds a trial may take before it fails loudly.
@@ -154,16 +158,17 @@ def _settled(settings: Settings, ask: Ask) -> Settings:
 
 
 def _wanted(runner: Workflow, cases: Suite, suite_digest: str, settings: Settings, ask: Ask) -> Measurement:
+    condition = ask.condition or ("guarded" if runner.shape.guarded else "baseline")
     weather = ask.weather.digest() if ask.weather is not None else None
     seed = settings.seed if settings.seed is not None else cases.seed
     return Measurement(
         id=new_ulid(),
-        key=resume_key("measure", runner.fingerprint, suite_digest, ask.condition, weather, seed),
+        key=resume_key("measure", runner.fingerprint, suite_digest, condition, weather, seed),
         target=runner.target,
         fingerprint=runner.fingerprint,
         suite=cases.name,
         suite_digest=suite_digest,
-        condition=ask.condition,
+        condition=condition,
         weather=weather,
         weather_table=ask.weather.table() if ask.weather is not None else {},
         seed=seed,
@@ -204,6 +209,7 @@ async def _run(
         weather=ask.weather,
         name=measurement.id,
         starts=lost,
+        mode=_mode(measurement.condition),
         redaction=Redaction.of(settings.privacy.redact),
     )
     judge = Judge(runner.shape)
@@ -246,6 +252,11 @@ def _harness(
         return writer.commit(batch)
 
     return Harness(work, commit, teller.finished, concurrency=settings.concurrency)
+
+
+def _mode(condition: str) -> Mode:
+    """What contracts do under a condition: everything, unless its name says otherwise."""
+    return condition if condition in ("baseline", "shadow") else "guarded"
 
 
 class _Teller:

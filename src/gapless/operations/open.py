@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gapless.errors import InvalidTarget, UnknownName, UsageError
+from gapless.errors import InvalidSettings, InvalidTarget, UnknownName, UsageError
 from gapless.records.suite import Suite
 from gapless.settings import Place, Settings, locate
 
 if TYPE_CHECKING:
+    from gapless.boundary.contract import Contract
     from gapless.evals.workflow import Workflow
     from gapless.records.measurement import Measurement
     from gapless.stores.store import Store
@@ -48,11 +49,33 @@ def open_workflow(target: Any, place: Place) -> Workflow:
         raise UsageError(
             "no workflow: name one (`gapless measure app.py:graph`), or set `workflow` in gapless.toml (`gapless init` writes it)."
         )
+    steps, contracts = place.settings.steps, open_contracts(place)
     if isinstance(wanted, str):
-        return load(
-            wanted, steps=place.settings.steps, root=Path(place.root) if target is None else Path.cwd()
-        )
-    return adapt(wanted, steps=place.settings.steps)
+        root = Path(place.root) if target is None else Path.cwd()
+        return load(wanted, steps=steps, root=root, contracts=contracts)
+    return adapt(wanted, steps=steps, contracts=contracts)
+
+
+def open_contracts(place: Place) -> dict[str, Contract]:
+    """The contracts that `gapless.toml` names, by step.
+
+    Raises:
+        InvalidTarget: One cannot be imported.
+        InvalidSettings: What is named is no contract.
+    """
+    from gapless.boundary.contract import Contract
+
+    found: dict[str, Contract] = {}
+    for step, said in place.settings.steps.items():
+        if said.contract is None:
+            continue
+        named = import_object(said.contract, root=Path(place.root))
+        if not isinstance(named, Contract):
+            raise InvalidSettings(
+                f"[steps.{step}] contract = {said.contract!r}: that is a {type(named).__name__}. Name a gapless.Contract."
+            )
+        found[step] = named
+    return found
 
 
 def open_suite(source: Any, place: Place) -> Suite:
@@ -104,8 +127,8 @@ def pick(store: Store, prefix: str | None) -> Measurement:
     return next(known, newest)
 
 
-def import_object(reference: str) -> Any:
-    """The object behind "module:name" or "file.py:name".
+def import_object(reference: str, root: Path | None = None) -> Any:
+    """The object behind "module:name" or "file.py:name", relative to a folder, by default the current one.
 
     Raises:
         InvalidTarget: It cannot be imported.
@@ -113,8 +136,8 @@ def import_object(reference: str) -> Any:
     module_name, _, name = reference.partition(":")
     if not name:
         raise InvalidTarget(f"{reference!r}: expected module:name.")
-    path = Path(module_name)
-    sys.path.insert(0, str(Path.cwd()))
+    path = (root or Path.cwd()) / module_name
+    sys.path.insert(0, str(root or Path.cwd()))
     if path.suffix == ".py":
         sys.path.insert(0, str(path.resolve().parent))
         module_name = path.stem

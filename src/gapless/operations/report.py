@@ -24,6 +24,7 @@ def report_on(store: Store, measurement: Measurement) -> Report:
     from gapless.gap.analyse import analyse
     from gapless.gap.judged import Judged
     from gapless.gap.paths import planned_paths
+    from gapless.gap.rulings import Ruled
     from gapless.gap.table import Table
     from gapless.operations.judge import quality
     from gapless.operations.prompt_baseline import baseline
@@ -32,13 +33,19 @@ def report_on(store: Store, measurement: Measurement) -> Report:
     suite = store.suite(measurement.suite_digest)
     benchmark = store.benchmark_of(measurement)
     components = store.components(benchmark.id) if benchmark is not None else []
-    seen, judged = _Digest(), Judged()
-    table = Table.of(judged.of(seen.of(store, measurement)))
+    seen, judged, ruled = _Digest(), Judged(), Ruled()
+    table = Table.of(ruled.of(judged.of(seen.of(store, measurement))))
     paths = planned_paths(suite.cases, table, measurement.shape)
     gap = analyse(table, components, measurement.shape, paths=paths)
     judge = quality(store, measurement, suite, judged, table)
     prompt = baseline(store, measurement, table)
-    gap = msgspec.structs.replace(gap, verdict_sources=dict(judged.sources), judge=judge, baseline=prompt)
+    gap = msgspec.structs.replace(
+        gap,
+        rulings=ruled.rows(),
+        verdict_sources=dict(judged.sources),
+        judge=judge,
+        baseline=prompt,
+    )
     notes = (*_notes(measurement, len(table)), *_tokens(table))
     return build(measurement, gap, input_digest=seen.with_(components), trial_notes=notes)
 

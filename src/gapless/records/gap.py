@@ -7,7 +7,7 @@ from gapless.records.baseline import PromptBaseline
 from gapless.records.decomposition import CaseMixRow, ChainRow, LayerRow, Repeat, RetryRow
 from gapless.records.estimate import Estimate
 from gapless.records.judge import JudgeQuality
-from gapless.records.trial import Outcome
+from gapless.records.trial import Action, Outcome
 
 ESCALATION = "(escalation)"
 CRASH = "(crash)"
@@ -141,6 +141,17 @@ class ToolUse(Record, frozen=True, kw_only=True):
     """Calls that returned nothing; None where results were not looked at."""
 
 
+class RulingRow(Record, frozen=True, kw_only=True):
+    """What one guard did at one step's exit, over all trials. Counts: what it is worth, a comparison tells."""
+
+    step: str
+    guard: str
+    action: Action
+    n_trials: int
+    """Trials in which it ruled so."""
+    n_rulings: int
+
+
 class SliceRow(Record, frozen=True, kw_only=True):
     """S on one declared slice."""
 
@@ -208,6 +219,8 @@ class Gap(Record, frozen=True, kw_only=True):
     """The slice with the lowest S, where there are several: a minimum of noisy numbers, biased low."""
     tools: tuple[ToolUse, ...] = ()
     """Calls of tools: all together first, then each tool, the most called first."""
+    rulings: tuple[RulingRow, ...] = ()
+    """What contracts did; gates that let pass are left out."""
     verdict_sources: dict[str, int] = {}
     """Check -> how many end verdicts it decided, alone or with others."""
     judge: JudgeQuality | None = None

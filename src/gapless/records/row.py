@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from gapless.records.base import Record
-from gapless.records.trial import EventStatus, Outcome, Run, StepOutcome, ToolCount
+from gapless.records.trial import EventStatus, Outcome, RulingCount, Run, StepOutcome, ToolCount
 
 
 class RunRow(Record, frozen=True, kw_only=True, array_like=True, gc=False):
@@ -41,6 +41,7 @@ class RunRow(Record, frozen=True, kw_only=True, array_like=True, gc=False):
     shadow_correct: bool | None = None
     metadata: dict[str, Any] = {}
     step_metadata: dict[int, dict[str, Any]] = {}
+    rulings: tuple[RulingCount, ...] = ()
 
 
 class _Told(Record, frozen=True, kw_only=True, array_like=True):

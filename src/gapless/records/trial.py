@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Literal
 
 from gapless.records.base import Record
@@ -11,6 +12,7 @@ OUTCOMES: tuple[Outcome, ...] = ("correct", "wrong", "escalated", "failed", "unj
 VerdictStatus = Literal["pass", "fail", "unknown"]
 EventStatus = Literal["ok", "error", "paused", "abandoned"]
 CallKind = Literal["model", "tool", "retriever", "http"]
+Action = Literal["proceed", "repair", "retry", "fallback", "replay", "review", "goto", "refuse"]
 
 
 class ErrorInfo(Record, frozen=True, kw_only=True):
@@ -43,6 +45,25 @@ class Suspicion(Record, frozen=True, kw_only=True):
     """errors-ignored | empty-result | partial-result | schema-breach | ungrounded-figure | no-progress | retry-storm"""
     reason: str
     """In words, with the offending value."""
+
+
+class Ruling(Record, frozen=True, kw_only=True):
+    """What a guard did at a crossing. Only what differs from letting pass is worth a ruling, and what a gate saw."""
+
+    step: str
+    """The step at whose exit it ruled."""
+    visit: int = 1
+    attempt: int = 1
+    branch: int | None = None
+    guard: str
+    """schema | complete | fresh | grounded | timeout | retry | idempotency | gate, or a guard of the user's own."""
+    action: Action
+    reason: str = ""
+    """In words, with the value that decided."""
+    signal: float | None = None
+    """What the gate's signal said; None where there is none or it said nothing."""
+    ms: float = 0.0
+    """What the ruling cost: time waited or spent again, in milliseconds."""
 
 
 class Call(Record, frozen=True, kw_only=True):
@@ -142,6 +163,8 @@ class TrialRecord(Record, frozen=True, kw_only=True):
     """What a reviewer made of an escalated trial; never changes the outcome."""
     omitted: int = 0
     """Values that could not be kept: unserialisable or too large."""
+    rulings: tuple[Ruling, ...] = ()
+    """What the guards of its contracts did."""
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -180,6 +203,15 @@ class ToolCount(Record, frozen=True, kw_only=True, array_like=True):
     """Calls that returned nothing; None where results were not looked at."""
 
 
+class RulingCount(Record, frozen=True, kw_only=True, array_like=True):
+    """How often a guard ruled one way at one step of a trial."""
+
+    step: str
+    guard: str
+    action: Action
+    count: int = 1
+
+
 class Run(Record, frozen=True, kw_only=True):
     """The per-trial summary row: reports are computed from these and never load payloads."""
 
@@ -212,6 +244,8 @@ class Run(Record, frozen=True, kw_only=True):
     """Step -> what its confidence gate saw."""
     shadow_correct: bool | None = None
     """The verdict the trial would have had without gates, where that is known."""
+    rulings: tuple[RulingCount, ...] = ()
+    """What the guards of its contracts did."""
     metadata: dict[str, Any] = {}
     """What a run table said of the trial beyond gapless' own words."""
     step_metadata: dict[int, dict[str, Any]] = {}
@@ -258,6 +292,8 @@ def summary(record: TrialRecord) -> Run:
         why=_why(record)[:160],
         decided=_decided(record),
         tools=_tools(record),
+        rulings=_rulings(record),
+        signals={ruling.step: ruling.signal for ruling in record.rulings if ruling.guard == "gate"},
     )
 
 
@@ -300,6 +336,13 @@ def _retold(event: StepOutcome, why: str) -> StepEvent:
         verdicts=() if event.ok is None else (verdict,),
         suspicions=tuple(Suspicion(check=name, reason="as the table says") for name in event.suspicions),
     )
+
+
+def _rulings(record: TrialRecord) -> tuple[RulingCount, ...]:
+    counts: Counter[tuple[str, str, Action]] = Counter(
+        (ruling.step, ruling.guard, ruling.action) for ruling in record.rulings
+    )
+    return tuple(RulingCount(step=s, guard=g, action=a, count=n) for (s, g, a), n in counts.items())
 
 
 def _tools(record: TrialRecord) -> tuple[ToolCount, ...]:

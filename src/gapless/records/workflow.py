@@ -28,6 +28,8 @@ class Step(Record, frozen=True, kw_only=True):
     """Whether it is a human review step (never guessed from its name)."""
     router: bool = False
     """Whether it is a conditional edge: recorded, but on the planned path only if a case lists it."""
+    guards: tuple[str, ...] = ()
+    """What its contract consists of; empty where there is none."""
 
     @property
     def layer_guessed(self) -> bool:
@@ -53,6 +55,11 @@ class Shape(Record, frozen=True, kw_only=True):
     def step(self, name: str) -> Step | None:
         """The step of that name, or None."""
         return next((step for step in self.steps if step.name == name), None)
+
+    @property
+    def guarded(self) -> bool:
+        """Whether any step is under a contract."""
+        return any(step.guards for step in self.steps)
 
     def receivers(self, name: str) -> tuple[str, ...]:
         """The steps an exit may hand over to, in edge order."""

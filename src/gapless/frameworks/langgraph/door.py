@@ -9,7 +9,9 @@ from typing import Any, cast
 from langgraph.errors import GraphBubbleUp, ParentCommand
 from langgraph.types import Command, Send
 
-from gapless.boundary.session import Passage, Session
+from gapless.boundary.crossing import Crossing
+from gapless.boundary.flow import Middleware, adrive, compose, drive
+from gapless.boundary.session import Passage, current_session
 from gapless.frameworks.langgraph import private
 from gapless.frameworks.langgraph.handover import plain_route, update_of
 from gapless.trace.recorder import current_step
@@ -31,8 +33,14 @@ class Door:
     router: bool = False
     """Whether this is a conditional edge."""
 
-    def cross(self, session: Session, state: Any, config: Any, call: Callable[[Any], Any]) -> Any:
-        """Runs the step in this thread."""
+    def applies(self) -> bool:
+        """Whether a call has to pass through here: while a session is in progress."""
+        return current_session.get() is not None
+
+    def cross(
+        self, state: Any, config: Any, call: Callable[[Any], Any], within: tuple[Middleware, ...] = ()
+    ) -> Any:
+        """Runs the step in this thread, recorded while a session is in progress; `within` goes round the attempt."""
         left: list[ParentCommand] = []
 
         def run(given: Any) -> Any:
@@ -42,10 +50,17 @@ class Door:
                 left[:] = [leaving]
                 return leaving.args[0]
 
-        return _leave(session.cross(self._passage(config), state, run), left)
+        session = current_session.get()
+        if session is None:
+            return _leave(drive(compose(within, Crossing(step=self.address, state=state)), run), left)
+        return _leave(session.cross(self.passage(config), state, run, within), left)
 
     async def across(
-        self, session: Session, state: Any, config: Any, call: Callable[[Any], Awaitable[Any]]
+        self,
+        state: Any,
+        config: Any,
+        call: Callable[[Any], Awaitable[Any]],
+        within: tuple[Middleware, ...] = (),
     ) -> Any:
         """Awaits the step."""
         left: list[ParentCommand] = []
@@ -57,9 +72,14 @@ class Door:
                 left[:] = [leaving]
                 return leaving.args[0]
 
-        return _leave(await session.across(self._passage(config), state, run), left)
+        session = current_session.get()
+        if session is None:
+            crossing = Crossing(step=self.address, state=state)
+            return _leave(await adrive(compose(within, crossing), run), left)
+        return _leave(await session.across(self.passage(config), state, run, within), left)
 
-    def _passage(self, config: Any) -> Passage:
+    def passage(self, config: Any) -> Passage:
+        """What is known of this visit."""
         configurable = _configurable(config)
         enclosing = current_step.get()
         task = configurable.get(private.CONFIG_KEY_TASK_ID)

@@ -9,9 +9,10 @@ from typing import Any, cast
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSequence
 from pydantic import BaseModel
 
-from gapless.boundary.session import current_session
+from gapless.boundary.contract import Contract
 from gapless.frameworks.langgraph import private
 from gapless.frameworks.langgraph.door import Door
+from gapless.frameworks.langgraph.guarded import GuardedDoor
 
 _NOTHING = object()
 
@@ -20,27 +21,21 @@ class Facade(Runnable[Any, Any]):
     """Calls the original, through the door while a session is in progress and directly otherwise."""
 
     gapless_inner: Any
-    gapless_door: Door
+    gapless_door: Door | GuardedDoor
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
         """Runs the original in this thread."""
-        session = current_session.get()
-        inner = self.gapless_inner
-        if session is None:
+        inner, door = self.gapless_inner, self.gapless_door
+        if not door.applies():
             return inner.invoke(input, config, **kwargs)
-        return self.gapless_door.cross(
-            session, input, config, lambda state: inner.invoke(state, config, **kwargs)
-        )
+        return door.cross(input, config, lambda state: inner.invoke(state, config, **kwargs))
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
         """Awaits the original."""
-        session = current_session.get()
-        inner = self.gapless_inner
-        if session is None:
+        inner, door = self.gapless_inner, self.gapless_door
+        if not door.applies():
             return await inner.ainvoke(input, config, **kwargs)
-        return await self.gapless_door.across(
-            session, input, config, lambda state: inner.ainvoke(state, config, **kwargs)
-        )
+        return await door.across(input, config, lambda state: inner.ainvoke(state, config, **kwargs))
 
     def stream(
         self,
@@ -49,7 +44,7 @@ class Facade(Runnable[Any, Any]):
         **kwargs: Any,
     ) -> Iterator[Any]:
         """Streams the original; inside a session its value arrives whole, as LangGraph's writers make it anyway."""
-        if current_session.get() is None:
+        if not self.gapless_door.applies():
             yield from self.gapless_inner.stream(input, config, **kwargs)
         else:
             yield self.invoke(input, config, **kwargs)
@@ -61,14 +56,13 @@ class Facade(Runnable[Any, Any]):
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
         """Streams the original; its own events still stream inside a session, its value arrives whole."""
-        session = current_session.get()
-        inner = self.gapless_inner
-        if session is None:
+        inner, door = self.gapless_inner, self.gapless_door
+        if not door.applies():
             async for chunk in inner.astream(input, config, **kwargs):
                 yield chunk
             return
-        value = await self.gapless_door.across(
-            session, input, config, lambda state: _gather(inner.astream(state, config, **kwargs))
+        value = await door.across(
+            input, config, lambda state: _gather(inner.astream(state, config, **kwargs))
         )
         if value is not _NOTHING:
             yield value
@@ -112,12 +106,18 @@ class Flat(Runnable[Any, Any]):
             yield chunk
 
 
-def facade(bound: Any, door: Door) -> Any:
+def facade(bound: Any, door: Door | GuardedDoor) -> Any:
     """What stands in for `bound`: of its class, with its attributes, wherever that class can be extended."""
     original = unwrap(bound)
     if isinstance(original, (RunnableSequence, private.RunnableSeq)):
         return _padded(list(original.steps), door)
     return _stand_in(original, door)
+
+
+def contract_at(bound: Any) -> Contract | None:
+    """The contract that a node is under already."""
+    stand_in = bound.steps[0] if isinstance(bound, private.RunnableSeq) else bound
+    return getattr(getattr(stand_in, "gapless_door", None), "contract", None)
 
 
 def unwrap(bound: Any) -> Any:
@@ -128,7 +128,7 @@ def unwrap(bound: Any) -> Any:
     return private.RunnableSeq(*inner.steps) if isinstance(inner, Flat) else inner
 
 
-def _stand_in(original: Any, door: Door) -> Any:
+def _stand_in(original: Any, door: Door | GuardedDoor) -> Any:
     stand_in = object.__new__(_class_for(type(original)))
     if not isinstance(original, BaseModel):
         vars(stand_in).update(vars(original))
@@ -137,7 +137,7 @@ def _stand_in(original: Any, door: Door) -> Any:
     return stand_in
 
 
-def _padded(steps: list[Runnable[Any, Any]], door: Door) -> Any:
+def _padded(steps: list[Runnable[Any, Any]], door: Door | GuardedDoor) -> Any:
     """One crossing for the whole sequence, followed by idle elements: later runs keep their `seq:step:N` tags."""
     idle = [private.RunnableCallable(_same, name="idle", trace=False) for _ in steps[1:]]
     return private.RunnableSeq(_stand_in(Flat(steps), door), *idle)

@@ -10,7 +10,8 @@ from gapless.frameworks import langchain_parts
 from gapless.frameworks.fingerprint import fingerprint_code
 from gapless.frameworks.langchain_parts import stable_text
 from gapless.frameworks.langgraph import private
-from gapless.frameworks.langgraph.facade import unwrap
+from gapless.frameworks.langgraph.facade import contract_at, unwrap
+from gapless.frameworks.langgraph.gates import ungated
 from gapless.frameworks.langgraph.shaping import shape_of
 
 
@@ -41,8 +42,10 @@ def _graph_parts(graph: Any) -> list[Any]:
     parts: list[Any] = [stable_text([graph.interrupt_before_nodes, graph.interrupt_after_nodes])]
     for name, node in graph.nodes.items():
         parts += [f"node {name}", node.bound, stable_text([node.retry_policy, node.metadata])]
+        contract = contract_at(node.bound)
+        parts += [] if contract is None else [contract]
         for writer in node.writers:
-            branch = getattr(getattr(writer, "func", None), "__self__", None)
+            branch = getattr(getattr(ungated(writer), "func", None), "__self__", None)
             if isinstance(branch, private.BranchSpec):
                 parts += [branch.path, stable_text(branch.ends)]
     builder = cast("Any", getattr(graph, "builder", None))

@@ -7,35 +7,49 @@ from typing import Any
 
 from langgraph._internal._constants import (
     CONFIG_KEY_CHECKPOINT_MAP,
+    CONFIG_KEY_CHECKPOINT_NS,
     CONFIG_KEY_CHECKPOINTER,
     CONFIG_KEY_READ,
+    CONFIG_KEY_SCRATCHPAD,
+    CONFIG_KEY_SEND,
     CONFIG_KEY_TASK_ID,
     INTERRUPT,
+    NS_SEP,
     PUSH,
+    RESUME,
     TASKS,
 )
 from langgraph._internal._runnable import RunnableCallable, RunnableSeq
 from langgraph._internal._typing import MISSING
 from langgraph.graph._branch import BranchSpec
 from langgraph.pregel._read import DEFAULT_BOUND, PregelNode
-from langgraph.pregel._write import ChannelWrite, ChannelWriteTupleEntry
+from langgraph.pregel._write import PASSTHROUGH, ChannelWrite, ChannelWriteEntry, ChannelWriteTupleEntry
+from langgraph.types import _interrupt_id as interrupt_id
 
 __all__ = [
     "CONFIG_KEY_CHECKPOINTER",
     "CONFIG_KEY_CHECKPOINT_MAP",
+    "CONFIG_KEY_CHECKPOINT_NS",
     "CONFIG_KEY_READ",
+    "CONFIG_KEY_SCRATCHPAD",
+    "CONFIG_KEY_SEND",
     "CONFIG_KEY_TASK_ID",
     "DEFAULT_BOUND",
     "INTERRUPT",
     "MISSING",
+    "NS_SEP",
+    "PASSTHROUGH",
     "PUSH",
+    "RESUME",
     "TASKS",
     "BranchSpec",
     "ChannelWrite",
+    "ChannelWriteEntry",
     "ChannelWriteTupleEntry",
     "PregelNode",
     "RunnableCallable",
     "RunnableSeq",
+    "interrupt_id",
     "routes_of",
 ]
 

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from functools import lru_cache, partial
 from typing import Any, cast
 
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel import Pregel
 
+from gapless.boundary.contract import Contract
 from gapless.boundary.session import current_session
 from gapless.frameworks.langgraph import private
 from gapless.frameworks.langgraph.door import BRANCH_KEY, Door, branch_of
-from gapless.frameworks.langgraph.facade import facade, unwrap
+from gapless.frameworks.langgraph.facade import contract_at, facade, unwrap
+from gapless.frameworks.langgraph.gates import gated, ungated
+from gapless.frameworks.langgraph.guarded import GuardedDoor
 from gapless.frameworks.langgraph.handover import Place, receivers_of, route_reader
 from gapless.records.workflow import FINISH, START
 
 
-def record_graph(graph: Any) -> Any:
+def record_graph(graph: Any, contracts: Mapping[str, Contract] | None = None) -> Any:
     """A copy of a compiled graph whose steps are recorded while a session is in progress; the original stays as it was.
 
-    Recording a recorded graph again gives the same as recording the original. A subgraph that a node's function calls
-    by itself is out of reach: it counts as part of that node.
+    Recording a recorded graph again gives the same as recording the original; contracts it is under stay. A subgraph
+    that a node's function calls by itself is out of reach: it counts as part of that node.
+
+    Args:
+        graph: The compiled graph.
+        contracts: Step address -> its contract, for steps that get one.
     """
-    return _record(graph, Place(entries=_entries(graph, "")))
+    return _record(graph, Place(entries=_entries(graph, "")), contracts or {})
 
 
 class RecordedGraph:
@@ -55,15 +62,19 @@ def _extended(kind: type[Any], mixin: type[Any]) -> type[Any]:
     )
 
 
-def _record(graph: Any, place: Place) -> Any:
+def _record(graph: Any, place: Place, contracts: Mapping[str, Contract]) -> Any:
     recorded = extend(graph, RecordedGraph)
-    recorded.nodes = {name: _record_node(name, node, place) for name, node in graph.nodes.items()}
+    recorded.nodes = {name: _record_node(name, node, place, contracts) for name, node in graph.nodes.items()}
     return recorded
 
 
-def _record_node(name: str, node: private.PregelNode, place: Place) -> private.PregelNode:
+def _record_node(
+    name: str, node: private.PregelNode, place: Place, contracts: Mapping[str, Contract]
+) -> private.PregelNode:
+    contract = contracts.get(place.address(name)) or contract_at(node.bound)
+    writers = [_record_writer(ungated(writer), name, place) for writer in node.writers]
     changes: dict[str, Any] = {
-        "writers": [_record_writer(writer, name, place) for writer in node.writers],
+        "writers": gated(writers) if contract is not None and contract.gate is not None else writers,
         "subgraphs": node.subgraphs,
     }
     if node.bound is not private.DEFAULT_BOUND:
@@ -71,11 +82,13 @@ def _record_node(name: str, node: private.PregelNode, place: Place) -> private.P
         if isinstance(bound, Pregel):
             inside = f"{place.address(name)}/"
             below = Place(prefix=inside, entries=_entries(bound, inside), parent=place)
-            changes["bound"] = _record(bound, below)
+            changes["bound"] = _record(bound, below, contracts)
             changes["subgraphs"] = [changes["bound"] if sub is node.bound else sub for sub in node.subgraphs]
         else:
             door = Door(address=place.address(name), node=name, receivers=partial(_receivers, place))
-            changes["bound"] = facade(bound, door)
+            changes["bound"] = facade(
+                bound, door if contract is None else GuardedDoor(door=door, contract=contract)
+            )
     return node.copy(changes)
 
 

@@ -10,7 +10,8 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel import Pregel
 
 from gapless.frameworks.langgraph import private
-from gapless.frameworks.langgraph.facade import unwrap
+from gapless.frameworks.langgraph.facade import contract_at, unwrap
+from gapless.frameworks.langgraph.gates import ungated
 from gapless.frameworks.langgraph.recording import router_name
 from gapless.frameworks.layers import describe_step
 from gapless.records.workflow import FINISH, START, Edge, Shape, Step
@@ -64,13 +65,13 @@ def _read_node(name: str, node: Any, prefix: str, settings: Mapping[str, StepSet
     if isinstance(bound, Pregel):
         return _read(bound, f"{prefix}{name}/", settings)
     address = f"{prefix}{name}"
-    step = describe_step(address, settings, node.metadata)
+    step = describe_step(address, settings, node.metadata, contract=contract_at(node.bound))
     return _Part(steps=[step], entries=[(address, False)], exits=[(address, False)])
 
 
 def _routers(name: str, node: Any, prefix: str, settings: Mapping[str, StepSettings]) -> Iterator[Step]:
     for writer in node.writers:
-        branch = getattr(getattr(writer, "func", None), "__self__", None)
+        branch = getattr(getattr(ungated(writer), "func", None), "__self__", None)
         if isinstance(branch, private.BranchSpec):
             label = router_name(name, unwrap(branch.path))
             yield describe_step(f"{prefix}{label}", settings, router=True)

@@ -1,0 +1,323 @@
+"""Carries out contracts: one flow round all attempts of a crossing, another round each single one."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from gapless.boundary.contract import Contract
+from gapless.boundary.crossing import Crossing
+from gapless.boundary.flow import Call, Effect, Flow, Proceed, Sleep
+from gapless.boundary.guards.base import Breach, name_of
+from gapless.boundary.guards.gate import Destination
+from gapless.boundary.ledger import Entry, Ledger, MemoryLedger
+from gapless.errors import (
+    BoundaryError,
+    BoundaryTimeout,
+    BrokenGuard,
+    DuplicateEffect,
+    RetriesExhausted,
+)
+from gapless.records.trial import Action, Ruling
+
+Mode = Literal["baseline", "shadow", "guarded"]
+"""baseline: guards only say what they would have done; shadow: they act, gates let pass; guarded: all act."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """What guards share within one trial: the mode, the ledger, the time left, and the rulings made so far."""
+
+    mode: Mode = "guarded"
+    ledger: Ledger = field(default_factory=MemoryLedger)
+    scope: str = ""
+    """Within which equal actions are the same action: the trial in a measurement."""
+    rulings: list[Ruling] = field(default_factory=list[Ruling])
+    control: tuple[type[BaseException], ...] = ()
+    """Exceptions that are the framework's control flow, never failures."""
+    clock: Callable[[], float] = time.monotonic
+    started: float = field(default_factory=time.monotonic)
+    deadline: float = math.inf
+    """When the trial must be over, on the clock."""
+
+    def limit(self, contract: Contract) -> float | None:
+        """Seconds an attempt may take now: its own timeout, cut to what is left of the trial's deadline."""
+        left = self.deadline - self.clock()
+        limit = min(contract.timeout_s or math.inf, left)
+        return None if limit == math.inf else max(0.0, limit)
+
+    def declare(self, contract: Contract) -> None:
+        """A contract's deadline becomes the trial's, unless an earlier one holds already."""
+        if contract.deadline_s is not None:
+            self.deadline = min(self.deadline, self.started + contract.deadline_s)
+
+    def rule(
+        self,
+        crossing: Crossing,
+        guard: str,
+        action: Action,
+        reason: str,
+        *,
+        signal: float | None = None,
+        ms: float = 0.0,
+    ) -> None:
+        """Notes what a guard did."""
+        self.rulings.append(
+            Ruling(
+                step=crossing.step,
+                visit=crossing.visit,
+                attempt=crossing.attempt,
+                branch=crossing.branch,
+                guard=guard,
+                action=action,
+                reason=reason,
+                signal=signal,
+                ms=ms,
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What came of a crossing."""
+
+    output: Any
+    """What the step returned, perhaps repaired."""
+    doubt: str | None = None
+    """Why the gate does not let it pass; None when it may."""
+    below: Destination | None = None
+    """Where doubt goes."""
+    signal: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Guarding:
+    """One contract at work in one trial."""
+
+    contract: Contract
+    watch: Watch
+    handoff: Callable[[Any], Any]
+    """Reads from the step's output the update it hands over."""
+    replaced: Callable[[Any, Any], Any]
+    """The step's output with another update in it."""
+
+    # -- round all attempts ---------------------------------------------------------------------------------------
+
+    def around(self, crossing: Crossing, proceed: Proceed) -> Flow:
+        """All attempts of a crossing; returns `Passed`. `proceed` runs one attempt.
+
+        Raises:
+            BoundaryError: A breach nothing could mend, an action that may have run before, attempts used up.
+        """
+        contract, watch = self.contract, self.watch
+        if watch.mode == "baseline":
+            output = yield from proceed(crossing.state)
+            return self._gated(crossing, output)
+        watch.declare(contract)
+        action = contract.action(crossing)
+        known = watch.ledger.reserve(watch.scope, action) if action is not None else Entry("new")
+        if known.status == "done":
+            watch.rule(
+                crossing, "idempotency", "replay", "this action took place before: its answer is used again"
+            )
+            return self._gated(crossing, known.value)
+        if known.status == "open":
+            text = f"{crossing.step}: this action was started before and never reported back. Look whether it took place."
+            watch.rule(crossing, "idempotency", "refuse", text)
+            raise DuplicateEffect(text, boundary=crossing.step)
+        try:
+            output = yield from self._attempts(crossing, proceed)
+        except Exception as error:
+            if action is not None and not isinstance(error, watch.control) and not _abandoned(error):
+                watch.ledger.release(watch.scope, action)
+            raise
+        if action is not None:
+            watch.ledger.consume(watch.scope, action, output)
+        return self._gated(crossing, output)
+
+    def _attempts(self, crossing: Crossing, proceed: Proceed) -> Flow:
+        retry, watch = self.contract.retry, self.watch
+        most = retry.attempts if retry is not None else 1
+        began = watch.clock()
+        random = crossing.rng()
+        number = 0
+        while True:
+            crossing.attempt = number = number + 1
+            try:
+                return (yield from proceed(crossing.state))
+            except watch.control:
+                raise
+            except Exception as error:
+                failed = error
+            if retry is None or number == most or not retry.on(failed):
+                break
+            wait = retry.wait_s(number, failed, random)
+            left = min(watch.deadline - watch.clock(), (retry.budget_s or math.inf) - (watch.clock() - began))
+            if wait >= left:
+                watch.rule(
+                    crossing, "retry", "refuse", f"no time left for another attempt after {_short(failed)}"
+                )
+                break
+            watch.rule(crossing, "retry", "retry", _short(failed), ms=1e3 * wait)
+            yield Sleep(wait)
+        return self._without_answer(crossing, failed)
+
+    def _without_answer(self, crossing: Crossing, failed: Exception) -> Any:
+        if self.contract.fallback is not None:
+            try:
+                output = self.replaced(None, self.contract.fallback(crossing, failed))
+            except Exception as error:
+                raise failed from error
+            breach = self._breach(crossing, self.handoff(output))
+            if breach is None:
+                self.watch.rule(crossing, "fallback", "fallback", _short(failed))
+                return output
+        if crossing.attempt > 1 and not isinstance(failed, BoundaryError):
+            text = f"{crossing.step}: {crossing.attempt} attempts failed, the last with {_short(failed)}"
+            raise RetriesExhausted(text, boundary=crossing.step, attempt=crossing.attempt) from failed
+        raise failed
+
+    def _gated(self, crossing: Crossing, output: Any) -> Passed:
+        gate = self.contract.gate
+        if gate is None:
+            return Passed(output)
+        crossing.handoff = self.handoff(output)
+        reading = gate.read(crossing)
+        below = gate.below
+        kind: dict[str, Action] = {"Review": "review", "Goto": "goto", "Refuse": "refuse"}
+        action = "proceed" if reading.doubt is None else kind[type(below).__name__]
+        self.watch.rule(crossing, gate.name, action, reading.doubt or "", signal=reading.signal)
+        if reading.doubt is None or self.watch.mode != "guarded":
+            return Passed(output, signal=reading.signal)
+        return Passed(output, reading.doubt, below, reading.signal)
+
+    def accept(self, crossing: Crossing, handoff: Any) -> None:
+        """Holds a handoff that a person wrote against the contract.
+
+        Raises:
+            BoundaryError: It breaks the contract as well.
+        """
+        breach = self._breach(crossing, handoff)
+        if breach is not None:
+            raise breach.error(crossing)
+
+    # -- round one attempt ----------------------------------------------------------------------------------------
+
+    def within(self, crossing: Crossing, proceed: Proceed) -> Flow:
+        """One attempt: its time limit, then the guards that look at the handoff, then the repair. A middleware."""
+        if self.watch.mode == "baseline":
+            output = yield from proceed(crossing.state)
+            breach = self._breach(crossing, self.handoff(output))
+            if breach is not None:
+                self.watch.rule(crossing, breach.guard, "proceed", breach.reason)
+            return output
+        output = yield from self._limited(crossing, proceed)
+        breach = self._breach(crossing, self.handoff(output))
+        if breach is None:
+            return output
+        if self.contract.repair is not None and breach.kind is not BrokenGuard:
+            mended = self._mended(crossing, output, breach)
+            if mended is not None:
+                self.watch.rule(crossing, breach.guard, "repair", breach.reason)
+                return mended
+        self.watch.rule(crossing, breach.guard, "refuse", breach.reason)
+        raise breach.error(crossing)
+
+    def _mended(self, crossing: Crossing, output: Any, breach: Breach) -> Any:
+        repair = self.contract.repair
+        try:
+            mended = repair(crossing, self.handoff(output), breach) if repair is not None else None
+        except Exception:
+            return None  # a repair that fails has repaired nothing: the breach stands
+        if mended is None or self._breach(crossing, mended) is not None:
+            return None
+        return self.replaced(output, mended)
+
+    def _breach(self, crossing: Crossing, handoff: Any) -> Breach | None:
+        crossing.handoff = handoff
+        for guard in self.contract.checks:
+            try:
+                found = guard.breach(crossing, handoff)
+            except Exception as error:
+                name = name_of(guard)
+                return Breach(name, f"the guard {name!r} crashed: {_short(error)}", BrokenGuard)
+            if found is not None:
+                return found
+        return None
+
+    def _limited(self, crossing: Crossing, proceed: Proceed) -> Flow:
+        limit = self.watch.limit(self.contract)
+        if limit is None:
+            return (yield from proceed(crossing.state))
+        try:
+            return (yield from _within_time(proceed(crossing.state), limit, self.watch.clock))
+        except _TimeUp as up:
+            own = self.contract.timeout_s
+            what = (
+                f"{own:g} s"
+                if own is not None and limit >= own
+                else f"{limit:.3g} s, all that was left of the deadline"
+            )
+            text = f"{crossing.step} did not end within {what}, and was abandoned"
+            self.watch.rule(crossing, "timeout", "refuse", text, ms=1e3 * limit)
+            raise BoundaryTimeout(text, limit_s=limit, boundary=crossing.step) from up.__cause__
+
+
+class _TimeUp(Exception):
+    """The limit of `_within_time` was reached."""
+
+
+def _within_time(flow: Flow, limit_s: float, clock: Callable[[], float]) -> Flow:
+    """A flow with every effect in it cut to what is left of a limit."""
+    end = clock() + limit_s
+    send: Callable[[], Effect] = lambda: next(flow)  # noqa: E731 - the first of three ways to go on
+    while True:
+        try:
+            effect = send()
+        except StopIteration as stop:
+            return stop.value
+        left = end - clock()
+        try:
+            if left <= 0:
+                raise _TimeUp
+            sent = yield _cut(effect, left)
+            if isinstance(effect, Sleep) and effect.seconds > left:
+                raise _TimeUp
+        except BoundaryTimeout as late:
+            if isinstance(effect, Call) and (effect.limit_s is None or effect.limit_s > left):
+                flow.close()
+                raise _TimeUp from late
+            send = _thrower(flow, late)
+        except _TimeUp:
+            flow.close()
+            raise
+        except BaseException as error:
+            send = _thrower(flow, error)
+        else:
+            send = _sender(flow, sent)
+
+
+def _cut(effect: Effect, left: float) -> Effect:
+    if isinstance(effect, Sleep):
+        return Sleep(min(effect.seconds, left))
+    return Call(effect.state, left if effect.limit_s is None else min(effect.limit_s, left))
+
+
+def _sender(flow: Flow, value: Any) -> Callable[[], Effect]:
+    return lambda: flow.send(value)
+
+
+def _thrower(flow: Flow, error: BaseException) -> Callable[[], Effect]:
+    return lambda: flow.throw(error)
+
+
+def _abandoned(error: BaseException) -> bool:
+    """Whether the step may still be at work, or may have done it: nobody can say."""
+    return isinstance(error, (BoundaryTimeout, TimeoutError))
+
+
+def _short(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:300]

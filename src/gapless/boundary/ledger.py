@@ -1,0 +1,61 @@
+"""What the idempotency guard needs to remember: which action was started, and what came of it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is known of an action when somebody is about to run it."""
+
+    status: Literal["new", "open", "done"]
+    """new: nobody has started it, and it is now reserved for the caller; open: it was started and nobody knows whether
+    it took place; done: it took place."""
+    value: Any = None
+    """What it handed over, once done."""
+
+
+class Ledger(Protocol):
+    """Durable where it is to survive a crash; safe to use from several threads and processes."""
+
+    def reserve(self, scope: str, action: str) -> Entry:
+        """Says what is known of an action, and reserves a new one, in one indivisible step."""
+        ...
+
+    def release(self, scope: str, action: str) -> None:
+        """Gives a reservation back: the action certainly did not take place."""
+        ...
+
+    def consume(self, scope: str, action: str, value: Any) -> None:
+        """Notes that the action took place and what it handed over."""
+        ...
+
+
+class MemoryLedger:
+    """A ledger for one process: enough within one trial of a measurement, not across a crash."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], Entry] = {}
+        self._lock = threading.Lock()
+
+    def reserve(self, scope: str, action: str) -> Entry:
+        """Says what is known of an action, and reserves a new one."""
+        with self._lock:
+            found = self._known.get((scope, action))
+            if found is None:
+                self._known[scope, action] = Entry("open")
+                return Entry("new")
+            return found
+
+    def release(self, scope: str, action: str) -> None:
+        """Gives a reservation back."""
+        with self._lock:
+            self._known.pop((scope, action), None)
+
+    def consume(self, scope: str, action: str, value: Any) -> None:
+        """Notes that the action took place."""
+        with self._lock:
+            self._known[scope, action] = Entry("done", value)

@@ -1,0 +1,83 @@
+"""Puts a function whose steps are marked under contracts."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gapless.boundary.contract import Contract
+from gapless.boundary.guarding import Watch
+from gapless.boundary.guards.gate import Goto, Review
+from gapless.boundary.ledger import Ledger
+from gapless.errors import InvalidContract, PolicyConflict
+from gapless.frameworks.function import reachable_steps, step
+from gapless.frameworks.in_force import HELD, InForce, contracts_of, in_force
+
+
+def guard_function(
+    function: Callable[..., Any],
+    contracts: Mapping[str, Contract],
+    ledger: Ledger | None = None,
+    reviewer: Callable[[dict[str, Any]], Any] | None = None,
+) -> Any:
+    """A function whose steps keep to their contracts; a function without marked steps is one step by itself.
+
+    Raises:
+        InvalidContract: A contract names a step that the function does not reach.
+        PolicyConflict: A gate that could not act in a function.
+    """
+    known = reachable_steps(function)
+    if not known:
+        function = step(function)
+        known = reachable_steps(function)
+    for address, contract in contracts.items():
+        if address.rpartition("/")[2] not in known:
+            raise InvalidContract(f"no step {address!r} in {function.__name__}; it has {', '.join(known)}.")
+        _check(address, contract)
+    held = {**contracts_of(function), **contracts}
+
+    def begin() -> InForce:
+        watch = Watch()
+        if ledger is not None:
+            watch.ledger = ledger
+        return InForce(contracts=held, reviewer=reviewer, watch=watch)
+
+    guarded = _awaited(function, begin) if inspect.iscoroutinefunction(function) else _called(function, begin)
+    setattr(guarded, HELD, held)
+    return guarded
+
+
+def _called(function: Callable[..., Any], begin: Callable[[], InForce]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        token = in_force.set(begin())
+        try:
+            return function(*args, **kwargs)
+        finally:
+            in_force.reset(token)
+
+    return guarded
+
+
+def _awaited(function: Callable[..., Any], begin: Callable[[], InForce]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    async def guarded(*args: Any, **kwargs: Any) -> Any:
+        token = in_force.set(begin())
+        try:
+            return await function(*args, **kwargs)
+        finally:
+            in_force.reset(token)
+
+    return guarded
+
+
+def _check(address: str, contract: Contract) -> None:
+    below = contract.gate.below if contract.gate is not None else None
+    for place in (below, below.rejected if isinstance(below, Review) else None):
+        if isinstance(place, Goto):
+            raise PolicyConflict(
+                f"{address}: Goto({place.step!r}) needs a graph; a function decides by its own code where it goes on. "
+                "Use Review() or Refuse()."
+            )

@@ -1,0 +1,133 @@
+"""Puts a compiled graph under contracts, after making sure that each of them can hold there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any, cast
+
+from langgraph.pregel import Pregel
+
+from gapless.boundary.contract import Contract
+from gapless.boundary.guarding import Watch
+from gapless.boundary.guards.gate import Goto, Review
+from gapless.boundary.ledger import Ledger
+from gapless.boundary.session import current_session
+from gapless.errors import InvalidContract, PolicyConflict
+from gapless.frameworks.langgraph import private
+from gapless.frameworks.langgraph.guarded import WATCH_KEY
+from gapless.frameworks.langgraph.recording import extend, record_graph
+from gapless.frameworks.langgraph.state import locate
+from gapless.records.workflow import FINISH, START
+
+_JOIN = "join:"
+
+
+def guard_graph(graph: Any, contracts: Mapping[str, Contract], ledger: Ledger | None = None) -> Any:
+    """A copy of a compiled graph whose steps keep to their contracts; the original stays as it was.
+
+    Args:
+        graph: A compiled graph, guarded before or not.
+        contracts: Step address -> its contract.
+        ledger: Where actions are remembered; for the process alone when None.
+
+    Raises:
+        InvalidContract: A contract names a step the graph has not.
+        PolicyConflict: Two owners for one policy, or a gate that could not act where it stands.
+    """
+    for address, contract in contracts.items():
+        _check(graph, address, contract)
+    guarded = extend(record_graph(graph, contracts), GuardedGraph)
+    guarded.gapless_ledger = ledger if ledger is not None else getattr(graph, "gapless_ledger", None)
+    return guarded
+
+
+class GuardedGraph:
+    """Mixed into the class of a guarded graph: each run has one watch, whatever its number of steps."""
+
+    gapless_ledger: Ledger | None
+
+    def stream(self, input: Any, config: Any = None, **kwargs: Any) -> Iterator[Any]:  # noqa: A002
+        """The graph's own stream."""
+        return cast("Any", super()).stream(input, _watched(config, self.gapless_ledger), **kwargs)
+
+    def astream(self, input: Any, config: Any = None, **kwargs: Any) -> AsyncIterator[Any]:  # noqa: A002
+        """The graph's own asynchronous stream."""
+        return cast("Any", super()).astream(input, _watched(config, self.gapless_ledger), **kwargs)
+
+
+def _watched(config: Any, ledger: Ledger | None) -> Any:
+    configurable = (config or {}).get("configurable") or {}
+    if WATCH_KEY in configurable or current_session.get() is not None:
+        return config
+    watch = Watch(scope=str(configurable.get("thread_id") or ""))
+    if ledger is not None:
+        watch.ledger = ledger
+    return {**(config or {}), "configurable": {**configurable, WATCH_KEY: watch}}
+
+
+def _check(graph: Any, address: str, contract: Contract) -> None:
+    if "->" in address:
+        raise InvalidContract(f"{address!r}: a contract stands at a step's exit here; name the step alone.")
+    inside, name = locate(graph, address)
+    node = inside.nodes[name]
+    if isinstance(node.bound, Pregel):
+        raise InvalidContract(
+            f"{address!r} is a subgraph; put the contract on one of its steps: "
+            + ", ".join(f"{address}/{inner}" for inner in node.bound.nodes if inner != START)
+        )
+    _check_owners(address, node, contract)
+    if contract.gate is not None:
+        if node.cache_policy is not None:
+            raise PolicyConflict(
+                f"{address}: a cached answer would pass its gate unseen. Drop cache_policy, or the gate."
+            )
+        for below in _destinations(contract):
+            if isinstance(below, Goto):
+                _check_goto(inside, address, node, below.step)
+            elif not _can_pause(graph):
+                raise PolicyConflict(
+                    f"{address}: Review() pauses the run, and without a checkpointer nothing can go on from there. Compile "
+                    "the graph with one, or use Goto(step) or Refuse()."
+                )
+
+
+def _check_owners(address: str, node: private.PregelNode, contract: Contract) -> None:
+    if contract.retry is not None and node.retry_policy:
+        raise PolicyConflict(
+            f"{address}: both the node (retry_policy) and the contract (retry) try again. Keep one."
+        )
+    if contract.timeout_s is not None and node.timeout is not None:
+        raise PolicyConflict(
+            f"{address}: both the node (timeout) and the contract (timeout_s) limit its time. Keep one."
+        )
+
+
+def _destinations(contract: Contract) -> list[Any]:
+    below = contract.gate.below if contract.gate is not None else None
+    if isinstance(below, Review):
+        return [below, *([below.rejected] if isinstance(below.rejected, Goto) else [])]
+    return [below] if isinstance(below, Goto) else []
+
+
+def _check_goto(graph: Any, address: str, node: private.PregelNode, target: str) -> None:
+    if target != FINISH and (target not in graph.nodes or target == START):
+        known = ", ".join(name for name in graph.nodes if name != START)
+        raise PolicyConflict(
+            f"{address}: Goto({target!r}) leads nowhere, and the run would end as if it were right. Steps beside it: {known}."
+        )
+    joins = [
+        str(entry.channel)
+        for writer in node.writers
+        if isinstance(writer, private.ChannelWrite)
+        for entry in writer.writes
+        if isinstance(entry, private.ChannelWriteEntry) and entry.channel.startswith(_JOIN)
+    ]
+    if joins:
+        raise PolicyConflict(
+            f"{address}: it is one of several steps that {joins[0].rpartition(':')[2]!r} waits for; sent elsewhere, that step "
+            "would never run. Use Review()."
+        )
+
+
+def _can_pause(graph: Any) -> bool:
+    return bool(graph.checkpointer)

@@ -1,0 +1,144 @@
+"""One node's door under a contract: every attempt of the step, what the guards make of it, and where doubt goes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from langgraph.errors import GraphBubbleUp
+
+from gapless.boundary.contract import Contract
+from gapless.boundary.crossing import Crossing
+from gapless.boundary.flow import adrive, compose, drive
+from gapless.boundary.guarding import Guarding, Passed, Watch
+from gapless.boundary.guards.gate import Goto, Refuse, Review
+from gapless.boundary.review import Decision, Question
+from gapless.boundary.session import current_session
+from gapless.frameworks.langgraph.door import Door
+from gapless.frameworks.langgraph.gates import Refused, Slots, edited, rerouted
+from gapless.frameworks.langgraph.handover import update_of
+from gapless.records.value import to_plain
+
+WATCH_KEY = "__gapless_watch"
+"""In `configurable` of a guarded run outside of a measurement: what its guards share."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardedDoor:
+    """Takes one step's calls through its contract, recorded or not."""
+
+    door: Door
+    contract: Contract
+
+    def applies(self) -> bool:
+        """Whether a call has to pass through here: always."""
+        return True
+
+    def cross(self, state: Any, config: Any, call: Callable[[Any], Any]) -> Any:
+        """Runs the step in this thread, as often as its contract allows."""
+        slots, guarding = self._begin(config)
+        if slots.remembered:
+            passed = self._remembered(slots, guarding)
+        else:
+            crossing = self._crossing(state, config)
+
+            def attempt(given: Any) -> Any:
+                return self.door.cross(given, config, call, (guarding.within,))
+
+            passed = drive(compose((guarding.around,), crossing), attempt)
+        output = self._after(passed, slots, guarding, state)
+        if isinstance(output, _Refusal):
+            raise slots.refuse(passed.output, self.door.address, output.reason, output.value)
+        return output
+
+    async def across(self, state: Any, config: Any, call: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Awaits the step, as often as its contract allows."""
+        slots, guarding = self._begin(config)
+        if slots.remembered:
+            passed = self._remembered(slots, guarding)
+        else:
+            crossing = self._crossing(state, config)
+
+            async def attempt(given: Any) -> Any:
+                return await self.door.across(given, config, call, (guarding.within,))
+
+            passed = await adrive(compose((guarding.around,), crossing), attempt)
+        output = self._after(passed, slots, guarding, state)
+        if isinstance(output, _Refusal):
+            raise await slots.arefuse(passed.output, self.door.address, output.reason, output.value)
+        return output
+
+    def _begin(self, config: Any) -> tuple[Slots, Guarding]:
+        slots = Slots(config)
+        if slots.refusal() is not None:
+            raise slots.again(self.door.address)
+        session = current_session.get()
+        watch = session.watch if session is not None else watch_of(config)
+        watch.control = (GraphBubbleUp,)
+        return slots, Guarding(self.contract, watch, update_of, edited)
+
+    def _crossing(self, state: Any, config: Any) -> Crossing:
+        passage, session = self.door.passage(config), current_session.get()
+        return Crossing(
+            step=passage.step,
+            state=state,
+            branch=passage.branch,
+            case_input=session.case_input if session is not None else None,
+            seed=session.seed if session is not None else 0,
+        )
+
+    def _remembered(self, slots: Slots, guarding: Guarding) -> Passed:
+        """The judged output of an earlier run of this task: it waits for a person, or goes where it went then."""
+        gate = guarding.contract.gate
+        return Passed(
+            slots.output, "it was judged doubtful before", gate.below if gate is not None else Review()
+        )
+
+    def _after(self, passed: Passed, slots: Slots, guarding: Guarding, state: Any) -> Any:
+        """What the node returns: the output, a rerouted one, or a refusal."""
+        if passed.doubt is None:
+            return passed.output
+        below = passed.below
+        if isinstance(below, Review):
+            decision = slots.ask(passed.output, lambda subject: self._question(passed, below, subject))
+            return self._decided(decision, below, passed.output, guarding, state)
+        return self._instead(below, passed.output, passed.doubt)
+
+    def _question(self, passed: Passed, below: Review, subject: str) -> Question:
+        return Question(
+            step=self.door.address,
+            reason=passed.doubt or "",
+            note=below.note,
+            signal=passed.signal,
+            handoff=to_plain(update_of(passed.output)),
+            subject=subject,
+        )
+
+    def _decided(self, decision: Decision, below: Review, output: Any, guarding: Guarding, state: Any) -> Any:
+        if decision.choice == "approve":
+            return output
+        if decision.choice == "edit":
+            guarding.accept(Crossing(step=self.door.address, state=state), decision.value)
+            return edited(output, decision.value)
+        return self._instead(below.rejected, output, decision.note or "the reviewer rejected it")
+
+    def _instead(self, below: Any, output: Any, reason: str) -> Any:
+        if isinstance(below, Goto):
+            return rerouted(output, below.step)
+        return _Refusal(reason, below.value if isinstance(below, Refuse) else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    reason: str
+    value: Any
+
+
+def watch_of(config: Any) -> Watch:
+    """What the guards of this run share; a watch of its own for a call outside of any run."""
+    found = ((config or {}).get("configurable") or {}).get(WATCH_KEY)
+    return found if isinstance(found, Watch) else Watch()
+
+
+__all__ = ["WATCH_KEY", "GuardedDoor", "Refused", "watch_of"]

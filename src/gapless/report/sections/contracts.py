@@ -1,0 +1,32 @@
+"""What the contracts did: caught, mended, tried again, sent to a person."""
+
+from __future__ import annotations
+
+from gapless.records.gap import Gap
+from gapless.report.sections.base import Section
+
+_SAID = {
+    "proceed": "saw a breach and only looked",
+    "repair": "repaired",
+    "retry": "tried again",
+    "fallback": "answered instead",
+    "replay": "used the first answer again",
+    "review": "asked a person",
+    "goto": "sent elsewhere",
+    "refuse": "stopped",
+}
+
+
+def contracts(gap: Gap) -> Section | None:
+    """The section; None where no guard did anything."""
+    if not gap.rulings:
+        return None
+    return Section(
+        title="What the contracts did",
+        lead="Trials in which a guard acted at a step's exit. What that is worth, `gapless report --compare` tells: these are counts.",
+        heads=("Step", "Guard", "What it did", "In trials", "Times"),
+        rows=tuple(
+            (row.step, row.guard, _SAID[row.action], str(row.n_trials), str(row.n_rulings))
+            for row in gap.rulings
+        ),
+    )
