@@ -25,7 +25,7 @@ from gapless.operations.open import open_store, pick
 from gapless.operations.report import report_on, run_table
 from gapless.records.label import Label
 from gapless.records.measurement import Measurement
-from gapless.records.trial import OUTCOMES, ComponentRun, Run, StepOutcome, ToolCount
+from gapless.records.trial import OUTCOMES, ComponentRun, RulingCount, Run, StepOutcome, ToolCount
 from gapless.records.workflow import FINISH, Edge, Shape, Step
 from gapless.settings import Place, Settings
 from gapless.trace.run_table import lines
@@ -102,6 +102,7 @@ def run(draw: st.DrawFn, case: str, trial: int, group: str) -> Run:
                 [(), (ToolCount(tool="t", calls=3, errors=1, empty=2), ToolCount(tool="u", calls=1))]
             )
         ),
+        rulings=draw(st.sampled_from([(), (RulingCount(step="a", guard="gate", action="review", count=2),)])),
         signals=draw(st.dictionaries(names, st.one_of(st.none(), st.floats(-9, 9)), max_size=2)),
         shadow_correct=draw(st.sampled_from([None, True, False])),
         metadata=draw(foreign),
@@ -196,6 +197,45 @@ def test_what_is_read_back_is_what_was_written(
         with open_store(again) as store:
             export(store, second, str(file))
         assert file.read_bytes() == once
+
+
+FULL = Run(
+    case="c",
+    trial=3,
+    group="g",
+    outcome="wrong",
+    blame="elsewhere",
+    split="cal",
+    slice={"k": "v"},
+    planned=("a",),
+    events=(StepOutcome(step="a", visit=2, attempt=2, ok=False, ms=1.5, branch=1, status="error"),),
+    ms=7.5,
+    starts=2,
+    faults=("timeout",),
+    tokens_in=1,
+    tokens_out=2,
+    labelled=True,
+    why="exact: no",
+    decided=("exact",),
+    judged="correct",
+    tools=(ToolCount(tool="t", calls=3, errors=1, empty=2),),
+    rulings=(RulingCount(step="a", guard="gate", action="review", count=2),),
+    signals={"a": 0.5},
+    shadow_correct=False,
+    metadata={"team": "x"},
+    step_metadata={0: {"cost": 1}},
+)
+"""A run without any default: whoever gives a run another field adds it here, and lets it travel."""
+
+
+def test_nothing_that_a_run_holds_is_forgotten(tmp_path: Path) -> None:
+    for field in msgspec.structs.fields(Run):
+        assert getattr(FULL, field.name) or field.name == "shadow_correct", field.name
+    place = Place(root=str(tmp_path), settings=Settings(), database=f"sqlite:///{tmp_path / 'g.db'}")
+    (tmp_path / "runs.jsonl").write_bytes(b"".join(lines(GIVEN, [FULL], [])))
+    (measurement,) = ingest(place, [str(tmp_path / "runs.jsonl")]).measurements
+    with open_store(place) as store:
+        assert list(run_table(store, measurement)) == [FULL]
 
 
 class State(TypedDict, total=False):

@@ -13,7 +13,7 @@ from gapless.records.trial import EventStatus, Outcome, RulingCount, Run, StepOu
 
 
 class RunRow(Record, frozen=True, kw_only=True, array_like=True, gc=False):
-    """A `Run` in few bytes. Fields without words here are those of `Run`."""
+    """A `Run` in few bytes. Fields without words here are those of `Run`; new ones stand at the end, for rows that are kept."""
 
     case: str
     trial: int

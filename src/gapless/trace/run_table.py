@@ -10,7 +10,16 @@ import msgspec
 from msgspec import Meta
 
 from gapless.records.measurement import Measurement
-from gapless.records.trial import ComponentRun, EventStatus, Outcome, Run, StepOutcome, ToolCount
+from gapless.records.trial import (
+    Action,
+    ComponentRun,
+    EventStatus,
+    Outcome,
+    RulingCount,
+    Run,
+    StepOutcome,
+    ToolCount,
+)
 from gapless.records.workflow import Layer, Shape
 
 FORMAT = "gapless.runs/1"
@@ -67,6 +76,15 @@ class ToolOwn(msgspec.Struct, forbid_unknown_fields=True):
     empty: Count | None = None
 
 
+class RulingOwn(msgspec.Struct, forbid_unknown_fields=True):
+    """How often a guard ruled one way at one step of a run."""
+
+    step: Name
+    guard: Name
+    action: Action
+    count: Ordinal = 1
+
+
 class RunOwn(msgspec.Struct, forbid_unknown_fields=True):
     """What only gapless says of a run."""
 
@@ -84,6 +102,7 @@ class RunOwn(msgspec.Struct, forbid_unknown_fields=True):
     judged: Outcome | None = None
     """What they alone had made of it, where a person said otherwise."""
     tools: tuple[ToolOwn, ...] = ()
+    rulings: tuple[RulingOwn, ...] = ()
     workflow: WorkflowOwn | None = None
 
 
@@ -168,6 +187,8 @@ def _run(run: Run, arm: str, layers: Mapping[str, str], own: Mapping[str, Any]) 
     said |= _milliseconds(run.ms)
     if run.tools:
         said["tools"] = [_tool(count) for count in run.tools]
+    if run.rulings:
+        said["rulings"] = [_ruling(count) for count in run.rulings]
     said |= own
     return line | ({"gapless": said} if said else {}) | run.metadata
 
@@ -196,6 +217,10 @@ def _step(event: StepOutcome, layers: Mapping[str, str]) -> dict[str, Any]:
 
 def _tool(count: ToolCount) -> dict[str, Any]:
     return {"tool": count.tool, "calls": count.calls} | _given(count, errors=0, empty=None)
+
+
+def _ruling(count: RulingCount) -> dict[str, Any]:
+    return {"step": count.step, "guard": count.guard, "action": count.action} | _given(count, count=1)
 
 
 def _given(record: Any, **defaults: Any) -> dict[str, Any]:

@@ -7,7 +7,15 @@ from typing import Any, cast, get_args
 
 import msgspec
 
-from gapless.records.trial import OUTCOMES, ComponentRun, EventStatus, Run, StepOutcome, ToolCount
+from gapless.records.trial import (
+    OUTCOMES,
+    ComponentRun,
+    EventStatus,
+    RulingCount,
+    Run,
+    StepOutcome,
+    ToolCount,
+)
 from gapless.records.value import to_plain
 from gapless.records.workflow import LAYERS
 from gapless.trace.importers.base import Learnt, Row, Workflow
@@ -129,6 +137,9 @@ def _run(source: Source, line: RunLine, extra: dict[str, Any], step_extra: dict[
         decided=own.decided,
         judged=own.judged,
         tools=tuple(ToolCount(tool=t.tool, calls=t.calls, errors=t.errors, empty=t.empty) for t in own.tools),
+        rulings=tuple(
+            RulingCount(step=r.step, guard=r.guard, action=r.action, count=r.count) for r in own.rulings
+        ),
         signals=line.signals,
         shadow_correct=line.shadow_correct,
         metadata=extra,
