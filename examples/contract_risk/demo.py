@@ -10,6 +10,7 @@ from typing import Any
 from contract_risk import cuad, folder, prompt_only
 from contract_risk.app import Agent, graph
 from contract_risk.background import BACKGROUND
+from contract_risk.contracts import contracts
 from contract_risk.corpus import SEED, SUPPLIERS, generate
 from contract_risk.finance.desk import Desk
 from contract_risk.library import Library
@@ -17,7 +18,7 @@ from contract_risk.model.chat import open_chat
 from contract_risk.model.client import Endpoint, Model
 from contract_risk.suite import prompt_suite, suite
 from contract_risk.weather import weather
-from gapless import Suite, Weather
+from gapless import Suite, Weather, guard
 from gapless.retrievers import weights
 
 
@@ -27,6 +28,7 @@ class Demo:
     def __init__(self) -> None:
         self._model: Model | None = None
         self._graph: Any = None
+        self._parts: Agent | None = None
 
     @property
     def weather(self) -> Weather:
@@ -65,9 +67,12 @@ class Demo:
     def workflow(self) -> Any:
         """The agent as a compiled graph."""
         if self._graph is None:
-            agent = Agent(library=Library(generate(SUPPLIERS, SEED)), finance=Desk(), model=self._need())
-            self._graph = graph(agent)
+            self._graph = graph(self._agent())
         return self._graph
+
+    def guarded(self) -> Any:
+        """The same agent under its contracts."""
+        return guard(self.workflow(), contracts(self._agent()))
 
     def prompt_only(self) -> Any:
         """One plain prompt with the supplier's contracts in it."""
@@ -120,6 +125,13 @@ class Demo:
     def cuad_figures(self, directory: Path, arm: str) -> dict[str, Any]:
         """Recall and hit rate at k of one arm, and what the agent makes of it."""
         return cuad.summary(directory, arm)
+
+    def _agent(self) -> Agent:
+        if self._parts is None:
+            self._parts = Agent(
+                library=Library(generate(SUPPLIERS, SEED)), finance=Desk(), model=self._need()
+            )
+        return self._parts
 
     def _need(self) -> Model:
         if self._model is None:

@@ -14,6 +14,7 @@ from gapless.cli.show import write
 
 if TYPE_CHECKING:
     from gapless.operations.demo import Shown
+    from gapless.records.comparison import Comparison
     from gapless.settings import Place
 
 
@@ -157,9 +158,20 @@ def _print(shown: Shown, page: Path) -> None:
     rows = summary(shown)
     if len(rows) > 1:
         click.echo(_table(rows))
+    if shown.comparison is not None:
+        click.echo(f"\nUnder contracts against without, in the same weather: {shown.comparison.sentence}")
+        click.echo("\n".join(_boundaries(shown.comparison)))
     for note in shown.notes:
         click.echo(note)
     click.echo(f"\nReport: {page.resolve()}")
+
+
+def _boundaries(comparison: Comparison) -> list[str]:
+    """Points lost at each boundary, without and under contracts."""
+    return [
+        f"  lost at {row.name:14}{_point(row.before):>8} -> {_point(row.after):>7}"
+        for row in comparison.boundaries
+    ]
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

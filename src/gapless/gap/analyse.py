@@ -222,7 +222,8 @@ def _notes(table: Table, units: Units, share: float | None, split: Compounding) 
     judged = table.count("correct") + table.count("wrong")
     unjudged = table.count("unjudged")
     if 0 < units.n_groups < 10:
-        notes.append(f"Few cases: {units.n_groups} independent units; intervals are wide and rough.")
+        many = "1 independent unit" if units.n_groups == 1 else f"{units.n_groups} independent units"
+        notes.append(f"Few cases: {many}; intervals are wide and rough.")
     if unjudged and judged:
         notes.append(
             f"{unjudged} trials have no end verdict: they count as no success, and S is bounded both ways."
@@ -238,8 +239,11 @@ def _notes(table: Table, units: Units, share: float | None, split: Compounding) 
             "The best component is a maximum of noisy numbers and so biased upwards; read P - S, not best - S."
         )
     if units.weighting == "cases":
+        least, most = int(units.sizes.min()), int(units.sizes.max())
         many, one = ("Cases", "case") if units.n_groups == units.n_cases else ("Groups", "group")
-        notes.append(f"{many} have different numbers of trials: each {one} counts the same.")
+        notes.append(
+            f"{many} hold different numbers of trials ({least} to {most}): each {one} counts the same, so S is not the plain share of trials."
+        )
     return notes
 
 

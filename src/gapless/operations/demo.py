@@ -13,10 +13,12 @@ import msgspec
 
 from gapless.errors import InvalidSuite, MissingExtra
 from gapless.operations.benchmark import Benchmarked, benchmark_into
+from gapless.operations.compare import compare
 from gapless.operations.measure import Ask, measure_into
 from gapless.operations.open import open_suite
 from gapless.operations.progress import Stop, Tell
 from gapless.operations.report import report_on
+from gapless.records.comparison import Comparison
 from gapless.records.estimate import Estimate
 from gapless.records.report import Report
 from gapless.records.suite import Case, Suite
@@ -54,6 +56,10 @@ class Agent(Protocol):
 
     def workflow(self) -> Any:
         """The agent: a compiled graph."""
+        ...
+
+    def guarded(self) -> Any:
+        """The same agent under its contracts."""
         ...
 
     def prompt_only(self) -> Any:
@@ -101,6 +107,8 @@ class Shown:
     benchmark: Benchmarked | None
     notes: tuple[str, ...]
     complete: bool
+    comparison: Comparison | None = None
+    """Under contracts against without, in the same weather."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +138,7 @@ def find_agent() -> Agent:
 
 
 async def demo(agent: Agent, stage: Stage, *, cases: int, model: str | None = None) -> Shown:
-    """Measures the reference agent: steps alone, in clear weather, in bad weather, and one plain prompt.
+    """Measures the reference agent: steps alone, in clear and in bad weather, there under contracts, and one plain prompt.
 
     Args:
         agent: The reference agent.
@@ -154,6 +162,7 @@ async def demo(agent: Agent, stage: Stage, *, cases: int, model: str | None = No
     for name, workflow, asked, ask in (
         ("clear weather", graph, suite, Ask(condition="clear")),
         ("weather", graph, suite, Ask(condition="baseline", weather=agent.weather)),
+        ("under contracts", agent.guarded(), suite, Ask(weather=agent.weather)),
         (
             "one plain prompt",
             agent.prompt_only(),
@@ -163,11 +172,15 @@ async def demo(agent: Agent, stage: Stage, *, cases: int, model: str | None = No
     ):
         if not complete:
             break
-        stage.say(f"the workflow: {name}" if workflow is graph else name)
+        stage.say(f"the workflow: {name}" if asked is suite else name)
         act, complete = await _act(stage, name, workflow, asked, ask)
         acts.append(act)
     notes = (*agent.notes(), *agent.remarks())
-    return Shown(acts=tuple(acts), benchmark=rates, notes=notes, complete=complete)
+    told = {act.name: act.report.measurement for act in acts}
+    compared = None
+    if "under contracts" in told:
+        compared = compare(stage.store, told["weather"], told["under contracts"])
+    return Shown(acts=tuple(acts), benchmark=rates, notes=notes, complete=complete, comparison=compared)
 
 
 async def demo_contracts(
@@ -275,6 +288,8 @@ def as_builtins(shown: Shown) -> dict[str, Any]:
         {name: msgspec.to_builtins(value) for name, value in row.items()} for row in summary(shown)
     ]
     body["acts"] = [{"name": act.name, "report": msgspec.to_builtins(act.report)} for act in shown.acts]
+    if shown.comparison is not None:
+        body["comparison"] = msgspec.to_builtins(shown.comparison)
     if shown.benchmark is not None:
         body["benchmark"] = msgspec.to_builtins(shown.benchmark.rates)
     return body
