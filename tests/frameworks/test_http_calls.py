@@ -1,6 +1,7 @@
 """HTTP requests inside a step: recorded without headers and secrets, unchanged for the program."""
 
 import httpx
+import httpx2
 import pytest
 
 from gapless.boundary.session import Session, current_session
@@ -47,6 +48,15 @@ def fail():
         client.get("https://api.test/down")
 
 
+@step
+def ask_successor():
+    def echo(request):
+        return httpx2.Response(200, json={"echo": request.content.decode()})
+
+    with httpx2.Client(transport=httpx2.MockTransport(echo)) as client:
+        return client.post(URL, json={"a": 1}, headers=HEADERS).json()
+
+
 @pytest.fixture
 def recorder():
     recorder = TrialRecorder()
@@ -57,7 +67,7 @@ def recorder():
 
 
 async def test_a_request_is_recorded_without_what_must_not_be_kept(recorder):
-    assert ask() == await ask_async() == {"echo": '{"a":1}'}
+    assert ask() == await ask_async() == ask_successor() == {"echo": '{"a":1}'}
     for event in recorder.close():
         (call,) = event.calls
         assert (call.kind, call.name, call.error) == ("http", "POST api.test/v1/chat", None)

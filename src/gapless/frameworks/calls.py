@@ -20,7 +20,7 @@ def recorded_calls() -> Generator[None]:
         from gapless.frameworks.langchain_calls import watch_langchain
 
         watch_langchain()
-    if "httpx" not in sys.modules:
+    if "httpx" not in sys.modules and "httpx2" not in sys.modules:
         yield
         return
     from gapless.frameworks.http_calls import watched_httpx

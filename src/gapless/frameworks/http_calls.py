@@ -1,14 +1,13 @@
-"""Records HTTP requests made through httpx inside a step: method, address and bodies, never a header."""
+"""Records HTTP requests made through httpx, or its successor httpx2, inside a step: method, address and bodies, never a header."""
 
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, cast
-
-import httpx
 
 from gapless.frameworks.calls import PendingCall, begin_call
 from gapless.records.value import omitted
@@ -16,6 +15,8 @@ from gapless.trace.recorder import MAX_PAYLOAD_BYTES, current_step
 
 _SECRETS = ("key", "token", "secret", "password", "signature", "sig", "auth", "credential")
 _TEXT_LIMIT = 65_536
+LIBRARIES = ("httpx", "httpx2")
+"""The same interface twice: LangChain and MCP use the first, the OpenAI package from version 3 on the second."""
 _originals: dict[type[Any], Any] = {}
 _users = 0
 _lock = threading.Lock()
@@ -39,9 +40,10 @@ def watched_httpx() -> Generator[None]:
 
 
 def _install() -> None:
-    for client, wrap in ((httpx.Client, _watch), (httpx.AsyncClient, _watch_async)):
-        _originals[client] = client.send
-        cast("Any", client).send = wrap(client.send)
+    for library in (sys.modules[name] for name in LIBRARIES if name in sys.modules):
+        for client, wrap in ((library.Client, _watch), (library.AsyncClient, _watch_async)):
+            _originals[client] = client.send
+            cast("Any", client).send = wrap(client.send)
 
 
 def _uninstall() -> None:
@@ -51,12 +53,12 @@ def _uninstall() -> None:
 
 
 def _watch(send: Any) -> Any:
-    def watched(self: httpx.Client, request: httpx.Request, **kwargs: Any) -> httpx.Response:
+    def watched(self: Any, request: Any, **kwargs: Any) -> Any:
         pending = _begin(request)
         if pending is None:
             return send(self, request, **kwargs)
         try:
-            response: httpx.Response = send(self, request, **kwargs)
+            response = send(self, request, **kwargs)
         except BaseException as error:
             pending.end(error=error)
             raise
@@ -68,12 +70,12 @@ def _watch(send: Any) -> Any:
 
 
 def _watch_async(send: Any) -> Any:
-    async def watched(self: httpx.AsyncClient, request: httpx.Request, **kwargs: Any) -> httpx.Response:
+    async def watched(self: Any, request: Any, **kwargs: Any) -> Any:
         pending = _begin(request)
         if pending is None:
             return await send(self, request, **kwargs)
         try:
-            response: httpx.Response = await send(self, request, **kwargs)
+            response = await send(self, request, **kwargs)
         except BaseException as error:
             pending.end(error=error)
             raise
@@ -84,7 +86,7 @@ def _watch_async(send: Any) -> Any:
     return watched
 
 
-def _begin(request: httpx.Request) -> PendingCall | None:
+def _begin(request: Any) -> PendingCall | None:
     if current_step.get() is None:
         return None
     url = request.url.copy_with(username=None, password=None, fragment=None)
@@ -92,13 +94,13 @@ def _begin(request: httpx.Request) -> PendingCall | None:
         url = url.copy_set_param(name, "redacted")
     try:
         body = _body(request.content)
-    except httpx.RequestNotRead:
+    except RuntimeError:  # RequestNotRead: a stream belongs to whoever reads it
         body = None
     name = f"{request.method} {url.host}{url.path}"
     return begin_call("http", name, {"method": request.method, "url": str(url), "body": body})
 
 
-def _answer(response: httpx.Response, *, streamed: bool) -> dict[str, Any]:
+def _answer(response: Any, *, streamed: bool) -> dict[str, Any]:
     # a stream belongs to whoever reads it
     return {"status": response.status_code, "body": None if streamed else _body(response.content)}
 

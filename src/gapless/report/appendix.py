@@ -117,7 +117,7 @@ def basis(report: Report) -> list[tuple[str, str]]:
         ("Run table digest", report.input_digest),
         ("Independent units", str(gap.n_groups)),
         ("Weighting", f"each {wording.same_weight(gap)} counts the same"),
-        ("Intraclass correlation", _figure(gap.icc, 3)),
+        ("Intraclass correlation", _correlation(gap.icc)),
         ("Design effect", _figure(gap.design_effect, 2)),
         ("Effective number of trials", _figure(gap.effective_runs, 1)),
         ("Standard error of S", _errors(gap)),
@@ -145,6 +145,11 @@ def moment(unix: float | None) -> str:
     if not unix:
         return ""
     return dt.datetime.fromtimestamp(unix, tz=dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _correlation(icc: float | None) -> str:
+    """Below 0 it is chance: few groups hold more than one trial, and the estimate has no floor at -1."""
+    return f"none seen ({icc:.2f})" if icc is not None and icc < 0 else _figure(icc, 3)
 
 
 def _figure(value: float | None, digits: int) -> str:
