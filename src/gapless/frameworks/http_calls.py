@@ -43,7 +43,7 @@ def _install() -> None:
     for library in (sys.modules[name] for name in LIBRARIES if name in sys.modules):
         for client, wrap in ((library.Client, _watch), (library.AsyncClient, _watch_async)):
             _originals[client] = client.send
-            cast("Any", client).send = wrap(client.send)
+            client.send = wrap(client.send)
 
 
 def _uninstall() -> None:
