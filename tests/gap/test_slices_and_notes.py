@@ -44,7 +44,10 @@ def test_a_full_share_is_not_partial() -> None:
 
 def test_unequal_groups_are_called_groups() -> None:
     notes = analyse(table(20, judged=20, per_group=3), [], Shape()).notes
-    assert "Groups hold different numbers of trials (2 to 3): each group counts the same, so S is not the plain share of trials." in notes
+    assert (
+        "Groups hold different numbers of trials (2 to 3): each group counts the same, so S is not the plain share of trials."
+        in notes
+    )
 
 
 def test_slices_share_one_level_between_them() -> None:

@@ -193,7 +193,10 @@ def test_a_rate_that_is_no_plain_share_is_explained(sample: Sample) -> None:
     read = page(sample("grouped")).text
     assert "41 groups of 60 cases, each group counting the same" in read
     assert "In the rates each group counts the same, however many trials it has" in read
-    assert "Groups hold different numbers of trials (1 to 20): each group counts the same, so S is not the plain share" in read
+    assert (
+        "Groups hold different numbers of trials (1 to 20): each group counts the same, so S is not the plain share"
+        in read
+    )
     assert "Weighting each group counts the same" in read
     assert "In the rates" not in page(sample("labelled")).text
 
