@@ -48,7 +48,23 @@ async def bare() -> Callable[[], Awaitable[Any]]:
     return lambda: graph.ainvoke(INPUT)
 
 
+async def guarded() -> Callable[[], Awaitable[Any]]:
+    """Recorded, stored, and every node under a contract with a schema and a gate that lets pass."""
+    from gapless import Contract, Gate, Refuse, guard
+    from gapless.boundary.guards.schema import SchemaGuard
+
+    contract = Contract(
+        output=SchemaGuard(State, partial=True), gate=Gate(signal=lambda crossing: 0.9, below=Refuse())
+    )
+    return _measured(guard(chain(), {f"n{i}": contract for i in range(NODES)}))
+
+
 async def gapless() -> Callable[[], Awaitable[Any]]:
+    return _measured(chain())
+
+
+def _measured(app: Any) -> Callable[[], Awaitable[Any]]:
+    """The app as a measurement runs it: recorded, and committed to disk."""
     from gapless.boundary.session import Session, current_session
     from gapless.frameworks.langgraph import record
     from gapless.records.trial import TrialRecord
@@ -56,7 +72,7 @@ async def gapless() -> Callable[[], Awaitable[Any]]:
     from gapless.stores.writer import Writer
     from gapless.trace.recorder import TrialRecorder
 
-    graph = record(chain())
+    graph = record(app)
     folder = tempfile.mkdtemp()
     writer = Writer(Store(f"sqlite:///{Path(folder) / 'gapless.db'}"))
     number = 0
@@ -64,11 +80,19 @@ async def gapless() -> Callable[[], Awaitable[Any]]:
     async def once() -> None:
         nonlocal number
         recorder = TrialRecorder()
-        token = current_session.set(Session(recorder, case_input=INPUT))
+        session = Session(recorder, case_input=INPUT)
+        token = current_session.set(session)
         await graph.ainvoke(INPUT)
         current_session.reset(token)
         number += 1
-        trial = TrialRecord(case="c", trial=number, group="c", outcome="correct", events=recorder.close())
+        trial = TrialRecord(
+            case="c",
+            trial=number,
+            group="c",
+            outcome="correct",
+            events=recorder.close(),
+            rulings=tuple(session.watch.rulings),
+        )
         await writer.commit(
             Batch("m", starting=[("c", number)], finished=[trial], payloads=recorder.payloads)
         )
