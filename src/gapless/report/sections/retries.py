@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from gapless.records.estimate import Estimate
 from gapless.records.gap import Gap
 from gapless.report.sections.base import Section
-from gapless.report.wording import duration, points, rate
+from gapless.report.wording import duration, rate
 
 
 def retries(gap: Gap) -> Section | None:
@@ -14,16 +13,16 @@ def retries(gap: Gap) -> Section | None:
         return None
     return Section(
         title="Retries",
-        lead="Share of a step's visits that pass at the first attempt and at the last. A step that is repaired often is not free.",
+        lead="Share of a step's visits that pass at the first try and at the last, the gain in points, and what the further tries cost. A step that is repaired often is not free.",
         heads=(
             "Step",
             "Visits",
             "Retried",
-            "First attempt",
-            "Last attempt",
+            "First try",
+            "Last try",
             "Gain",
-            "Extra attempts",
-            "Extra time a trial",
+            "More tries",
+            "Time a trial",
         ),
         rows=tuple(
             (
@@ -32,7 +31,7 @@ def retries(gap: Gap) -> Section | None:
                 str(row.n_retried),
                 rate(row.first_attempt, n=False),
                 rate(row.last_attempt, n=False),
-                points(Estimate(point=row.gain)) if row.n_visits else "",
+                f"{100 * row.gain:+.1f}" if row.n_visits else "",
                 str(row.extra_attempts),
                 "" if row.extra_ms_per_trial is None else duration(row.extra_ms_per_trial),
             )
