@@ -13,7 +13,7 @@ def retries(gap: Gap) -> Section | None:
         return None
     return Section(
         title="Retries",
-        lead="Share of a step's visits that pass at the first try and at the last, the gain in points, and what the further tries cost. A step that is repaired often is not free.",
+        lead="Share of a step's visits that pass at the first try and at the last, the gain in points, and the time further tries take per trial. A step that is repaired often is not free.",
         heads=(
             "Step",
             "Visits",
@@ -21,8 +21,7 @@ def retries(gap: Gap) -> Section | None:
             "First try",
             "Last try",
             "Gain",
-            "More tries",
-            "Time a trial",
+            "Time",
         ),
         rows=tuple(
             (
@@ -32,7 +31,6 @@ def retries(gap: Gap) -> Section | None:
                 rate(row.first_attempt, n=False),
                 rate(row.last_attempt, n=False),
                 f"{100 * row.gain:+.1f}" if row.n_visits else "",
-                str(row.extra_attempts),
                 "" if row.extra_ms_per_trial is None else duration(row.extra_ms_per_trial),
             )
             for row in gap.retries
