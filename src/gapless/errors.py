@@ -2,7 +2,7 @@
 
     GaplessError
     + UsageError            the caller can mend it now: InvalidSuite InvalidSettings InvalidTarget InvalidContract
-    |                       UnknownName MissingExtra PolicyConflict
+    |                       UnknownName MissingExtra PolicyConflict ReviewConflict
     + BoundaryError         the workflow failed at a handoff: BoundaryTimeout SchemaBreach IncompleteResult
     |                       StaleContext UngroundedClaim LowConfidence RetriesExhausted DuplicateEffect BrokenGuard
     + OutsideError          something around us failed: StoreError ImporterError EndpointError WeightsUnavailable
@@ -74,6 +74,12 @@ class PolicyConflict(UsageError):
     """Two owners for one policy."""
 
     code = "policy-conflict"
+
+
+class ReviewConflict(UsageError):
+    """A review that cannot be decided, or taken further, by this person now."""
+
+    code = "review-conflict"
 
 
 class BoundaryError(GaplessError):

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any, Literal
 
 from gapless.boundary.contract import Contract
@@ -14,6 +15,7 @@ from gapless.boundary.flow import Call, Effect, Flow, Proceed, Sleep
 from gapless.boundary.guards.base import Breach, name_of
 from gapless.boundary.guards.gate import Destination
 from gapless.boundary.ledger import Entry, Ledger, MemoryLedger
+from gapless.boundary.review import Inbox
 from gapless.errors import (
     BoundaryError,
     BoundaryTimeout,
@@ -21,6 +23,7 @@ from gapless.errors import (
     DuplicateEffect,
     RetriesExhausted,
 )
+from gapless.records.seed import seed_of
 from gapless.records.trial import Action, Ruling
 
 Mode = Literal["baseline", "shadow", "guarded"]
@@ -33,6 +36,8 @@ class Watch:
 
     mode: Mode = "guarded"
     ledger: Ledger = field(default_factory=MemoryLedger)
+    inbox: Inbox | None = None
+    """Where a graph's questions to people are kept besides its checkpointer."""
     scope: str = ""
     """Within which equal actions are the same action: the trial in a measurement."""
     rulings: list[Ruling] = field(default_factory=list[Ruling])
@@ -142,7 +147,6 @@ class Guarding:
         retry, watch = self.contract.retry, self.watch
         most = retry.attempts if retry is not None else 1
         began = watch.clock()
-        random = crossing.rng()
         number = 0
         while True:
             crossing.attempt = number = number + 1
@@ -154,7 +158,10 @@ class Guarding:
                 failed = error
             if retry is None or number == most or not retry.on(failed):
                 break
-            wait = retry.wait_s(number, failed, random)
+            # Seeded in a trial, which can be repeated; elsewhere not, or all clients of a broken service would come back at once.
+            wait = retry.wait_s(
+                number, failed, Random(seed_of(crossing.seed, "retry", number) if crossing.seed else None)
+            )
             left = min(watch.deadline - watch.clock(), (retry.budget_s or math.inf) - (watch.clock() - began))
             if wait >= left:
                 watch.rule(

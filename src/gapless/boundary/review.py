@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 import msgspec
 
 from gapless.errors import LowConfidence
 from gapless.records.base import Record
+from gapless.records.review import Place
 
 KIND = "gapless.review/1"
 Choice = Literal["approve", "edit", "reject"]
@@ -47,6 +48,22 @@ class Decision(Record, frozen=True, kw_only=True):
     def to_plain(self) -> dict[str, Any]:
         """As a framework carries it: `Command(resume={interrupt.id: decision.to_plain()})`."""
         return {"kind": KIND, **cast("dict[str, Any]", msgspec.to_builtins(self))}
+
+
+class Inbox(Protocol):
+    """Where questions wait for people, durably; `gapless.operations.review.open_inbox` opens one."""
+
+    def post(self, question: dict[str, Any], place: Place) -> Any:
+        """Files a question, once however often it is asked."""
+        ...
+
+    def settle(self, question: dict[str, Any], place: Place, answer: dict[str, Any]) -> None:
+        """Notes that an answer is taken in, right before it is; raises where it may not be."""
+        ...
+
+    def give_back(self, question: dict[str, Any], place: Place, reason: str) -> None:
+        """Asks again, because the answer breaks the contract."""
+        ...
 
 
 def decided(answer: Any, subject: str) -> Decision:

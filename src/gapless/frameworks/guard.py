@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from gapless.boundary.contract import Contract
 from gapless.boundary.ledger import Ledger
-from gapless.errors import InvalidContract
+from gapless.boundary.review import Inbox
+from gapless.errors import InvalidContract, PolicyConflict
 
 W = TypeVar("W")
 
@@ -22,6 +23,7 @@ def guard(
     *,
     ledger: Ledger | None = None,
     reviewer: Reviewer | None = None,
+    inbox: Inbox | None = None,
 ) -> W:
     """A workflow whose steps keep to their contracts; what was handed over stays as it was.
 
@@ -30,6 +32,8 @@ def guard(
         contracts: Step -> its contract.
         ledger: Where actions with an idempotency key are remembered; in this process alone when None.
         reviewer: Who answers the reviews of a function. A graph pauses by LangGraph's own interrupt.
+        inbox: Where a graph's questions to people are kept for `gapless review`; a function asks with `reviewer=inbox.ask`,
+            an async one with `reviewer=inbox.wait`.
 
     Raises:
         InvalidContract: A contract names a step that is not there, or the workflow is nothing that can be guarded.
@@ -53,9 +57,13 @@ def guard(
         from gapless.frameworks.langgraph.guard import guard_graph
 
         if isinstance(workflow, Pregel):
-            return guard_graph(workflow, contracts, ledger)
+            return guard_graph(workflow, contracts, ledger, inbox)
     from gapless.frameworks.guarded_function import guard_function
 
+    if inbox is not None:
+        raise PolicyConflict(
+            "guard(inbox=...) is for graphs, which pause. A function waits: reviewer=inbox.ask, or inbox.wait if it is async."
+        )
     if callable(workflow):
         return guard_function(workflow, contracts, ledger, reviewer)
     raise InvalidContract(

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from gapless.errors import StoreError
 
-HEAD = "0001"
+HEAD = "0002"
 """Newest migration this version of gapless knows."""
 _BUSY_MS = 10_000
 

@@ -1,4 +1,4 @@
-"""One process per measurement: a lock that the operating system drops when its holder dies, however it dies."""
+"""One process per measurement, and per run that goes on: a lock that the operating system drops when its holder dies, however it dies."""
 
 from __future__ import annotations
 
@@ -11,8 +11,15 @@ from gapless.errors import StoreError
 
 
 @contextmanager
-def exclusive(folder: Path, name: str) -> Generator[None]:
+def exclusive(
+    folder: Path, name: str, held: str = "the same measurement is already running"
+) -> Generator[None]:
     """Holds a lock while the body runs.
+
+    Args:
+        folder: Where its file lies.
+        name: What is locked.
+        held: What it means that somebody else holds it.
 
     Raises:
         StoreError: Another process holds it, or the folder cannot be written.
@@ -32,9 +39,7 @@ def exclusive(folder: Path, name: str) -> Generator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(handle, 20).decode("ascii", "replace") or "unknown"
-            raise StoreError(
-                f"the same measurement is already running (process {holder}). Wait for it, or stop it and run again."
-            ) from None
+            raise StoreError(f"{held} (process {holder}). Wait for it, or stop it and run again.") from None
         os.truncate(handle, 0)
         os.write(handle, str(os.getpid()).encode("ascii"))
         yield

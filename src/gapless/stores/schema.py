@@ -87,3 +87,38 @@ labels = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("created_at", sa.Float, nullable=False),
 )
+
+reviews = sa.Table(
+    "reviews",
+    metadata,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("key", sa.String, nullable=False, unique=True),  # one question, asked however often
+    sa.Column("thread", sa.String, nullable=False),
+    sa.Column("step", sa.String, nullable=False),
+    sa.Column("interrupt", sa.String),  # where a framework takes the answer; None for functions
+    sa.Column("subject", sa.String, nullable=False),
+    sa.Column("question", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("expires_at", sa.Float),
+    sa.Column("on_expiry", sa.String, nullable=False),
+    sa.Column("leased_by", sa.String),
+    sa.Column("leased_until", sa.Float),
+    sa.Column("decided_at", sa.Float),
+    sa.Column("decided_by", sa.String),
+    sa.Column("decision", sa.LargeBinary),
+    sa.Column("consumed_at", sa.Float),
+    sa.Column("closed", sa.String),  # why nobody is asked any more
+    sa.Column("returned", sa.String),  # why an earlier decision could not be carried out
+)
+
+ledger = sa.Table(
+    "ledger",
+    metadata,
+    sa.Column("scope", sa.String, primary_key=True),
+    sa.Column("action", sa.String, primary_key=True),
+    sa.Column("status", sa.String, nullable=False),  # open or done
+    sa.Column("form", sa.String),  # how `value` is written; None where it could not be kept
+    sa.Column("value", sa.LargeBinary),
+    sa.Column("reserved_at", sa.Float, nullable=False),
+    sa.Column("done_at", sa.Float),
+)

@@ -8,7 +8,7 @@ too. Nothing of it needs a store of ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -16,11 +16,12 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.types import Command, Interrupt
 
-from gapless.boundary.review import Decision, Question, decided
+from gapless.boundary.review import Question
 from gapless.errors import LowConfidence
 from gapless.frameworks.langgraph import private
 from gapless.frameworks.langgraph.handover import update_of
-from gapless.records.value import digest, encode, to_plain
+from gapless.records.review import Place
+from gapless.records.value import to_plain
 from gapless.records.workflow import FINISH
 
 _MEMO = "__gapless_output"
@@ -175,32 +176,39 @@ class Slots:
         )
         return cast("dict[str, Any]", answer) if isinstance(answer, dict) and _REFUSED in answer else None
 
-    def ask(self, output: Any, question: Callable[[str], Question]) -> Decision:
-        """The person's answer to a question about an output; pauses the run while there is none.
+    def ask(self, output: Any, subject: str) -> Any:
+        """The answer to the question about an output as it came, or None while there is none; the output is kept.
 
         Args:
-            output: The judged output, kept as it is.
-            question: Makes the question from the digest of what is asked about.
-
-        Raises:
-            GraphInterrupt: Nobody has answered yet.
-            LowConfidence: An answer was given to another question, or to a value that has changed since.
+            output: The judged output.
+            subject: Digest of what is asked about.
         """
-        pad, subject = self._pad, digest(encode(to_plain(update_of(output))))
+        pad = self._pad
         if self._fresh:
             self._at = len(pad.resume)  # after the interrupts of the step itself
             pad.resume.append({_MEMO: output})
         while pad.interrupt_counter() < self._at:
             pass
         answer = self._answer(subject)
-        self._conf[private.CONFIG_KEY_SEND]([(private.RESUME, list(pad.resume))])
         if answer is None:
-            asked = Interrupt(
-                value=question(subject).to_plain(),
-                id=private.interrupt_id(self._conf[private.CONFIG_KEY_CHECKPOINT_NS], self._at + 1),
-            )
-            raise GraphInterrupt((asked,))
-        return decided(answer, subject)
+            self.keep()
+        return answer
+
+    def keep(self) -> None:
+        """Writes the output, and an answer that was accepted, beside the interrupt. A refused answer leaves no trace."""
+        self._conf[private.CONFIG_KEY_SEND]([(private.RESUME, list(self._pad.resume))])
+
+    @property
+    def place(self) -> Place:
+        """Where the answer has to go."""
+        return Place(
+            thread=str(self._conf.get("thread_id") or ""),
+            interrupt=private.interrupt_id(self._conf[private.CONFIG_KEY_CHECKPOINT_NS], self._at + 1),
+        )
+
+    def pause(self, question: Question) -> GraphInterrupt:
+        """The pause in which a question waits."""
+        return GraphInterrupt((Interrupt(value=question.to_plain(), id=str(self.place.interrupt)),))
 
     def _answer(self, subject: str) -> Any:
         pad = self._pad

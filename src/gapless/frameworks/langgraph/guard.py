@@ -11,6 +11,7 @@ from gapless.boundary.contract import Contract
 from gapless.boundary.guarding import Watch
 from gapless.boundary.guards.gate import Goto, Review
 from gapless.boundary.ledger import Ledger
+from gapless.boundary.review import Inbox
 from gapless.boundary.session import current_session
 from gapless.errors import InvalidContract, PolicyConflict
 from gapless.frameworks.langgraph import private
@@ -22,13 +23,19 @@ from gapless.records.workflow import FINISH, START
 _JOIN = "join:"
 
 
-def guard_graph(graph: Any, contracts: Mapping[str, Contract], ledger: Ledger | None = None) -> Any:
+def guard_graph(
+    graph: Any,
+    contracts: Mapping[str, Contract],
+    ledger: Ledger | None = None,
+    inbox: Inbox | None = None,
+) -> Any:
     """A copy of a compiled graph whose steps keep to their contracts; the original stays as it was.
 
     Args:
         graph: A compiled graph, guarded before or not.
         contracts: Step address -> its contract.
         ledger: Where actions are remembered; for the process alone when None.
+        inbox: Where its questions to people are kept besides its checkpointer.
 
     Raises:
         InvalidContract: A contract names a step the graph has not.
@@ -38,6 +45,7 @@ def guard_graph(graph: Any, contracts: Mapping[str, Contract], ledger: Ledger | 
         _check(graph, address, contract)
     guarded = extend(record_graph(graph, contracts), GuardedGraph)
     guarded.gapless_ledger = ledger if ledger is not None else getattr(graph, "gapless_ledger", None)
+    guarded.gapless_inbox = inbox if inbox is not None else getattr(graph, "gapless_inbox", None)
     return guarded
 
 
@@ -45,23 +53,24 @@ class GuardedGraph:
     """Mixed into the class of a guarded graph: each run has one watch, whatever its number of steps."""
 
     gapless_ledger: Ledger | None
+    gapless_inbox: Inbox | None
 
     def stream(self, input: Any, config: Any = None, **kwargs: Any) -> Iterator[Any]:  # noqa: A002
         """The graph's own stream."""
-        return cast("Any", super()).stream(input, _watched(config, self.gapless_ledger), **kwargs)
+        return cast("Any", super()).stream(input, _watched(config, self), **kwargs)
 
     def astream(self, input: Any, config: Any = None, **kwargs: Any) -> AsyncIterator[Any]:  # noqa: A002
         """The graph's own asynchronous stream."""
-        return cast("Any", super()).astream(input, _watched(config, self.gapless_ledger), **kwargs)
+        return cast("Any", super()).astream(input, _watched(config, self), **kwargs)
 
 
-def _watched(config: Any, ledger: Ledger | None) -> Any:
+def _watched(config: Any, graph: GuardedGraph) -> Any:
     configurable = (config or {}).get("configurable") or {}
     if WATCH_KEY in configurable or current_session.get() is not None:
         return config
-    watch = Watch(scope=str(configurable.get("thread_id") or ""))
-    if ledger is not None:
-        watch.ledger = ledger
+    watch = Watch(scope=str(configurable.get("thread_id") or ""), inbox=graph.gapless_inbox)
+    if graph.gapless_ledger is not None:
+        watch.ledger = graph.gapless_ledger
     return {**(config or {}), "configurable": {**configurable, WATCH_KEY: watch}}
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from langgraph.errors import GraphBubbleUp
@@ -13,15 +15,19 @@ from gapless.boundary.crossing import Crossing
 from gapless.boundary.flow import adrive, compose, drive
 from gapless.boundary.guarding import Guarding, Passed, Watch
 from gapless.boundary.guards.gate import Goto, Refuse, Review
-from gapless.boundary.review import Decision, Question
+from gapless.boundary.review import Question, decided
 from gapless.boundary.session import current_session
+from gapless.errors import BoundaryError
 from gapless.frameworks.langgraph.door import Door
 from gapless.frameworks.langgraph.gates import Refused, Slots, edited, rerouted
 from gapless.frameworks.langgraph.handover import update_of
-from gapless.records.value import to_plain
+from gapless.records.value import digest, encode, to_plain
 
 WATCH_KEY = "__gapless_watch"
 """In `configurable` of a guarded run outside of a measurement: what its guards share."""
+
+Errands = Generator[Callable[[], Any], None, Any]
+"""Calls to the inbox on the way to a value: run here, or beside the event loop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +53,7 @@ class GuardedDoor:
                 return self.door.cross(given, config, call, (guarding.within,))
 
             passed = drive(compose((guarding.around,), crossing), attempt)
-        output = self._after(passed, slots, guarding, state)
+        output = drain(self._after(passed, slots, guarding, state))
         if isinstance(output, _Refusal):
             raise slots.refuse(passed.output, self.door.address, output.reason, output.value)
         return output
@@ -64,7 +70,7 @@ class GuardedDoor:
                 return await self.door.across(given, config, call, (guarding.within,))
 
             passed = await adrive(compose((guarding.around,), crossing), attempt)
-        output = self._after(passed, slots, guarding, state)
+        output = await adrain(self._after(passed, slots, guarding, state))
         if isinstance(output, _Refusal):
             raise await slots.arefuse(passed.output, self.door.address, output.reason, output.value)
         return output
@@ -95,38 +101,81 @@ class GuardedDoor:
             slots.output, "it was judged doubtful before", gate.below if gate is not None else Review()
         )
 
-    def _after(self, passed: Passed, slots: Slots, guarding: Guarding, state: Any) -> Any:
+    def _after(self, passed: Passed, slots: Slots, guarding: Guarding, state: Any) -> Errands:
         """What the node returns: the output, a rerouted one, or a refusal."""
         if passed.doubt is None:
             return passed.output
         below = passed.below
         if isinstance(below, Review):
-            decision = slots.ask(passed.output, lambda subject: self._question(passed, below, subject))
-            return self._decided(decision, below, passed.output, guarding, state)
+            return (yield from self._reviewed(passed, below, slots, guarding, state))
         return self._instead(below, passed.output, passed.doubt)
 
-    def _question(self, passed: Passed, below: Review, subject: str) -> Question:
+    def _reviewed(
+        self, passed: Passed, below: Review, slots: Slots, guarding: Guarding, state: Any
+    ) -> Errands:
+        """What a person makes of a handoff.
+
+        The inbox knows the question before the run is seen to pause, and the decision as consumed before it counts; an
+        inbox that fails fails the run, which then waits where it was.
+        """
+        question, inbox = self._question(passed, below), guarding.watch.inbox
+        answer = slots.ask(passed.output, question.subject)
+        if answer is None:
+            if inbox is not None:
+                yield partial(inbox.post, question.to_plain(), slots.place)
+            raise slots.pause(question)
+        decision = decided(answer, question.subject)
+        if decision.choice == "edit":
+            try:
+                guarding.accept(Crossing(step=self.door.address, state=state), decision.value)
+            except BoundaryError as error:
+                if inbox is not None:
+                    yield partial(inbox.give_back, question.to_plain(), slots.place, str(error))
+                raise
+        if inbox is not None:
+            yield partial(inbox.settle, question.to_plain(), slots.place, decision.to_plain())
+        slots.keep()
+        if decision.choice == "approve":
+            return passed.output
+        if decision.choice == "edit":
+            return edited(passed.output, decision.value)
+        return self._instead(below.rejected, passed.output, decision.note or "the reviewer rejected it")
+
+    def _question(self, passed: Passed, below: Review) -> Question:
+        plain = to_plain(update_of(passed.output))
         return Question(
             step=self.door.address,
             reason=passed.doubt or "",
             note=below.note,
             signal=passed.signal,
-            handoff=to_plain(update_of(passed.output)),
-            subject=subject,
+            handoff=plain,
+            subject=digest(encode(plain)),
         )
-
-    def _decided(self, decision: Decision, below: Review, output: Any, guarding: Guarding, state: Any) -> Any:
-        if decision.choice == "approve":
-            return output
-        if decision.choice == "edit":
-            guarding.accept(Crossing(step=self.door.address, state=state), decision.value)
-            return edited(output, decision.value)
-        return self._instead(below.rejected, output, decision.note or "the reviewer rejected it")
 
     def _instead(self, below: Any, output: Any, reason: str) -> Any:
         if isinstance(below, Goto):
             return rerouted(output, below.step)
         return _Refusal(reason, below.value if isinstance(below, Refuse) else None)
+
+
+def drain(errands: Errands) -> Any:
+    """Runs errands in this thread."""
+    while True:
+        try:
+            errand = next(errands)
+        except StopIteration as done:
+            return done.value
+        errand()
+
+
+async def adrain(errands: Errands) -> Any:
+    """Runs errands beside the event loop: a database may take its time."""
+    while True:
+        try:
+            errand = next(errands)
+        except StopIteration as done:
+            return done.value
+        await asyncio.to_thread(errand)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,206 @@
+"""`gapless review`: decide what waits for a person."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from gapless.records.review import ReviewRecord
+    from gapless.review.inbox import Inbox
+
+F = TypeVar("F", bound=Callable[..., Any])
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _whose(command: F) -> F:
+    named = click.option("--as", "who", metavar="NAME", help="Who decides; your login name by default.")
+    return named(click.option("--note", default="", help="Why, in words.")(command))
+
+
+@click.group(
+    "review",
+    invoke_without_command=True,
+    epilog="Example: gapless review edit 01KC --set answer.total=82000 --note 'page 4 says so'",
+)
+@click.option("--all", "every", is_flag=True, help="Also those that are decided.")
+@click.option("--overdue", is_flag=True, help="Only those that are too old; exit code 1 if there are any.")
+@_as_json
+@click.pass_context
+def command(ctx: click.Context, every: bool, overdue: bool, as_json: bool) -> None:
+    """List what waits for a person, and decide it: approve, edit or reject.
+
+    ID is the beginning of a review's id. A decision is made once, is bound to the handoff that was shown, and is on
+    disk when the command returns.
+    """
+    if ctx.invoked_subcommand is None:
+        _list(ctx, every, overdue, as_json)
+
+
+@command.command("list", epilog="Example: gapless review list --all")
+@click.option("--all", "every", is_flag=True, help="Also those that are decided.")
+@click.option("--overdue", is_flag=True, help="Only those that are too old; exit code 1 if there are any.")
+@_as_json
+@click.pass_context
+def listing(ctx: click.Context, every: bool, overdue: bool, as_json: bool) -> None:
+    """List what waits, the overdue first, then the oldest."""
+    _list(ctx, every, overdue, as_json)
+
+
+@command.command("show", epilog="Example: gapless review show 01KC")
+@click.argument("review", metavar="ID")
+@_as_json
+def showing(review: str, as_json: bool) -> None:
+    """Show what was handed over and why it stopped."""
+    with _inbox() as inbox:
+        found = inbox.get(review)
+        _tell(found, inbox.clock(), as_json)
+
+
+@command.command("approve", epilog="Example: gapless review approve 01KC --note checked")
+@click.argument("review", metavar="ID")
+@_whose
+@_as_json
+def approving(review: str, who: str | None, note: str, as_json: bool) -> None:
+    """Let a handoff pass as it is."""
+    _decide(review, "approve", who, note, as_json)
+
+
+@command.command("reject", epilog="Example: gapless review reject 01KC --note 'wrong contract'")
+@click.argument("review", metavar="ID")
+@_whose
+@_as_json
+def rejecting(review: str, who: str | None, note: str, as_json: bool) -> None:
+    """Refuse a handoff; the run goes where its gate says, by default it ends loudly."""
+    _decide(review, "reject", who, note, as_json)
+
+
+@command.command("edit", epilog="Example: gapless review edit 01KC --set answer.total=82000")
+@click.argument("review", metavar="ID")
+@click.option("--set", "changes", multiple=True, metavar="PATH=VALUE", help="Dotted path, value as YAML.")
+@click.option("--file", "file", type=click.Path(dir_okay=False), help="YAML or JSON in the handoff's place.")
+@_whose
+@_as_json
+def editing(
+    review: str, changes: tuple[str, ...], file: str | None, who: str | None, note: str, as_json: bool
+) -> None:
+    """Hand over something else instead; it has to keep to the step's contract too, which is looked at on resuming."""
+    from gapless.errors import UsageError
+    from gapless.operations.review import edited
+
+    if not changes and file is None:
+        raise UsageError("nothing to edit: give --set PATH=VALUE or --file FILE.")
+
+    def change(found: ReviewRecord) -> Any:
+        return edited(found, changes, Path(file) if file is not None else None)
+
+    _decide(review, "edit", who, note, as_json, change)
+
+
+@command.command("next", epilog="Example: gapless review next --as maria")
+@click.option("--as", "who", metavar="NAME", help="Who decides; your login name by default.")
+def asking(who: str | None) -> None:
+    """Take the most urgent review that nobody else has, and ask: approve, edit, reject, skip or quit."""
+    from gapless.cli.review_dialogue import converse
+
+    with _inbox() as inbox:
+        converse(inbox, who or _login())
+
+
+@command.command("resume", epilog="Example: gapless review resume order-17 --workflow app.py:graph")
+@click.argument("thread")
+@click.option("--workflow", required=True, metavar="TARGET", help='The guarded graph: "app.py:graph".')
+@click.option("--async", "awaited", is_flag=True, help="The graph, or its checkpointer, has to be awaited.")
+@_as_json
+def resuming(thread: str, workflow: str, awaited: bool, as_json: bool) -> None:
+    """Go on with a paused run whose review is decided; the judged step is not run again."""
+    import asyncio
+
+    from gapless.operations.open import import_object
+    from gapless.operations.review import aresume, resume
+    from gapless.records.value import to_plain
+
+    graph = import_object(workflow)
+    done = asyncio.run(aresume(graph, thread)) if awaited else resume(graph, thread)
+    plain: dict[str, Any] = {"thread": thread, "output": to_plain(done)}
+    if as_json:
+        _echo_json(plain)
+        return
+    from gapless.cli.review_screen import block
+
+    click.echo(f"{thread} went on.\n{block(plain['output'])}")
+
+
+def _decide(
+    prefix: str,
+    choice: Any,
+    who: str | None,
+    note: str,
+    as_json: bool,
+    change: Callable[[ReviewRecord], Any] | None = None,
+) -> None:
+    from gapless.operations.review import decision
+
+    with _inbox() as inbox:
+        found = inbox.get(prefix)
+        value = change(found) if change is not None else None
+        done = inbox.decide(found.id, decision(found, choice, note=note, value=value), who or _login())
+        if as_json:
+            _tell(done, inbox.clock(), as_json)
+            return
+    from gapless.cli.review_screen import said
+
+    click.echo(said(done))
+
+
+def _list(ctx: click.Context, every: bool, overdue: bool, as_json: bool) -> None:
+    from gapless.cli.review_screen import plain, table
+
+    with _inbox() as inbox:
+        now, found = inbox.clock(), inbox.list(every=every)
+    if overdue:
+        found = [review for review in found if review.standing(now) == "overdue"]
+    if as_json:
+        _echo_json([plain(review, now) for review in found])
+    else:
+        click.echo(table(found, now))
+    if overdue and found:
+        ctx.exit(1)
+
+
+def _tell(found: ReviewRecord, now: float, as_json: bool) -> None:
+    from gapless.cli.review_screen import page, plain
+
+    if as_json:
+        _echo_json(plain(found, now))
+        return
+    click.echo(page(found, now))
+
+
+def _echo_json(value: Any) -> None:
+    import msgspec
+
+    click.echo(msgspec.json.encode(value).decode())
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container may give its user no name
+        return "somebody"
+
+
+@contextmanager
+def _inbox() -> Generator[Inbox]:
+    from gapless.operations.review import open_inbox
+
+    inbox = open_inbox()
+    try:
+        yield inbox
+    finally:
+        inbox.close()

@@ -1,0 +1,136 @@
+"""Human review: opens the inbox and the ledger of a place, and turns what a reviewer says into a decision."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gapless.boundary.review import Choice, Decision
+from gapless.errors import UsageError
+from gapless.records.review import OnExpiry, ReviewRecord
+from gapless.settings import Place, locate
+
+if TYPE_CHECKING:
+    from gapless.review.inbox import Inbox
+    from gapless.stores.ledger import DurableLedger, Serializer
+
+
+def open_inbox(
+    place: Place | None = None,
+    *,
+    expires_s: float | None = None,
+    on_expiry: OnExpiry = "escalate",
+    thread: str = "",
+    timeout_s: float | None = None,
+) -> Inbox:
+    """The inbox of a place, for `guard(graph, contracts, inbox=...)` or `guard(function, contracts, reviewer=inbox.ask)`.
+
+    Args:
+        place: Where gapless works; the folder of the nearest `gapless.toml` when None.
+        expires_s: Seconds after which a new review is too old; never when None.
+        on_expiry: "refuse": a review that is too old is rejected; "escalate": it waits on, at the head of the list.
+        thread: What a function's reviews are filed under.
+        timeout_s: Seconds a function waits for its reviewer; for ever when None.
+
+    Raises:
+        StoreError: The database cannot be opened.
+    """
+    from gapless.review.inbox import Inbox
+
+    url = (place or locate()).database
+    return Inbox(url, expires_s=expires_s, on_expiry=on_expiry, thread=thread, timeout_s=timeout_s)
+
+
+def open_ledger(place: Place | None = None, *, serializer: Serializer | None = None) -> DurableLedger:
+    """The durable ledger of a place, for `guard(workflow, contracts, ledger=...)`.
+
+    Args:
+        place: Where gapless works; the folder of the nearest `gapless.toml` when None.
+        serializer: Keeps what actions hand over where that is no plain data, such as messages and Commands; a LangGraph
+            checkpointer's `.serde` is one. Without it such an action is never run again, and somebody is asked instead.
+
+    Raises:
+        StoreError: The database cannot be opened.
+    """
+    from gapless.stores.ledger import DurableLedger
+
+    return DurableLedger((place or locate()).database, serializer=serializer)
+
+
+def resume(graph: Any, thread: str, *, config: Any = None) -> Any:
+    """Goes on with a paused thread of a graph guarded with `inbox=`; see `gapless.frameworks.langgraph.resuming`."""
+    from gapless.frameworks.langgraph.resuming import resume as go_on
+
+    return go_on(graph, thread, config=config)
+
+
+async def aresume(graph: Any, thread: str, *, config: Any = None) -> Any:
+    """`resume` for graphs with async steps or a checkpointer that is awaited."""
+    from gapless.frameworks.langgraph.resuming import aresume as go_on
+
+    return await go_on(graph, thread, config=config)
+
+
+def decision(review: ReviewRecord, choice: Choice, *, note: str = "", value: Any = None) -> dict[str, Any]:
+    """A reviewer's choice, bound to what was shown."""
+    return Decision(subject=review.subject, choice=choice, value=value, note=note).to_plain()
+
+
+def edited(review: ReviewRecord, changes: Iterable[str] = (), file: Path | None = None) -> Any:
+    """The handoff with a reviewer's changes in it.
+
+    Args:
+        review: What is edited.
+        changes: "path=value" each; the path is dotted, the value is YAML (so `12` is a number and `"12"` a text).
+        file: YAML or JSON that takes the handoff's place before the changes.
+
+    Raises:
+        UsageError: A change or the file cannot be read, a path leads nowhere, or nothing would change.
+    """
+    before = review.question.get("handoff")
+    value = copy.deepcopy(before) if file is None else _read(file)
+    for change in changes:
+        path, found, text = change.partition("=")
+        if not found or not path.strip():
+            raise UsageError(f"--set {change!r}: write path=value, for example --set answer.total=12.")
+        value = _put(value, path.strip().split("."), _parsed(text, f"--set {change!r}"), change)
+    if msgspec.json.encode(value) == msgspec.json.encode(before):
+        raise UsageError("the edit changes nothing. Approve the handoff if it is right as it is.")
+    return value
+
+
+def _put(value: Any, path: list[str], new: Any, said: str) -> Any:
+    if not path:
+        return new
+    head, rest = path[0], path[1:]
+    if isinstance(value, dict) and (head in value or not rest):
+        value[head] = _put(value.get(head), rest, new, said)
+        return value
+    if isinstance(value, list) and head.isdigit() and int(head) < len(value):
+        value[int(head)] = _put(value[int(head)], rest, new, said)
+        return value
+    has = ", ".join(map(str, value)) if isinstance(value, dict) else f"a {type(value).__name__}"
+    raise UsageError(f"--set {said!r}: the path leads nowhere at {head!r}; there is {has}.")
+
+
+def _read(file: Path) -> Any:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: cannot be read ({error}).") from error
+    return _parsed(text, str(file))
+
+
+def _parsed(text: str, where: str) -> Any:
+    import yaml
+
+    from gapless.records.value import to_plain
+
+    try:
+        return to_plain(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise UsageError(f"{where}: cannot be read as YAML or JSON: {error}.") from error

@@ -1,0 +1,1 @@
+"""The inbox: handoffs that wait for a person, on disk."""

@@ -1,0 +1,136 @@
+"""The durable ledger: which action was started, and what came of it, across crashes and processes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
+
+import sqlalchemy as sa
+
+from gapless.records.base import Record
+from gapless.records.value import decode, encode, to_plain
+from gapless.stores.anchored import Anchored
+from gapless.stores.schema import ledger
+
+_PLAIN, _TYPED = "plain", "typed:"
+
+
+class Serializer(Protocol):
+    """Writes what actions hand over where plain data is not enough; LangGraph's checkpointers have one as `.serde`."""
+
+    def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
+        """(form, bytes) of a value."""
+        ...
+
+    def loads_typed(self, data: tuple[str, bytes]) -> Any:
+        """The value again."""
+        ...
+
+
+class Known(Record, frozen=True, kw_only=True):
+    """What is known of an action; the shape that `gapless.boundary.ledger.Entry` has."""
+
+    status: Literal["new", "open", "done"]
+    value: Any = None
+
+
+class OpenAction(Record, frozen=True, kw_only=True):
+    """An action that was started and never reported back."""
+
+    scope: str
+    action: str
+    reserved_at: float
+
+
+class DurableLedger:
+    """A ledger for `guard(ledger=...)` that outlives its process. Safe to use from several threads and processes."""
+
+    def __init__(
+        self, url: str, *, serializer: Serializer | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.url = url
+        self._database = Anchored(url)
+        self._serializer = serializer
+        self._clock = clock
+
+    def reserve(self, scope: str, action: str) -> Known:
+        """Says what is known of an action, and reserves a new one, in one indivisible step.
+
+        An action that took place but whose answer could not be kept counts as open: it is never run again by itself.
+        """
+        where = _at(scope, action)
+        with self._database.write() as connection:
+            row = connection.execute(sa.select(ledger).where(where)).mappings().first()
+            if row is None:
+                fresh = {
+                    "scope": scope,
+                    "action": action,
+                    "status": "open",
+                    "reserved_at": self._clock(),
+                }
+                connection.execute(sa.insert(ledger).values(fresh))
+                return Known(status="new")
+        return self._known(row)
+
+    def release(self, scope: str, action: str) -> None:
+        """Gives a reservation back: the action certainly did not take place."""
+        with self._database.write() as connection:
+            connection.execute(sa.delete(ledger).where(_at(scope, action), ledger.c.status == "open"))
+
+    def consume(self, scope: str, action: str, value: Any) -> None:
+        """Notes that the action took place and what it handed over."""
+        form, data = self._dumps(value)
+        now = self._clock()
+        done = {"status": "done", "form": form, "value": data, "done_at": now}
+        whole = {"scope": scope, "action": action, "reserved_at": now, **done}
+        with self._database.write() as connection:
+            changed = connection.execute(sa.update(ledger).where(_at(scope, action)).values(done))
+            if changed.rowcount == 0:
+                connection.execute(sa.insert(ledger).values(whole))
+
+    def asked(self) -> list[OpenAction]:
+        """Actions that somebody has to look after, oldest first: `release` those that did not take place, `consume` the others."""
+        unsure = sa.select(ledger).where((ledger.c.status == "open") | ledger.c.form.is_(None))
+        with self._database.read() as connection:
+            rows = connection.execute(unsure.order_by(ledger.c.reserved_at)).mappings().all()
+        return [OpenAction(scope=r["scope"], action=r["action"], reserved_at=r["reserved_at"]) for r in rows]
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._database.close()
+
+    def _dumps(self, value: Any) -> tuple[str | None, bytes | None]:
+        plain = to_plain(value)
+        if _same(plain, value):
+            return _PLAIN, encode(plain)
+        if self._serializer is None:
+            return None, None
+        form, data = self._serializer.dumps_typed(value)
+        return f"{_TYPED}{form}", data
+
+    def _known(self, row: Any) -> Known:
+        form: str | None = row["form"]
+        if row["status"] != "done" or form is None:
+            return Known(status="open")
+        if form == _PLAIN:
+            return Known(status="done", value=decode(row["value"]))
+        if self._serializer is None:
+            return Known(status="open")
+        typed = (form.removeprefix(_TYPED), row["value"])
+        return Known(status="done", value=self._serializer.loads_typed(typed))
+
+
+def _at(scope: str, action: str) -> Any:
+    return (ledger.c.scope == scope) & (ledger.c.action == action)
+
+
+def _same(plain: Any, value: Any) -> bool:
+    """Whether plain data is the value itself, types and all."""
+    if type(plain) is not type(value):
+        return False
+    if isinstance(plain, dict):
+        return plain.keys() == value.keys() and all(_same(plain[key], value[key]) for key in plain)
+    if isinstance(plain, list):
+        return len(plain) == len(value) and all(_same(a, b) for a, b in zip(plain, value, strict=True))
+    return plain is value or plain == value
