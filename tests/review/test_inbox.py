@@ -302,3 +302,14 @@ def test_an_edit_that_breaks_the_contract_is_not_handed_over(url: str) -> None:
 def test_an_inbox_for_a_function_is_its_reviewer(inbox: Inbox) -> None:
     with pytest.raises(PolicyConflict, match=r"inbox\.ask"):
         guard(shop, {"price": doubtful()}, inbox=inbox)
+
+
+def test_a_measured_trial_that_would_ask_is_escalated_and_nobody_is_asked(
+    inbox: Inbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GAPLESS_DATABASE_URL", raising=False)
+    careful = guard(shop, {"price": doubtful()}, reviewer=inbox.ask)
+    report = gapless.measure_sync(careful, [{"id": "a", "input": "pen"}])
+    assert report.gap.outcomes["escalated"] == 1
+    assert inbox.list() == []

@@ -251,3 +251,16 @@ def test_a_graph_without_an_inbox_says_so() -> None:
     graph = StateGraph(State).add_node("price", lambda state: {"price": 1.0}).add_edge(START, "price")
     with pytest.raises(UsageError, match="inbox="):
         resume(graph.compile(checkpointer=InMemorySaver()), "t")
+
+
+def test_a_program_that_is_only_recorded_keeps_its_inbox(inbox: Inbox) -> None:
+    from gapless.frameworks.zero_code import Observed, install
+
+    seen: list[Observed] = []
+    with install(seen.append):
+        counted = Counted(inbox)
+        counted.app.invoke({}, CONFIG)
+        (waiting,) = inbox.list()
+        inbox.decide(waiting.id, decision(waiting, "approve"), "ann")
+        assert resume(counted.app, "t")["done"]
+    assert [one.paused for one in seen] == [True, False]

@@ -49,8 +49,11 @@ class Session:
         seed: int = 0,
         middlewares: tuple[Middleware, ...] = (),
         watch: Watch | None = None,
+        live: bool = False,
     ) -> None:
         self.recorder = recorder
+        self.live = live
+        """Whether somebody's own program is only recorded: its guards keep their own ledger, inbox and reviewer."""
         self.watch = watch if watch is not None else Watch()
         self.case_input = case_input
         self.seed = seed
@@ -136,3 +139,9 @@ class Session:
 
 current_session: ContextVar[Session | None] = ContextVar("gapless_session", default=None)
 """The trial in progress; None outside of a measurement, and then a recorded workflow behaves exactly as before."""
+
+
+def measured() -> Session | None:
+    """The trial of a measurement that is in progress here; None outside of one, recorded or not."""
+    session = current_session.get()
+    return None if session is None or session.live else session

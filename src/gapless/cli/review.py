@@ -109,7 +109,7 @@ def asking(who: str | None) -> None:
     from gapless.cli.review_dialogue import converse
 
     with _inbox() as inbox:
-        converse(inbox, who or _login())
+        converse(inbox, _named(who))
 
 
 @command.command("resume", epilog="Example: gapless review resume order-17 --workflow app.py:graph")
@@ -149,7 +149,7 @@ def _decide(
     with _inbox() as inbox:
         found = inbox.get(prefix)
         value = change(found) if change is not None else None
-        done = inbox.decide(found.id, decision(found, choice, note=note, value=value), who or _login())
+        done = inbox.decide(found.id, decision(found, choice, note=note, value=value), _named(who))
         if as_json:
             _tell(done, inbox.clock(), as_json)
             return
@@ -188,7 +188,12 @@ def _echo_json(value: Any) -> None:
     click.echo(msgspec.json.encode(value).decode())
 
 
-def _login() -> str:
+def _named(who: str | None) -> str:
+    """Who decides; others will read the name."""
+    from gapless.report.printable import printable
+
+    if who is not None and who.strip():
+        return printable(who.strip())
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):  # a container may give its user no name

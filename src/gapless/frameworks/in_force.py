@@ -15,7 +15,7 @@ from gapless.boundary.flow import adrive, compose, drive
 from gapless.boundary.guarding import Guarding, Passed, Watch
 from gapless.boundary.guards.gate import Refuse, Review
 from gapless.boundary.review import Decision, Question, decided
-from gapless.boundary.session import Passage, current_session
+from gapless.boundary.session import Passage, current_session, measured
 from gapless.errors import LowConfidence
 from gapless.records.value import digest, encode, to_plain
 
@@ -74,8 +74,8 @@ class InForce:
         return _decided(guarding, crossing, passed, decided(answer, question.subject))
 
     def _begin(self, contract: Contract, passage: Passage, state: Any) -> tuple[Crossing, Guarding]:
-        session = current_session.get()
-        watch = session.watch if session is not None else self.watch
+        session, trial = current_session.get(), measured()
+        watch = trial.watch if trial is not None else self.watch
         crossing = Crossing(
             step=passage.step,
             state=state,
@@ -105,7 +105,7 @@ class InForce:
         raise _refused(passage.step, passed.doubt, passed.below)
 
     def _ask(self, passage: Passage, question: Question) -> Any:
-        if self.reviewer is None:
+        if self.reviewer is None or measured() is not None:  # a measured trial that would ask is escalated
             raise StepPaused(f"{passage.step} waits for a person: {question.reason}")
         return self.reviewer(question.to_plain())
 

@@ -176,7 +176,7 @@ class _Run:
         """Tells the listener how the run ended."""
         # Created here, not before: a stream that nobody reads never started.
         self._recorder = TrialRecorder()
-        self._session = Session(self._recorder, case_input=self._input)
+        self._session = Session(self._recorder, case_input=self._input, live=True)
         error: BaseException | None = None
         with ExitStack() as stack:
             stack.enter_context(recorded_calls())

@@ -12,6 +12,7 @@ import msgspec
 from gapless.boundary.review import Choice, Decision
 from gapless.errors import UsageError
 from gapless.records.review import OnExpiry, ReviewRecord
+from gapless.report.printable import printable
 from gapless.settings import Place, locate
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _put(value: Any, path: list[str], new: Any, said: str) -> Any:
     if isinstance(value, list) and head.isdigit() and int(head) < len(value):
         value[int(head)] = _put(value[int(head)], rest, new, said)
         return value
-    has = ", ".join(map(str, value)) if isinstance(value, dict) else f"a {type(value).__name__}"
+    has = printable(", ".join(map(str, value))) if isinstance(value, dict) else f"a {type(value).__name__}"
     raise UsageError(f"--set {said!r}: the path leads nowhere at {head!r}; there is {has}.")
 
 

@@ -12,7 +12,7 @@ from gapless.boundary.guarding import Watch
 from gapless.boundary.guards.gate import Goto, Review
 from gapless.boundary.ledger import Ledger
 from gapless.boundary.review import Inbox
-from gapless.boundary.session import current_session
+from gapless.boundary.session import measured
 from gapless.errors import InvalidContract, PolicyConflict
 from gapless.frameworks.langgraph import private
 from gapless.frameworks.langgraph.guarded import WATCH_KEY
@@ -66,7 +66,7 @@ class GuardedGraph:
 
 def _watched(config: Any, graph: GuardedGraph) -> Any:
     configurable = (config or {}).get("configurable") or {}
-    if WATCH_KEY in configurable or current_session.get() is not None:
+    if WATCH_KEY in configurable or measured() is not None:
         return config
     watch = Watch(scope=str(configurable.get("thread_id") or ""), inbox=graph.gapless_inbox)
     if graph.gapless_ledger is not None:

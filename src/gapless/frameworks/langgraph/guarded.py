@@ -16,7 +16,7 @@ from gapless.boundary.flow import adrive, compose, drive
 from gapless.boundary.guarding import Guarding, Passed, Watch
 from gapless.boundary.guards.gate import Goto, Refuse, Review
 from gapless.boundary.review import Question, decided
-from gapless.boundary.session import current_session
+from gapless.boundary.session import current_session, measured
 from gapless.errors import BoundaryError
 from gapless.frameworks.langgraph.door import Door
 from gapless.frameworks.langgraph.gates import Refused, Slots, edited, rerouted
@@ -79,8 +79,8 @@ class GuardedDoor:
         slots = Slots(config)
         if slots.refusal() is not None:
             raise slots.again(self.door.address)
-        session = current_session.get()
-        watch = session.watch if session is not None else watch_of(config)
+        trial = measured()
+        watch = trial.watch if trial is not None else watch_of(config)
         watch.control = (GraphBubbleUp,)
         return slots, Guarding(self.contract, watch, update_of, edited)
 

@@ -81,6 +81,8 @@ def _input(state: Any, reviews: Sequence[ReviewRecord], thread: str) -> Any:
         raise UsageError(
             f"thread {thread!r} waits at an interrupt of its own, which no review answers. Resume it with Command(resume=...)."
         )
-    if not state.tasks:  # `next` is empty too where a step's end was written and the checkpoint after it was not
+    if (
+        not state.tasks
+    ):  # `next` is empty too where a step's end was written and the checkpoint after it was not
         raise UsageError(f"thread {thread!r} has ended, or never began: there is nothing to go on with.")
     return None
