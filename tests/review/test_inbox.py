@@ -24,6 +24,7 @@ from gapless.errors import (
     SchemaBreach,
     StoreError,
     UnknownName,
+    UsageError,
 )
 from gapless.operations.review import decision
 from gapless.records.review import Place
@@ -313,3 +314,27 @@ def test_a_measured_trial_that_would_ask_is_escalated_and_nobody_is_asked(
     report = gapless.measure_sync(careful, [{"id": "a", "input": "pen"}])
     assert report.gap.outcomes["escalated"] == 1
     assert inbox.list() == []
+
+
+def test_what_must_not_be_kept_is_not_shown_and_not_edited_in(url: str, tmp_path: Path) -> None:
+    from gapless.trace.redaction import Redaction
+
+    inbox = Inbox(url, mask=Redaction(["*.ssn"]).value)
+    secret = {"ssn": "078-05-1120", "total": 5}
+    question = Question(step="price", reason="078-05-1120?", handoff=secret, given=secret, subject="d1")
+    review = inbox.post(question.to_plain(), at())
+    assert review.question["handoff"] == {"ssn": "[redacted]", "total": 5}
+    for value in ({"ssn": "[redacted]", "total": 6}, {"ssn": "111-22-3333", "total": 6}):
+        with pytest.raises(UsageError, match="written down"):
+            inbox.decide(review.id, decision(review, "edit", value=value), "ann")
+    inbox.settle(question.to_plain(), at(), decision(review, "edit", value={"ssn": "111-22-3333"}))
+    inbox.close()
+    kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert b"078-05" not in kept
+    assert b"111-22" not in kept
+
+
+def test_evidence_that_is_too_large_is_left_out_and_said_so(inbox: Inbox) -> None:
+    question = Question(step="price", reason="low", given="x" * 2_000_000, subject="d1")
+    given = inbox.post(question.to_plain(), at()).question["given"]
+    assert given["bytes"] > 2_000_000

@@ -174,10 +174,11 @@ async def test_an_edit_that_breaks_the_schema_is_refused_and_the_review_comes_ba
 def test_the_question_is_on_disk_before_the_run_is_seen_to_pause(inbox: Inbox) -> None:
     counted = Counted(inbox)
     seen = []
-    for chunk in counted.app.stream({}, CONFIG, stream_mode="updates"):
+    for chunk in counted.app.stream({"sure": 0.2}, CONFIG, stream_mode="updates"):
         if "__interrupt__" in chunk:
             seen.append(len(inbox.list()))
     assert seen == [1]
+    assert inbox.list()[0].question["given"] == {"sure": 0.2}
 
 
 def test_an_inbox_that_is_gone_fails_the_run_which_asks_again_later(inbox: Inbox, tmp_path: Path) -> None:
@@ -264,3 +265,14 @@ def test_a_program_that_is_only_recorded_keeps_its_inbox(inbox: Inbox) -> None:
         inbox.decide(waiting.id, decision(waiting, "approve"), "ann")
         assert resume(counted.app, "t")["done"]
     assert [one.paused for one in seen] == [True, False]
+
+
+def test_a_thread_is_resumed_by_one_process_at_a_time(inbox: Inbox) -> None:
+    counted = Counted(inbox)
+    counted.app.invoke({}, CONFIG)
+    (waiting,) = inbox.list()
+    inbox.decide(waiting.id, decision(waiting, "approve"), "ann")
+    with inbox.resuming("t"), pytest.raises(StoreError, match="being resumed already"):
+        resume(counted.app, "t")
+    assert resume(counted.app, "t")["done"]
+    assert counted.ran == ["price", "finish"]

@@ -140,3 +140,14 @@ def test_a_ledger_that_is_gone_lets_nothing_happen(url: str, tmp_path: Path) -> 
     with pytest.raises(StoreError):
         guard(pay, {"pay": contract}, ledger=ledger)("17")
     assert ran == []
+
+
+def test_an_answer_that_must_not_be_kept_is_asked_about(url: str, tmp_path: Path) -> None:
+    from gapless.trace.redaction import Redaction
+
+    ledger = DurableLedger(url, mask=Redaction(["*.ssn"]).value)
+    ledger.reserve("t", "a")
+    ledger.consume("t", "a", {"ssn": "078-05-1120"})
+    assert ledger.reserve("t", "a").status == "open"
+    ledger.close()
+    assert b"078-05" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())

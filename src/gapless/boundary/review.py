@@ -26,6 +26,8 @@ class Question(Record, frozen=True, kw_only=True):
     signal: float | None = None
     handoff: Any = None
     """What the step wants to hand over, as plain data."""
+    given: Any = None
+    """What the step was given: the evidence. Inboxes and reviewers get it; LangGraph's interrupt does without."""
     subject: str
     """Digest of the handoff: an answer must carry it."""
 

@@ -62,7 +62,11 @@ def showing(review: str, as_json: bool) -> None:
         _tell(found, inbox.clock(), as_json)
 
 
-@command.command("approve", epilog="Example: gapless review approve 01KC --note checked")
+@command.command(
+    "approve",
+    short_help="Let a handoff pass as it is.",
+    epilog="Example: gapless review approve 01KC --note checked",
+)
 @click.argument("review", metavar="ID")
 @_whose
 @_as_json
@@ -71,7 +75,11 @@ def approving(review: str, who: str | None, note: str, as_json: bool) -> None:
     _decide(review, "approve", who, note, as_json)
 
 
-@command.command("reject", epilog="Example: gapless review reject 01KC --note 'wrong contract'")
+@command.command(
+    "reject",
+    short_help="Refuse a handoff.",
+    epilog="Example: gapless review reject 01KC --note 'wrong contract'",
+)
 @click.argument("review", metavar="ID")
 @_whose
 @_as_json
@@ -80,7 +88,11 @@ def rejecting(review: str, who: str | None, note: str, as_json: bool) -> None:
     _decide(review, "reject", who, note, as_json)
 
 
-@command.command("edit", epilog="Example: gapless review edit 01KC --set answer.total=82000")
+@command.command(
+    "edit",
+    short_help="Hand over something else instead.",
+    epilog="Example: gapless review edit 01KC --set answer.total=82000",
+)
 @click.argument("review", metavar="ID")
 @click.option("--set", "changes", multiple=True, metavar="PATH=VALUE", help="Dotted path, value as YAML.")
 @click.option("--file", "file", type=click.Path(dir_okay=False), help="YAML or JSON in the handoff's place.")
@@ -102,7 +114,11 @@ def editing(
     _decide(review, "edit", who, note, as_json, change)
 
 
-@command.command("next", epilog="Example: gapless review next --as maria")
+@command.command(
+    "next",
+    short_help="Take the most urgent one, and ask what to do.",
+    epilog="Example: gapless review next --as maria",
+)
 @click.option("--as", "who", metavar="NAME", help="Who decides; your login name by default.")
 def asking(who: str | None) -> None:
     """Take the most urgent review that nobody else has, and ask: approve, edit, reject, skip or quit."""
@@ -112,7 +128,11 @@ def asking(who: str | None) -> None:
         converse(inbox, _named(who))
 
 
-@command.command("resume", epilog="Example: gapless review resume order-17 --workflow app.py:graph")
+@command.command(
+    "resume",
+    short_help="Go on with a run whose review is decided.",
+    epilog="Example: gapless review resume order-17 --workflow app.py:graph",
+)
 @click.argument("thread")
 @click.option("--workflow", required=True, metavar="TARGET", help='The guarded graph: "app.py:graph".')
 @click.option("--async", "awaited", is_flag=True, help="The graph, or its checkpointer, has to be awaited.")

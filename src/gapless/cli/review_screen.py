@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from gapless.report.printable import isolated, printable
 if TYPE_CHECKING:
     from rich.console import Console
 
-_SHORT_ID, _CHUNK, _REASON = 10, 150, 60
+_SHORT_ID, _CHUNK, _REASON = 14, 150, 60
 _STYLES = {"waiting": "yellow", "overdue": "bold red", "decided": "green", "consumed": "dim", "closed": "dim"}
 _AGES = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
 
@@ -75,6 +76,9 @@ def page(review: ReviewRecord, now: float) -> str:
     for name, said in facts.items():
         if said:
             console.print(Text.assemble((f"{name:>18}  ", "dim"), isolated(_safe(str(said)))))
+    if asked.get("given") is not None:
+        console.print(Text("\nthe step was given", style="bold"))
+        console.print(Text(block(asked["given"])))
     console.print(Text("\nhanded over", style="bold"))
     console.print(Text(block(asked.get("handoff"))))
     decision = review.decision
@@ -87,10 +91,11 @@ def page(review: ReviewRecord, now: float) -> str:
 
 def said(review: ReviewRecord) -> str:
     """What a command answers after a decision."""
-    where = f"\nIts run goes on with: gapless review resume {review.thread} --workflow app.py:graph"
-    return _safe(f"review {review.id[:_SHORT_ID]}: {said_of(review)}") + (
-        _safe(where, keep="\n") if review.interrupt is not None else ""
-    )
+    told = _safe(f"review {review.id[:_SHORT_ID]}: {said_of(review)}")
+    if review.interrupt is None:
+        return told  # a function waits for it by itself
+    thread = shlex.quote(_safe(review.thread))
+    return f"{told}\nIts run goes on with: gapless review resume {thread} --workflow app.py:graph"
 
 
 def said_of(review: ReviewRecord) -> str:
@@ -127,9 +132,7 @@ def _standing(review: ReviewRecord, now: float) -> str:
     return standing
 
 
-def _safe(text: str, keep: str = "") -> str:
-    if keep:
-        return keep.join(_safe(part) for part in text.split(keep))
+def _safe(text: str) -> str:
     # Long texts are made safe piece by piece: as a whole they would be cut.
     return "".join(printable(text[at : at + _CHUNK]) for at in range(0, len(text), _CHUNK))
 

@@ -44,7 +44,7 @@ class InForce:
             return session.cross(passage, given, call, (guarding.within,))
 
         passed: Passed = drive(compose((guarding.around,), crossing), attempt)
-        question = self._question(passage, passed)
+        question = self._question(passage, passed, state)
         if question is None:
             return passed.output
         answer = self._ask(passage, question)
@@ -66,7 +66,7 @@ class InForce:
             return await session.across(passage, given, call, (guarding.within,))
 
         passed: Passed = await adrive(compose((guarding.around,), crossing), attempt)
-        question = self._question(passage, passed)
+        question = self._question(passage, passed, state)
         if question is None:
             return passed.output
         answer = self._ask(passage, question)
@@ -84,7 +84,7 @@ class InForce:
         )
         return crossing, Guarding(contract, watch, _same, _other)
 
-    def _question(self, passage: Passage, passed: Passed) -> Question | None:
+    def _question(self, passage: Passage, passed: Passed, state: Any) -> Question | None:
         """What a person is asked; None when the output may pass.
 
         Raises:
@@ -100,6 +100,7 @@ class InForce:
                 note=passed.below.note,
                 signal=passed.signal,
                 handoff=plain,
+                given=to_plain(state),
                 subject=digest(encode(plain)),
             )
         raise _refused(passage.step, passed.doubt, passed.below)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,8 +42,15 @@ def open_inbox(
     """
     from gapless.review.inbox import Inbox
 
-    url = (place or locate()).database
-    return Inbox(url, expires_s=expires_s, on_expiry=on_expiry, thread=thread, timeout_s=timeout_s)
+    here = place or locate()
+    return Inbox(
+        here.database,
+        expires_s=expires_s,
+        on_expiry=on_expiry,
+        thread=thread,
+        timeout_s=timeout_s,
+        mask=_mask(here),
+    )
 
 
 def open_ledger(place: Place | None = None, *, serializer: Serializer | None = None) -> DurableLedger:
@@ -59,7 +66,15 @@ def open_ledger(place: Place | None = None, *, serializer: Serializer | None = N
     """
     from gapless.stores.ledger import DurableLedger
 
-    return DurableLedger((place or locate()).database, serializer=serializer)
+    here = place or locate()
+    return DurableLedger(here.database, serializer=serializer, mask=_mask(here))
+
+
+def _mask(place: Place) -> Callable[[Any], Any] | None:
+    from gapless.trace.redaction import Redaction
+
+    redaction = Redaction.of(place.settings.privacy.redact)
+    return redaction.value if redaction is not None else None
 
 
 def resume(graph: Any, thread: str, *, config: Any = None) -> Any:

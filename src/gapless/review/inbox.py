@@ -8,15 +8,17 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
-from gapless.errors import BoundaryTimeout, ReviewConflict
+from gapless.errors import BoundaryTimeout, ReviewConflict, UsageError
 from gapless.records.review import OnExpiry, Place, ReviewRecord
-from gapless.records.value import digest
+from gapless.records.value import digest, encode, is_redacted, omitted
 from gapless.stores.inbox import InboxStore
 from gapless.stores.lock import exclusive
 
 EXPIRY = "expiry"
 """Who decides a review that nobody decided in time."""
 LEASE_S = 600.0
+_MOST_EVIDENCE = 1024 * 1024
+_NEEDED = ("kind", "step", "subject")
 _FIRST_POLL_S, _LONGEST_POLL_S = 0.05, 1.0
 
 
@@ -29,6 +31,7 @@ class Inbox:
         on_expiry: "refuse": a review that is too old is rejected; "escalate": it waits on, at the head of the list.
         thread: What a function's reviews are filed under: the same question of another thread is another review.
         timeout_s: Seconds a function waits for its reviewer; for ever when None.
+        mask: Plain data without what must not be kept; a review shows what is left.
         clock: Seconds since the epoch. It may jump: leases and expiries may then end early or late, but a review is still
             decided and consumed once.
     """
@@ -41,6 +44,7 @@ class Inbox:
         on_expiry: OnExpiry = "escalate",
         thread: str = "",
         timeout_s: float | None = None,
+        mask: Callable[[Any], Any] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = InboxStore(url)
@@ -49,6 +53,7 @@ class Inbox:
         self._on_expiry: OnExpiry = on_expiry
         self._thread = thread
         self._timeout_s = timeout_s
+        self._mask = mask
         self.clock = clock
 
     def close(self) -> None:
@@ -67,7 +72,7 @@ class Inbox:
                 step=question["step"],
                 interrupt=place.interrupt,
                 subject=question["subject"],
-                question=question,
+                question=self._kept(question),
                 created_at=now,
                 expires_at=None if self._expires_s is None else now + self._expires_s,
                 on_expiry=self._on_expiry,
@@ -83,7 +88,8 @@ class Inbox:
         """
         review = self.post(question, place)
         if review.decision is None:
-            review = self._store.decide(review.id, answer, "an answer past the inbox", self.clock())
+            kept = answer if self._mask is None else {**answer, "value": self._mask(answer.get("value"))}
+            review = self._store.decide(review.id, kept, "an answer past the inbox", self.clock())
         elif {**review.decision, "note": ""} != {**answer, "note": ""}:
             raise ReviewConflict(
                 f"review {review.id}: the answer says {answer.get('choice')}, and {review.decided_by} decided "
@@ -186,9 +192,25 @@ class Inbox:
 
         Raises:
             ReviewConflict: Somebody has decided already, holds it on lease, or it was closed; the message says who.
+            UsageError: It would write down what must not be kept.
         """
         self._refuse_expired()
+        value = decision.get("value")
+        if is_redacted(value) or (self._mask is not None and self._mask(value) != value):
+            raise UsageError(
+                "the edit holds values that must not be written down ([privacy] redact). Approve or reject instead, or "
+                "answer past the inbox with Command(resume=...)."
+            )
         return self._store.decide(self._store.get(review).id, decision, who, self.clock())
+
+    def _kept(self, question: dict[str, Any]) -> dict[str, Any]:
+        """A question as it may be written down."""
+        size = len(encode(question.get("given")))
+        if size > _MOST_EVIDENCE:
+            question = {**question, "given": omitted("too large", size)}
+        if self._mask is None:
+            return question
+        return {**self._mask(question), **{name: question[name] for name in _NEEDED}}
 
     def _refuse_expired(self) -> None:
         now = self.clock()

@@ -44,14 +44,27 @@ class OpenAction(Record, frozen=True, kw_only=True):
 
 
 class DurableLedger:
-    """A ledger for `guard(ledger=...)` that outlives its process. Safe to use from several threads and processes."""
+    """A ledger for `guard(ledger=...)` that outlives its process. Safe to use from several threads and processes.
+
+    Args:
+        url: Its database, as in GAPLESS_DATABASE_URL.
+        serializer: Keeps what actions hand over where that is no plain data.
+        mask: Plain data without what must not be kept; an answer that would lose something is not kept at all.
+        clock: Seconds since the epoch, for the record.
+    """
 
     def __init__(
-        self, url: str, *, serializer: Serializer | None = None, clock: Callable[[], float] = time.time
+        self,
+        url: str,
+        *,
+        serializer: Serializer | None = None,
+        mask: Callable[[Any], Any] | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.url = url
         self._database = Anchored(url)
         self._serializer = serializer
+        self._mask = mask
         self._clock = clock
 
     def reserve(self, scope: str, action: str) -> Known:
@@ -102,6 +115,8 @@ class DurableLedger:
 
     def _dumps(self, value: Any) -> tuple[str | None, bytes | None]:
         plain = to_plain(value)
+        if self._mask is not None and self._mask(plain) != plain:
+            return None, None  # it must not be written down
         if _same(plain, value):
             return _PLAIN, encode(plain)
         if self._serializer is None:

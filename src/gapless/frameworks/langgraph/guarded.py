@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
-from langgraph.errors import GraphBubbleUp
+from langgraph.errors import GraphBubbleUp, ParentCommand
+from langgraph.types import Command
+from msgspec import structs
 
 from gapless.boundary.contract import Contract
 from gapless.boundary.crossing import Crossing
@@ -50,13 +52,16 @@ class GuardedDoor:
             crossing = self._crossing(state, config)
 
             def attempt(given: Any) -> Any:
-                return self.door.cross(given, config, call, (guarding.within,))
+                try:
+                    return self.door.cross(given, config, call, (guarding.within,))
+                except ParentCommand as leaving:
+                    return leaving.args[0]  # a handoff like any other: it goes on its way below
 
             passed = drive(compose((guarding.around,), crossing), attempt)
         output = drain(self._after(passed, slots, guarding, state))
         if isinstance(output, _Refusal):
             raise slots.refuse(passed.output, self.door.address, output.reason, output.value)
-        return output
+        return _sent(output)
 
     async def across(self, state: Any, config: Any, call: Callable[[Any], Awaitable[Any]]) -> Any:
         """Awaits the step, as often as its contract allows."""
@@ -67,13 +72,16 @@ class GuardedDoor:
             crossing = self._crossing(state, config)
 
             async def attempt(given: Any) -> Any:
-                return await self.door.across(given, config, call, (guarding.within,))
+                try:
+                    return await self.door.across(given, config, call, (guarding.within,))
+                except ParentCommand as leaving:
+                    return leaving.args[0]
 
             passed = await adrive(compose((guarding.around,), crossing), attempt)
         output = await adrain(self._after(passed, slots, guarding, state))
         if isinstance(output, _Refusal):
             raise await slots.arefuse(passed.output, self.door.address, output.reason, output.value)
-        return output
+        return _sent(output)
 
     def _begin(self, config: Any) -> tuple[Slots, Guarding]:
         slots = Slots(config)
@@ -97,9 +105,8 @@ class GuardedDoor:
     def _remembered(self, slots: Slots, guarding: Guarding) -> Passed:
         """The judged output of an earlier run of this task: it waits for a person, or goes where it went then."""
         gate = guarding.contract.gate
-        return Passed(
-            slots.output, "it was judged doubtful before", gate.below if gate is not None else Review()
-        )
+        below = gate.below if gate is not None else Review()
+        return Passed(slots.output, slots.reason, below, slots.signal)
 
     def _after(self, passed: Passed, slots: Slots, guarding: Guarding, state: Any) -> Errands:
         """What the node returns: the output, a rerouted one, or a refusal."""
@@ -119,10 +126,11 @@ class GuardedDoor:
         inbox that fails fails the run, which then waits where it was.
         """
         question, inbox = self._question(passed, below), guarding.watch.inbox
-        answer = slots.ask(passed.output, question.subject)
+        answer = slots.ask(passed.output, question.subject, question.reason, question.signal)
         if answer is None:
             if inbox is not None:
-                yield partial(inbox.post, question.to_plain(), slots.place)
+                shown = structs.replace(question, given=to_plain(state))
+                yield partial(inbox.post, shown.to_plain(), slots.place)
             raise slots.pause(question)
         decision = decided(answer, question.subject)
         if decision.choice == "edit":
@@ -182,6 +190,13 @@ async def adrain(errands: Errands) -> Any:
 class _Refusal:
     reason: str
     value: Any
+
+
+def _sent(output: Any) -> Any:
+    """The output for LangGraph, which takes a command that an inner graph addressed to this one as an exception."""
+    if isinstance(output, Command) and cast("Command[Any]", output).graph not in (None, Command.PARENT):
+        raise ParentCommand(cast("Command[Any]", output))
+    return output
 
 
 def watch_of(config: Any) -> Watch:
