@@ -11,7 +11,7 @@ import pytest
 from gapless.boundary.review import Question
 from gapless.cli.main import _run
 from gapless.errors import UsageError
-from gapless.operations.review import edited, open_inbox
+from gapless.operations.review import edited, open_inbox, open_ledger
 from gapless.records.review import Place, ReviewRecord
 
 HOSTILE = "\x1b[2Jtotal\u202e82 [bold]x[/bold] \x9b31m"
@@ -149,3 +149,22 @@ def test_a_file_takes_the_handoffs_place(folder: Path) -> None:
     assert edited(review, ["more=1"], folder / "edit.json") == {"total": 5, "more": 1}
     with pytest.raises(UsageError, match="cannot be read"):
         edited(review, file=folder / "missing.json")
+
+
+def test_effects_in_doubt_are_listed_and_settled(capsys: pytest.CaptureFixture[str]) -> None:
+    ledger = open_ledger()
+    assert run("actions", capsys=capsys)[1] == "No effect is in doubt.\n"
+    for action in ("aa1", "aa2", "bb"):
+        ledger.reserve(HOSTILE, action)
+    ledger.consume(HOSTILE, "bb", {1, 2})  # it took place, and what it handed over could not be kept
+    code, out, _ = run("actions", capsys=capsys)
+    assert (code, out.count("begun"), "\x1b" in out) == (0, 3, False)
+    assert run("settle", "aa", "--not-happened", capsys=capsys)[0] == 2
+    assert run("settle", "aa1", "--happened", capsys=capsys)[0] == 2
+    assert run("settle", "aa1", "--happened", "--value", "{receipt: 17}", capsys=capsys)[0] == 0
+    assert run("settle", "aa2", "--not-happened", capsys=capsys)[0] == 0
+    assert run("settle", "bb", "--not-happened", "--json", capsys=capsys)[0] == 0
+    assert json.loads(run("actions", "--json", capsys=capsys)[1]) == []
+    assert ledger.reserve(HOSTILE, "aa1").value == {"receipt": 17}
+    assert ledger.reserve(HOSTILE, "aa2").status == "new"
+    ledger.close()

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from gapless.cli import review_actions
+
 if TYPE_CHECKING:
     from gapless.records.review import ReviewRecord
     from gapless.review.inbox import Inbox
@@ -154,6 +156,10 @@ def resuming(thread: str, workflow: str, awaited: bool, as_json: bool) -> None:
     from gapless.cli.review_screen import block
 
     click.echo(f"{thread} went on.\n{block(plain['output'])}")
+
+
+command.add_command(review_actions.listing)
+command.add_command(review_actions.settling)
 
 
 def _decide(

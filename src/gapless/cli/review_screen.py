@@ -75,7 +75,7 @@ def page(review: ReviewRecord, now: float) -> str:
     }
     for name, said in facts.items():
         if said:
-            console.print(Text.assemble((f"{name:>18}  ", "dim"), isolated(_safe(str(said)))))
+            console.print(Text.assemble((f"{name:>18}  ", "dim"), isolated(safe(str(said)))))
     if asked.get("given") is not None:
         console.print(Text("\nthe step was given", style="bold"))
         console.print(Text(block(asked["given"])))
@@ -83,7 +83,7 @@ def page(review: ReviewRecord, now: float) -> str:
     console.print(Text(block(asked.get("handoff"))))
     decision = review.decision
     if decision is not None:
-        console.print(Text(f"\n{_safe(said_of(review))}", style="green"))
+        console.print(Text(f"\n{safe(said_of(review))}", style="green"))
         if decision.get("choice") == "edit":
             console.print(Text(block(decision.get("value"))))
     return _text(console)
@@ -91,10 +91,10 @@ def page(review: ReviewRecord, now: float) -> str:
 
 def said(review: ReviewRecord) -> str:
     """What a command answers after a decision."""
-    told = _safe(f"review {review.id[:_SHORT_ID]}: {said_of(review)}")
+    told = safe(f"review {review.id[:_SHORT_ID]}: {said_of(review)}")
     if review.interrupt is None:
         return told  # a function waits for it by itself
-    thread = shlex.quote(_safe(review.thread))
+    thread = shlex.quote(safe(review.thread))
     return f"{told}\nIts run goes on with: gapless review resume {thread} --workflow app.py:graph"
 
 
@@ -111,7 +111,7 @@ def block(value: Any) -> str:
     import yaml
 
     text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100, default_flow_style=False)
-    return "\n".join(f"  {_safe(line)}" for line in text.removesuffix("...\n").splitlines())
+    return "\n".join(f"  {safe(line)}" for line in text.removesuffix("...\n").splitlines())
 
 
 def age(seconds: float) -> str:
@@ -126,13 +126,14 @@ def _standing(review: ReviewRecord, now: float) -> str:
     standing = review.standing(now)
     held = review.leased_until is not None and review.leased_until > now
     if standing in ("waiting", "overdue") and held:
-        return _safe(f"{standing}, {review.leased_by} is at it")
+        return safe(f"{standing}, {review.leased_by} is at it")
     if standing in ("decided", "consumed"):
-        return _safe(f"{(review.decision or {}).get('choice')} by {review.decided_by}")
+        return safe(f"{(review.decision or {}).get('choice')} by {review.decided_by}")
     return standing
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
+    """A text that cannot drive the terminal, whole."""
     # Long texts are made safe piece by piece: as a whole they would be cut.
     return "".join(printable(text[at : at + _CHUNK]) for at in range(0, len(text), _CHUNK))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gapless.boundary.review import Choice, Decision
-from gapless.errors import UsageError
+from gapless.errors import UnknownName, UsageError
 from gapless.records.review import OnExpiry, ReviewRecord
 from gapless.report.printable import printable
 from gapless.settings import Place, locate
@@ -91,6 +91,34 @@ async def aresume(graph: Any, thread: str, *, config: Any = None) -> Any:
     return await go_on(graph, thread, config=config)
 
 
+def settle(ledger: DurableLedger, prefix: str, happened: bool, value: Any = None) -> str:
+    """Writes down what a person found out about an action that was begun and never reported back.
+
+    Args:
+        ledger: Where it stands.
+        prefix: Beginning of the action.
+        happened: Whether it took place. If not, it may be run again.
+        value: What it handed over, if it took place.
+
+    Returns:
+        The whole action.
+
+    Raises:
+        UnknownName: No action in doubt begins like this, or several do.
+    """
+    found = [open_action for open_action in ledger.asked() if open_action.action.startswith(prefix)]
+    if len(found) != 1:
+        raise UnknownName(
+            f"{len(found)} actions in doubt begin with {prefix!r}. `gapless review actions` lists them all."
+        )
+    known = found[0]
+    if happened:
+        ledger.consume(known.scope, known.action, value)
+    else:
+        ledger.give_up(known.scope, known.action)
+    return known.action
+
+
 def decision(review: ReviewRecord, choice: Choice, *, note: str = "", value: Any = None) -> dict[str, Any]:
     """A reviewer's choice, bound to what was shown."""
     return Decision(subject=review.subject, choice=choice, value=value, note=note).to_plain()
@@ -113,7 +141,7 @@ def edited(review: ReviewRecord, changes: Iterable[str] = (), file: Path | None 
         path, found, text = change.partition("=")
         if not found or not path.strip():
             raise UsageError(f"--set {change!r}: write path=value, for example --set answer.total=12.")
-        value = _put(value, path.strip().split("."), _parsed(text, f"--set {change!r}"), change)
+        value = _put(value, path.strip().split("."), parsed(text, f"--set {change!r}"), change)
     if msgspec.json.encode(value) == msgspec.json.encode(before):
         raise UsageError("the edit changes nothing. Approve the handoff if it is right as it is.")
     return value
@@ -138,10 +166,15 @@ def _read(file: Path) -> Any:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file}: cannot be read ({error}).") from error
-    return _parsed(text, str(file))
+    return parsed(text, str(file))
 
 
-def _parsed(text: str, where: str) -> Any:
+def parsed(text: str, where: str) -> Any:
+    """Plain data from YAML or JSON.
+
+    Raises:
+        UsageError: It is neither; `where` is named.
+    """
     import yaml
 
     from gapless.records.value import to_plain

@@ -91,6 +91,12 @@ class DurableLedger:
         with self._database.write() as connection:
             connection.execute(sa.delete(ledger).where(_at(scope, action), ledger.c.status == "open"))
 
+    def give_up(self, scope: str, action: str) -> None:
+        """Forgets an action that is in doubt, because somebody made sure that it did not take place."""
+        doubtful = (ledger.c.status == "open") | ledger.c.form.is_(None)
+        with self._database.write() as connection:
+            connection.execute(sa.delete(ledger).where(_at(scope, action), doubtful))
+
     def consume(self, scope: str, action: str, value: Any) -> None:
         """Notes that the action took place and what it handed over."""
         form, data = self._dumps(value)
