@@ -47,8 +47,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     return Shop(tmp_path)
 
 
-@pytest.mark.parametrize("start", ["start", "astart"])
-@pytest.mark.parametrize("go_on", ["resume", "aresume"])
+@pytest.mark.parametrize(("start", "go_on"), [("start", "aresume"), ("astart", "resume")])
 def test_a_run_paused_in_one_process_goes_on_in_another(shop: Shop, start: str, go_on: str) -> None:
     assert json.loads(shop.run(start, "t").stdout) is True
     shop.decide("edit", value={"price": 8.0, "sure": 1.0})
@@ -61,29 +60,33 @@ def test_a_run_paused_in_one_process_goes_on_in_another(shop: Shop, start: str, 
     assert shop.ran() == ["price", "pay"]
 
 
-@pytest.mark.parametrize("death", ["before consuming", "after consuming", "before the effect"])
-def test_killed_between_decision_and_effect_the_decision_is_taken_in_once(shop: Shop, death: str) -> None:
+@pytest.mark.parametrize(
+    ("go_on", "death"),
+    [("resume", "before consuming"), ("resume", "after consuming"), ("aresume", "after consuming")],
+)
+def test_killed_while_a_decision_is_taken_in_it_is_taken_in_once(shop: Shop, go_on: str, death: str) -> None:
     shop.run("start", "t")
     shop.decide("approve")
-    assert shop.run("resume", "t", death).returncode == -signal.SIGKILL
-    again = shop.run("resume", "t")
-    if death == "before the effect":  # the action was begun, and nobody can know that it did not take place
-        assert "DuplicateEffect" in again.stderr
-        assert shop.ran() == ["price"]
-    else:
-        assert json.loads(again.stdout)["paid"] == 9.5
-        assert shop.ran() == ["price", "pay"]
+    assert shop.run(go_on, "t", death).returncode == -signal.SIGKILL
+    assert json.loads(shop.run(go_on, "t").stdout)["paid"] == 9.5
+    assert shop.ran() == ["price", "pay"]
     (review,) = shop.inbox.list(every=True)
     assert review.consumed_at is not None
 
 
-def test_killed_after_the_effect_the_next_run_asks_and_does_not_repeat_it(shop: Shop) -> None:
+@pytest.mark.parametrize(
+    ("death", "ran"), [("before the effect", ["price"]), ("after the effect", ["price", "pay"])]
+)
+def test_killed_around_an_effect_the_next_run_asks_and_does_not_repeat_it(
+    shop: Shop, death: str, ran: list[str]
+) -> None:
     shop.run("start", "t")
     shop.decide("approve")
-    assert shop.run("resume", "t", "after the effect").returncode == -signal.SIGKILL
-    for _ in range(2):
-        assert "DuplicateEffect" in shop.run("resume", "t").stderr
-    assert shop.ran() == ["price", "pay"]
+    assert shop.run("resume", "t", death).returncode == -signal.SIGKILL
+    assert (
+        "DuplicateEffect" in shop.run("resume", "t").stderr
+    )  # begun, and nobody knows whether it took place
+    assert shop.ran() == ran
 
 
 def test_the_command_line_decides_and_goes_on(shop: Shop) -> None:
@@ -275,4 +278,36 @@ def test_a_thread_is_resumed_by_one_process_at_a_time(inbox: Inbox) -> None:
     with inbox.resuming("t"), pytest.raises(StoreError, match="being resumed already"):
         resume(counted.app, "t")
     assert resume(counted.app, "t")["done"]
+    assert counted.ran == ["price", "finish"]
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+async def test_an_old_checkpoint_replayed_with_an_old_answer_is_refused(inbox: Inbox, awaited: bool) -> None:
+    counted = Counted(inbox)
+    counted.app.invoke({}, CONFIG)
+    (waiting,) = inbox.list()
+    inbox.decide(waiting.id, decision(waiting, "approve"), "ann")
+    resume(counted.app, "t")
+    (paused,) = [one for one in counted.app.get_state_history(CONFIG) if one.next == ("price",)]
+    answer: Any = Command(resume={waiting.interrupt: decision(waiting, "approve")})
+    with pytest.raises(ReviewConflict, match="does not count twice"):
+        await counted.app.ainvoke(answer, paused.config) if awaited else counted.app.invoke(
+            answer, paused.config
+        )
+    assert counted.ran == ["price", "finish"]
+    assert counted.app.invoke(None, paused.config)["__interrupt__"]  # the step runs again, and asks again
+    assert len(inbox.list()) == 1
+
+
+def test_steps_of_a_subgraph_wait_and_go_on(inbox: Inbox) -> None:
+    counted = Counted(inbox)
+    inner = StateGraph(State).add_sequence([("price", counted.price), ("finish", counted.finish)])
+    whole = StateGraph(State).add_node("sub", inner.add_edge(START, "price").compile()).add_edge(START, "sub")
+    gate = Gate(signal=lambda crossing: crossing.handoff["sure"], below=Review())
+    app = guard(whole.compile(checkpointer=InMemorySaver()), {"sub/price": Contract(gate=gate)}, inbox=inbox)
+    app.invoke({}, CONFIG)
+    (waiting,) = inbox.list()
+    assert waiting.step == "sub/price"
+    inbox.decide(waiting.id, decision(waiting, "approve"), "ann")
+    assert resume(app, "t")["done"]
     assert counted.ran == ["price", "finish"]

@@ -59,8 +59,8 @@ class Inbox(Protocol):
         """Files a question, once however often it is asked."""
         ...
 
-    def settle(self, question: dict[str, Any], place: Place, answer: dict[str, Any]) -> None:
-        """Notes that an answer is taken in, right before it is; raises where it may not be."""
+    def settle(self, question: dict[str, Any], place: Place, answer: dict[str, Any]) -> bool:
+        """Notes that an answer is taken in, right before it is; False when it was before. Raises where it may not be."""
         ...
 
     def give_back(self, question: dict[str, Any], place: Place, reason: str) -> None:

@@ -79,8 +79,11 @@ class Inbox:
             )
         )
 
-    def settle(self, question: dict[str, Any], place: Place, answer: dict[str, Any]) -> None:
+    def settle(self, question: dict[str, Any], place: Place, answer: dict[str, Any]) -> bool:
         """Notes that a workflow takes an answer in; one that reached it by another way is written down as it is.
+
+        Returns:
+            True the first time, False when the same answer was taken in before.
 
         Raises:
             ReviewConflict: The inbox holds another decision about the same question.
@@ -95,7 +98,7 @@ class Inbox:
                 f"review {review.id}: the answer says {answer.get('choice')}, and {review.decided_by} decided "
                 f"{review.decision.get('choice')}. The decision in the inbox stands."
             )
-        self._store.consume(review.id, self.clock())
+        return self._store.consume(review.id, self.clock())
 
     def give_back(self, question: dict[str, Any], place: Place, reason: str) -> None:
         """Asks again: the decision broke the contract, and nothing was handed over."""

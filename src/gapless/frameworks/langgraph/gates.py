@@ -17,7 +17,7 @@ from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.types import Command, Interrupt
 
 from gapless.boundary.review import Question
-from gapless.errors import LowConfidence
+from gapless.errors import LowConfidence, ReviewConflict
 from gapless.frameworks.langgraph import private
 from gapless.frameworks.langgraph.handover import update_of
 from gapless.records.review import Place
@@ -26,6 +26,7 @@ from gapless.records.workflow import FINISH
 
 _MEMO = "__gapless_output"
 _REFUSED = "__gapless_refused"
+_BEFORE = "it was judged doubtful before"
 
 
 class Refused(GraphBubbleUp, LowConfidence):
@@ -167,6 +168,16 @@ class Slots:
         """The remembered output."""
         return self._pad.resume[self._at][_MEMO]
 
+    @property
+    def reason(self) -> str:
+        """Why it was doubtful."""
+        return str(self._pad.resume[self._at].get("reason") or _BEFORE)
+
+    @property
+    def signal(self) -> float | None:
+        """What its gate saw."""
+        return self._pad.resume[self._at].get("signal")
+
     def refusal(self) -> dict[str, Any] | None:
         """What was refused here before, for good."""
         answer: Any = (
@@ -176,17 +187,19 @@ class Slots:
         )
         return cast("dict[str, Any]", answer) if isinstance(answer, dict) and _REFUSED in answer else None
 
-    def ask(self, output: Any, subject: str) -> Any:
+    def ask(self, output: Any, subject: str, reason: str, signal: float | None) -> Any:
         """The answer to the question about an output as it came, or None while there is none; the output is kept.
 
         Args:
             output: The judged output.
             subject: Digest of what is asked about.
+            reason: Why it is doubtful; kept beside it, for it may have to be asked again.
+            signal: What its gate saw.
         """
         pad = self._pad
         if self._fresh:
             self._at = len(pad.resume)  # after the interrupts of the step itself
-            pad.resume.append({_MEMO: output})
+            pad.resume.append({_MEMO: output, "reason": reason, "signal": signal})
         while pad.interrupt_counter() < self._at:
             pass
         answer = self._answer(subject)
@@ -209,6 +222,24 @@ class Slots:
     def pause(self, question: Question) -> GraphInterrupt:
         """The pause in which a question waits."""
         return GraphInterrupt((Interrupt(value=question.to_plain(), id=str(self.place.interrupt)),))
+
+    def must_be_newest(self, step: str) -> None:
+        """Makes sure that an answer taken in before is taken in again only because that run died before its next checkpoint.
+
+        Raises:
+            ReviewConflict: The thread has gone on since: an old checkpoint is being replayed with an old answer.
+        """
+        saver = self._conf.get(private.CONFIG_KEY_CHECKPOINTER)
+        ours = (self._conf.get(private.CONFIG_KEY_CHECKPOINT_MAP) or {}).get("")
+        if saver is None or isinstance(saver, bool) or ours is None:
+            return
+        thread = self._conf.get("thread_id")
+        newest = saver.get_tuple({"configurable": {"thread_id": thread, "checkpoint_ns": ""}})
+        if newest is not None and newest.checkpoint["id"] != ours:
+            raise ReviewConflict(
+                f"{step}: this decision was taken in before, and thread {thread!r} has gone on since. It does not count twice: "
+                "let the step run again, and it asks again."
+            )
 
     def _answer(self, subject: str) -> Any:
         pad = self._pad
@@ -269,4 +300,8 @@ def edited(output: Any, update: Any) -> Any:
     """A node's output with another update; a Command keeps its ways on."""
     if isinstance(output, Command):
         return replace(cast("Command[Any]", output), update=update)
+    if isinstance(output, (list, tuple)):
+        ways = [cast("Command[Any]", one) for one in cast("list[Any]", output) if isinstance(one, Command)]
+        if ways:  # the update stands once, and every way on is kept
+            return [replace(way, update=update if place == 0 else None) for place, way in enumerate(ways)]
     return update

@@ -55,6 +55,12 @@ class GuardedGraph:
     gapless_ledger: Ledger | None
     gapless_inbox: Inbox | None
 
+    def copy(self, update: dict[str, Any] | None = None) -> Any:
+        """A copy, as `with_config` makes one: it keeps to the same contracts."""
+        made = extend(self, GuardedGraph)
+        made.__dict__.update(update or {})
+        return made
+
     def stream(self, input: Any, config: Any = None, **kwargs: Any) -> Iterator[Any]:  # noqa: A002
         """The graph's own stream."""
         return cast("Any", super()).stream(input, _watched(config, self), **kwargs)

@@ -28,8 +28,8 @@ from gapless.records.value import digest, encode, to_plain
 WATCH_KEY = "__gapless_watch"
 """In `configurable` of a guarded run outside of a measurement: what its guards share."""
 
-Errands = Generator[Callable[[], Any], None, Any]
-"""Calls to the inbox on the way to a value: run here, or beside the event loop."""
+Errands = Generator[Callable[[], Any], Any, Any]
+"""Calls to databases on the way to a value: run here, or beside the event loop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +141,9 @@ class GuardedDoor:
                     yield partial(inbox.give_back, question.to_plain(), slots.place, str(error))
                 raise
         if inbox is not None:
-            yield partial(inbox.settle, question.to_plain(), slots.place, decision.to_plain())
+            first = yield partial(inbox.settle, question.to_plain(), slots.place, decision.to_plain())
+            if not first:
+                yield partial(slots.must_be_newest, self.door.address)
         slots.keep()
         if decision.choice == "approve":
             return passed.output
@@ -168,22 +170,24 @@ class GuardedDoor:
 
 def drain(errands: Errands) -> Any:
     """Runs errands in this thread."""
+    result: Any = None
     while True:
         try:
-            errand = next(errands)
+            errand = errands.send(result)
         except StopIteration as done:
             return done.value
-        errand()
+        result = errand()
 
 
 async def adrain(errands: Errands) -> Any:
     """Runs errands beside the event loop: a database may take its time."""
+    result: Any = None
     while True:
         try:
-            errand = next(errands)
+            errand = errands.send(result)
         except StopIteration as done:
             return done.value
-        await asyncio.to_thread(errand)
+        result = await asyncio.to_thread(errand)
 
 
 @dataclass(frozen=True, slots=True)
