@@ -270,7 +270,7 @@ def test_a_program_that_is_only_recorded_keeps_its_inbox(inbox: Inbox) -> None:
     assert [one.paused for one in seen] == [True, False]
 
 
-def test_a_thread_is_resumed_by_one_process_at_a_time(inbox: Inbox) -> None:
+def test_a_thread_is_resumed_by_one_process_at_a_time(inbox: Inbox, tmp_path: Path) -> None:
     counted = Counted(inbox)
     counted.app.invoke({}, CONFIG)
     (waiting,) = inbox.list()
@@ -279,6 +279,7 @@ def test_a_thread_is_resumed_by_one_process_at_a_time(inbox: Inbox) -> None:
         resume(counted.app, "t")
     assert resume(counted.app, "t")["done"]
     assert counted.ran == ["price", "finish"]
+    assert not list(tmp_path.glob("*.lock"))
 
 
 @pytest.mark.parametrize("awaited", [False, True])

@@ -111,11 +111,12 @@ class Inbox:
         Raises:
             BoundaryTimeout: Nobody did in time. The question stays: asked again, a decision made meanwhile is used.
         """
-        for pause in self._asking(question):
-            if isinstance(pause, dict):
-                return pause
-            await asyncio.sleep(pause)
-        raise AssertionError("asking ends with an answer or an error")
+        asking = self._asking(question)
+        while True:  # the database is asked beside the event loop: it may take its time
+            answer = await asyncio.to_thread(next, asking)
+            if isinstance(answer, dict):
+                return answer
+            await asyncio.sleep(answer)
 
     def ask(self, question: dict[str, Any]) -> dict[str, Any]:
         """The reviewer of a plain function: blocks until somebody decides.
@@ -123,11 +124,12 @@ class Inbox:
         Raises:
             BoundaryTimeout: Nobody did in time.
         """
-        for pause in self._asking(question):
-            if isinstance(pause, dict):
-                return pause
-            time.sleep(pause)
-        raise AssertionError("asking ends with an answer or an error")
+        asking = self._asking(question)
+        while True:
+            answer = next(asking)
+            if isinstance(answer, dict):
+                return answer
+            time.sleep(answer)
 
     def _asking(self, question: dict[str, Any]) -> Generator[float | dict[str, Any]]:
         review = self.post(question, Place(thread=self._thread))
@@ -160,7 +162,8 @@ class Inbox:
         """
         self._refuse_expired()
         name = f"resume-{digest(f'{self._url} {thread}'.encode())}"
-        with exclusive(self._store.folder, name, f"thread {thread!r} is being resumed already"):
+        held = f"thread {thread!r} is being resumed already"
+        with exclusive(self._store.folder, name, held, keep=False):
             yield self._store.list(thread=thread)
 
     # -- what reviewers do ----------------------------------------------------------------------------------------
