@@ -168,3 +168,39 @@ def test_effects_in_doubt_are_listed_and_settled(capsys: pytest.CaptureFixture[s
     assert ledger.reserve(HOSTILE, "aa1").value == {"receipt": 17}
     assert ledger.reserve(HOSTILE, "aa2").status == "new"
     ledger.close()
+
+
+AWAITED = """
+from typing import TypedDict
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, StateGraph
+from gapless import Contract, Gate, Review, guard
+from gapless.operations.review import open_inbox
+
+class State(TypedDict, total=False):
+    total: int
+
+async def price(state: State) -> State:
+    return {"total": 5}
+
+gate = Gate(signal=lambda crossing: 0.1, below=Review())
+graph = StateGraph(State).add_node(price).add_edge(START, "price").compile(checkpointer=InMemorySaver())
+graph = guard(graph, {"price": Contract(gate=gate)}, inbox=open_inbox())
+"""
+
+
+def test_a_graph_that_is_awaited_goes_on(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import asyncio
+    import importlib
+
+    (folder / "awaited_app.py").write_text(AWAITED)
+    monkeypatch.syspath_prepend(folder)
+    graph = importlib.import_module("awaited_app").graph
+    asyncio.run(graph.ainvoke({}, {"configurable": {"thread_id": "t"}}))
+    (waiting,) = json.loads(run("--json", capsys=capsys)[1])
+    assert run("approve", waiting["id"], capsys=capsys)[0] == 0
+    code, out, _ = run("resume", "t", "--workflow", "awaited_app.py:graph", "--async", capsys=capsys)
+    assert (code, out) == (0, "t went on.\n  total: 5\n")
+    assert run("resume", "t", "--workflow", "awaited_app.py:graph", "--async", capsys=capsys)[0] == 2
