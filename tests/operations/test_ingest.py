@@ -291,3 +291,20 @@ def test_export_of_what_was_ingested_is_what_was_exported(place: Place, tmp_path
     with open_store(other) as store:
         export(store, again, str(second))
     assert gzip.decompress(second.read_bytes()) == first.read_bytes()
+
+
+def test_a_table_with_a_mended_layer_is_another_table(place: Place) -> None:
+    rows = [run("c1"), run("c2", outcome="wrong")]
+    first = take(place, rows)
+    rows[0]["steps"][0]["layer"] = rows[1]["steps"][0]["layer"] = "tool"
+    again = take(place, rows)
+    assert not again.known
+    layers = [done.measurements[0].shape.step("retrieve") for done in (first, again)]
+    assert [step.layer for step in layers if step is not None] == ["context", "tool"]
+
+
+def test_a_step_cannot_have_the_name_of_losses_at_no_step(place: Place) -> None:
+    row = run("c1", outcome="wrong")
+    row["steps"][0]["node"] = "(unobserved)"
+    with pytest.raises(ImporterError, match=r"line 1: step '\(unobserved\)'"):
+        take(place, [row])

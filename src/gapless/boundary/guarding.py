@@ -13,7 +13,7 @@ from gapless.boundary.contract import Contract
 from gapless.boundary.crossing import Crossing
 from gapless.boundary.flow import Call, Effect, Flow, Proceed, Sleep
 from gapless.boundary.guards.base import Breach, name_of
-from gapless.boundary.guards.gate import Destination
+from gapless.boundary.guards.gate import Destination, Reading
 from gapless.boundary.ledger import Entry, Ledger, MemoryLedger
 from gapless.boundary.review import Inbox
 from gapless.errors import (
@@ -25,6 +25,7 @@ from gapless.errors import (
 )
 from gapless.records.seed import seed_of
 from gapless.records.trial import Action, Ruling
+from gapless.records.value import encode, to_plain
 
 Mode = Literal["baseline", "shadow", "guarded"]
 """baseline: guards only say what they would have done; shadow: they act, gates let pass; guarded: all act."""
@@ -133,17 +134,26 @@ class Guarding:
             text = f"{crossing.step}: this action was started before and never reported back. Look whether it took place."
             watch.rule(crossing, "idempotency", "refuse", text)
             raise DuplicateEffect(text, boundary=crossing.step)
+        failures: list[Exception] = []
         try:
-            output = yield from self._attempts(crossing, proceed)
+            output = yield from self._attempts(crossing, proceed, failures)
         except Exception as error:
-            if action is not None and not isinstance(error, watch.control) and not _abandoned(error):
-                watch.ledger.release(watch.scope, action)
+            if not isinstance(error, watch.control):
+                self._release(action, failures)
             raise
-        if action is not None:
+        if len(failures) == crossing.attempt:  # the fallback answered: that is no action that took place
+            self._release(action, failures)
+        elif action is not None:
             watch.ledger.consume(watch.scope, action, output)
         return self._gated(crossing, output)
 
-    def _attempts(self, crossing: Crossing, proceed: Proceed) -> Flow:
+    def _release(self, action: str | None, failures: list[Exception]) -> None:
+        """Gives an action back, unless one of its attempts may have done it all the same."""
+        if action is not None and not any(_abandoned(failed) for failed in failures):
+            self.watch.ledger.release(self.watch.scope, action)
+
+    def _attempts(self, crossing: Crossing, proceed: Proceed, failures: list[Exception]) -> Flow:
+        """The step's output or the fallback's; `failures` takes what each failed attempt raised."""
         retry, watch = self.contract.retry, self.watch
         most = retry.attempts if retry is not None else 1
         began = watch.clock()
@@ -156,6 +166,7 @@ class Guarding:
                 raise
             except Exception as error:
                 failed = error
+                failures.append(failed)
             if retry is None or number == most or not retry.on(failed):
                 break
             # Seeded in a trial, which can be repeated; elsewhere not, or all clients of a broken service would come back at once.
@@ -191,8 +202,11 @@ class Guarding:
         gate = self.contract.gate
         if gate is None:
             return Passed(output)
-        crossing.handoff = self.handoff(output)
+        crossing.handoff = handoff = self.handoff(output)
+        shown = encode(to_plain(handoff))
         reading = gate.read(crossing)
+        if reading.doubt is None and encode(to_plain(handoff)) != shown:
+            reading = Reading(reading.signal, "the signal changed the handoff that it was to judge")
         below = gate.below
         kind: dict[str, Action] = {"Review": "review", "Goto": "goto", "Refuse": "refuse"}
         action = "proceed" if reading.doubt is None else kind[type(below).__name__]

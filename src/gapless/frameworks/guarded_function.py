@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from gapless.boundary.contract import Contract
@@ -14,6 +14,11 @@ from gapless.boundary.ledger import Ledger
 from gapless.errors import InvalidContract, PolicyConflict
 from gapless.frameworks.function import reachable_steps, step
 from gapless.frameworks.in_force import HELD, InForce, contracts_of, in_force
+
+_LATER = (
+    "{} hands out a generator: its steps run after the call, where no contract holds. Return the whole answer, or put "
+    "the guard on the function that goes through it."
+)
 
 
 def guard_function(
@@ -26,8 +31,10 @@ def guard_function(
 
     Raises:
         InvalidContract: A contract names a step that the function does not reach.
-        PolicyConflict: A gate that could not act in a function.
+        PolicyConflict: A gate that could not act in a function, or a generator, which runs after it was called.
     """
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise PolicyConflict(_LATER.format(function.__name__))
     known = reachable_steps(function)
     if not known:
         function = step(function)
@@ -52,13 +59,26 @@ def guard_function(
 def _called(function: Callable[..., Any], begin: Callable[[], InForce]) -> Callable[..., Any]:
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        token = in_force.set(begin())
+        force = begin()
+        token = in_force.set(force)
         try:
-            return function(*args, **kwargs)
+            made = function(*args, **kwargs)
         finally:
             in_force.reset(token)
+        if inspect.isgenerator(made) or inspect.isasyncgen(made):
+            raise PolicyConflict(_LATER.format(function.__name__))
+        return _under(made, force) if inspect.isawaitable(made) else made
 
     return guarded
+
+
+async def _under(made: Awaitable[Any], force: InForce) -> Any:
+    """Awaits what a function without `async` made: its steps run only now."""
+    token = in_force.set(force)
+    try:
+        return await made
+    finally:
+        in_force.reset(token)
 
 
 def _awaited(function: Callable[..., Any], begin: Callable[[], InForce]) -> Callable[..., Any]:

@@ -10,6 +10,7 @@ from gapless.boundary.crossing import Crossing
 from gapless.boundary.faults.handoff import UNCHANGED, read
 from gapless.boundary.guards.base import Breach
 from gapless.errors import IncompleteResult, InvalidContract
+from gapless.records.value import to_plain
 
 _MORE = ("next", "next_cursor", "next_page", "next_page_token", "nextCursor", "nextPageToken")
 _CUT = ("truncated", "partial", "incomplete", "has_more", "hasMore", "isTruncated", "is_truncated")
@@ -56,7 +57,11 @@ class Complete:
                     IncompleteResult,
                 )
         for place in self.pages:
-            partial = _partial(find(handoff, place))
+            page = find(handoff, place)
+            if page is UNCHANGED or page is None:
+                what = "missing" if page is UNCHANGED else "empty (None)"
+                return Breach(self.name, f"{place} is {what}, and the contract declares it", IncompleteResult)
+            partial = _partial(page if isinstance(page, Mapping) else to_plain(page))
             if partial is not None:
                 return Breach(
                     self.name, f"{place or 'the answer'} is only a part: {partial}", IncompleteResult

@@ -15,6 +15,7 @@ from gapless.boundary.guards.complete import find
 from gapless.errors import InvalidContract, StaleContext
 
 _DAY_S = 86_400.0
+_AHEAD = 1.0  # days that clocks and time zones may differ by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,7 @@ class Fresh:
         """The oldest piece that is too old, a piece whose time cannot be read, or one of another embedding model."""
         value = find(handoff, self.evidence)
         pieces = list(_pieces(value, self.at)) if value is not UNCHANGED else []
+        undated = self._undated(value)
         if not pieces and value == []:
             return (
                 None  # nothing is old where there is nothing; whether that is enough is for `Complete` to say
@@ -52,12 +54,25 @@ class Fresh:
                 f"no piece of evidence carries {self.at!r}: its age is unknown, and the contract allows {self.days:g} days",
                 StaleContext,
             )
+        if undated:
+            return Breach(
+                self.name,
+                f"{undated} of {len(value)} pieces carry no {self.at!r}: their age is unknown",
+                StaleContext,
+            )
         ages: list[float] = []
         for stamp, piece in pieces:
             when = seconds(stamp)
             if when is None:
                 return Breach(self.name, f"{self.at} is {stamp!r}, which is no time", StaleContext)
-            ages.append((self.clock() - when) / _DAY_S)
+            age = (self.clock() - when) / _DAY_S
+            if age < -_AHEAD:  # milliseconds taken for seconds, or a clock that is wrong: the age is unknown
+                return Breach(
+                    self.name,
+                    f"{self.at} is {stamp!r}, which lies in the future: its age is unknown",
+                    StaleContext,
+                )
+            ages.append(age)
             other = self._other_model(piece)
             if other is not None:
                 return Breach(self.name, other, StaleContext)
@@ -66,6 +81,12 @@ class Fresh:
             return None
         reason = f"context is {oldest:.0f} days old, the contract allows {self.days:g}. Re-index the source, or raise Fresh(days=...)."
         return Breach(self.name, reason, StaleContext)
+
+    def _undated(self, value: Any) -> int:
+        """How many pieces of a list of evidence carry no time, neither they nor what is in them."""
+        if not self.evidence or not isinstance(value, (list, tuple)):
+            return 0
+        return sum(not any(_pieces(piece, self.at)) for piece in cast("list[Any]", value))
 
     def _other_model(self, piece: Any) -> str | None:
         if self.model is None:

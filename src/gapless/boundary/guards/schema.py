@@ -21,6 +21,7 @@ from gapless.records.value import to_plain
 
 _SHOWN = 3
 _LENGTH = 200
+_MISSING = "Object missing required field"
 
 Problems = Callable[[Any], Iterable[str]]
 """What is wrong with a handoff, in words; nothing when it is as declared."""
@@ -96,7 +97,10 @@ def _of_type(declared: Any, partial: bool) -> Problems:
                 if key not in fields.known
             )
             yield from (f"{key} is missing" for key in sorted(fields.required - set(keys)))
-        yield from convert(value)
+        for problem in convert(value):
+            told = is_typeddict(declared) and problem.startswith(_MISSING) and " - at `$" not in problem
+            if not told:  # a key missing at the top was told above; further down nobody else looks
+                yield problem
 
     return problems
 
@@ -144,8 +148,7 @@ def _by_msgspec(declared: Any, value: Any) -> Iterable[str]:
     try:
         msgspec.convert(value, declared, strict=True, from_attributes=True)
     except msgspec.ValidationError as error:
-        if "missing required field" not in str(error) or not is_typeddict(declared):
-            yield str(error)[:_LENGTH]
+        yield str(error)[:_LENGTH]
     except (RecursionError, TypeError, ValueError) as error:
         yield f"it cannot be read: {type(error).__name__}: {error}"[:_LENGTH]
 

@@ -7,6 +7,7 @@ from typing import Any, cast, get_args
 
 import msgspec
 
+from gapless.records.gap import PSEUDO_EXITS
 from gapless.records.trial import (
     OUTCOMES,
     ComponentRun,
@@ -113,6 +114,9 @@ def _split(body: dict[str, Any]) -> tuple[_AnyLine, dict[str, Any], dict[int, di
 
 def _run(source: Source, line: RunLine, extra: dict[str, Any], step_extra: dict[int, Any]) -> Run:
     own = line.gapless or _RUN
+    for step in line.steps:
+        if step.node in PSEUDO_EXITS:
+            raise source.wrong(f"step {step.node!r} has the name by which losses at no step are reported")
     if own.blame is not None and line.outcome == "correct":
         raise source.wrong(
             f"`gapless.blame` is {own.blame!r}, but a correct run has lost nothing that could be placed"
