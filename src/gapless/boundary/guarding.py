@@ -336,8 +336,8 @@ def _thrower(flow: Flow, error: BaseException) -> Callable[[], Effect]:
 
 
 def _abandoned(error: BaseException) -> bool:
-    """Whether the step may still be at work, or may have done it: nobody can say."""
-    return isinstance(error, (BoundaryTimeout, TimeoutError))
+    """Whether the step may still be at work, or may have done it: it ran out of time, or ended with a broken answer."""
+    return isinstance(error, (BoundaryError, TimeoutError))
 
 
 def _short(error: BaseException) -> str:

@@ -17,7 +17,7 @@ from gapless.boundary.guards.fresh import Fresh
 from gapless.boundary.guards.gate import Gate, Refuse
 from gapless.boundary.guards.retry import Retry
 from gapless.boundary.guards.schema import SchemaGuard
-from gapless.errors import DuplicateEffect, RetriesExhausted
+from gapless.errors import DuplicateEffect, RetriesExhausted, SchemaBreach
 
 HERE = Crossing(step="x", state={})
 
@@ -118,3 +118,18 @@ def test_a_signal_that_changes_the_handoff_is_doubt() -> None:
     passed = cross(contract, Watch(), lambda state: {"amount": 3})
     assert passed.doubt is not None
     assert "changed the handoff" in passed.doubt
+
+
+def test_an_effect_whose_answer_is_broken_took_place_all_the_same() -> None:
+    contract = Contract(effect=True, idempotency_key="k", output={"type": "number"})
+    watch, calls = Watch(), list[Any]()
+
+    def step(state: Any) -> Any:
+        calls.append(state)
+        return "twelve"
+
+    with pytest.raises(SchemaBreach):
+        cross(contract, watch, step)
+    with pytest.raises(DuplicateEffect):
+        cross(contract, watch, step)
+    assert len(calls) == 1
