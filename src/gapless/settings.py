@@ -32,10 +32,19 @@ class StepSettings(Record, frozen=True, kw_only=True):
 
 
 class Budget(Record, frozen=True, kw_only=True):
-    """What a measurement must keep to, judged by interval."""
+    """What a measurement must keep to, judged by interval. Rates are shares, 0 to 1."""
 
+    min_success: float | None = None
     max_silent_failures: float | None = None
+    max_escalation: float | None = None
+    max_loud_failures: float | None = None
+    p95_ms: float | None = None
+    """Of whole trials, in milliseconds."""
+    p99_ms: float | None = None
     max_regression: float | None = None
+    """Loss of S that a comparison tolerates."""
+    undecided: Literal["fail", "pass"] = "fail"
+    """What a limit means that is neither proven kept nor proven broken."""
 
 
 class Privacy(Record, frozen=True, kw_only=True):
@@ -186,6 +195,16 @@ def _check_ranges(settings: Settings, file: Path) -> None:
     ):
         if value < least:
             raise InvalidSettings(f"{file}: {name} is {value}; the least allowed is {least}.")
+    for name in (
+        "min_success",
+        "max_silent_failures",
+        "max_escalation",
+        "max_loud_failures",
+        "max_regression",
+    ):
+        share = getattr(settings.budget, name)
+        if share is not None and not 0 <= share <= 1:
+            raise InvalidSettings(f"{file} [budget]: {name} is {share:g}; allowed is a share, 0 to 1.")
     if not 0 < settings.prompt.margin < 1:
         raise InvalidSettings(
             f"{file} [prompt]: margin is {settings.prompt.margin:g}; allowed is a share between 0 and 1, for example 0.03."

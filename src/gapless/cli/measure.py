@@ -40,6 +40,12 @@ from gapless.cli.show import show
     type=click.Choice(["prompt"]),
     help="Then ask one plain prompt ([prompt] in gapless.toml) about the same cases: is the workflow worth its steps?",
 )
+@click.option(
+    "--until",
+    type=click.Choice(["decided"]),
+    help="Stop as soon as [budget] min_success or max_silent_failures is decided, by a confidence sequence.",
+)
+@click.option("--no-budget", is_flag=True, help="Do not enforce the [budget] of gapless.toml at the end.")
 @click.option("--html", type=click.Path(dir_okay=False), help="Also write the report as one HTML file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON (gapless.report/1).")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
@@ -48,6 +54,7 @@ def command(
     suite: str | None,
     weather: str | None,
     baseline: str | None,
+    no_budget: bool,
     html: str | None,
     as_json: bool,
     quiet: bool,
@@ -59,6 +66,7 @@ def command(
     looks like a silent failure is then reported as suspected. Run the same command again to resume or, with more
     --trials, to extend.
     """
+    from gapless.operations.budget import check, limits
     from gapless.operations.loop import run_sync
     from gapless.operations.measure import Ask, measure_into
     from gapless.operations.open import import_object, open_store
@@ -72,11 +80,19 @@ def command(
         run = measure_both if baseline else measure_into
         measured = run_sync(lambda stop: run(store, target, suite, ask, place=place, tell=tell, stop=stop))
         report = report_on(store, measured.measurement)
-    show(report, as_json=as_json, html=html)
+        budget = place.settings.budget
+        held = (
+            None
+            if no_budget or not measured.complete or not limits(budget)
+            else check(store, measured.measurement, budget)
+        )
+    show(report, as_json=as_json, html=html, budget=held)
     if not measured.complete:
         click.echo(
             f"Stopped: {measured.done} of {measured.total} trials are kept. Run the same command again to go on.",
             err=True,
         )
         return 130
+    if held is not None and not held.passes:
+        raise SystemExit(1)
     return 0

@@ -39,12 +39,16 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0, max=1),
     help="Loss of S that --compare tolerates; else [budget] max_regression, else 0.03.",
 )
+@click.option(
+    "--budget", is_flag=True, help="Hold it against [budget] in gapless.toml; exit code 1 where that says no."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON (gapless.report/1).")
-def command(
+def command(  # noqa: PLR0913 - click hands over one parameter per option
     measurement: str | None,
     list_all: bool,
     earlier: str | None,
     margin: float | None,
+    budget: bool,
     html: str | None,
     markdown: str | None,
     junit: str | None,
@@ -54,8 +58,10 @@ def command(
 
     Everything is computed from the recorded facts each time, with the labels given since.
     """
+    from gapless.operations.budget import check
     from gapless.operations.open import open_store, pick
     from gapless.operations.report import report_on, run_table
+    from gapless.settings import locate
 
     if as_json and markdown == "-":
         raise UsageError("--json and --markdown both print. Give one of them a file: --markdown report.md.")
@@ -72,11 +78,14 @@ def command(
             _compare(store, store.measurement(earlier), picked, margin, as_json, markdown)
             return
         report = report_on(store, picked)
+        held = check(store, picked, locate().settings.budget) if budget else None
         if junit is not None:
             from gapless.report.junit import render
 
             write(Path(junit), render(report, run_table(store, picked)))
-    show(report, as_json=as_json, html=html, markdown=markdown)
+    show(report, as_json=as_json, html=html, markdown=markdown, budget=held)
+    if held is not None and not held.passes:
+        raise SystemExit(1)
 
 
 def _compare(

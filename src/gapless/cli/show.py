@@ -7,11 +7,22 @@ from pathlib import Path
 import click
 
 from gapless.errors import UsageError
+from gapless.records.budget import BudgetReport
 from gapless.records.report import Report
 
 
-def show(report: Report, *, as_json: bool, html: str | None, markdown: str | None = None) -> None:
-    """Prints a report to stdout, and writes its HTML and Markdown where they were asked for ("-" is stdout)."""
+def show(
+    report: Report,
+    *,
+    as_json: bool,
+    html: str | None,
+    markdown: str | None = None,
+    budget: BudgetReport | None = None,
+) -> None:
+    """Prints a report to stdout, and writes its HTML and Markdown where they were asked for ("-" is stdout).
+
+    A budget's answer goes with it: below the text, before the Markdown, to stderr beside JSON, whose form is fixed.
+    """
     if html is not None:
         from gapless.report.html import render as render_html
 
@@ -19,18 +30,31 @@ def show(report: Report, *, as_json: bool, html: str | None, markdown: str | Non
     if markdown is not None:
         from gapless.report.markdown import render as render_markdown
 
+        text = render_markdown(report)
+        if budget is not None:
+            from gapless.report.budget import render_markdown as render_budget
+
+            text = f"{render_budget(budget)}\n{text}"
         if markdown == "-":
-            click.echo(render_markdown(report), nl=False)
+            click.echo(text, nl=False)
             return
-        write(Path(markdown), render_markdown(report))
+        write(Path(markdown), text)
     if as_json:
         from gapless.report.json import render as render_json
 
         click.echo(render_json(report))
+        if budget is not None:
+            from gapless.report.budget import render as budget_text
+
+            click.echo(budget_text(budget), err=True)
         return
     from gapless.report.text import render
 
     click.echo(render(report))
+    if budget is not None:
+        from gapless.report.budget import render as budget_text
+
+        click.echo(budget_text(budget))
     if html is not None:
         click.echo(f"HTML: {Path(html).resolve()}", err=True)
 

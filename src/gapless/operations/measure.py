@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from gapless import __version__
+from gapless.operations.budget import limits
 from gapless.operations.open import kept_suite, open_store, open_suite, open_workflow
 from gapless.operations.progress import Progress, Stop, Tell, silent
+from gapless.operations.until import Decider, shuffled
 from gapless.records.measurement import Measurement, resume_key
 from gapless.records.suite import Suite
 from gapless.records.trial import Outcome
@@ -47,6 +50,8 @@ class Ask:
     seed: int | None = None
     concurrency: int | None = None
     timeout_s: float | None = None
+    until: Literal["decided"] | None = None
+    """Stop as soon as the budget is decided, by a confidence sequence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,12 +140,10 @@ async def measure_into(
         # In a thread, so that Ctrl-C is heard meanwhile. What a stop has left is looked at as well.
         declared, later = getattr(runner, "declared", None), stop if complete else None
         complete &= await asyncio.to_thread(suspect_all, store, measurement, declared, later)
-        if complete and measurement.finished_at is None:
+        total, done = len(cases.cases) * measurement.trials, len(store.done(measurement.id))
+        if complete and done >= total and measurement.finished_at is None:
             measurement = store.finish(measurement)
-    total = len(cases.cases) * measurement.trials
-    return Measured(
-        measurement=measurement, complete=complete, done=len(store.done(measurement.id)), total=total
-    )
+    return Measured(measurement=measurement, complete=complete, done=done, total=total)
 
 
 def _sources(suite: Any, ask: Ask) -> dict[str, str]:
@@ -193,16 +196,44 @@ async def _run(
 ) -> tuple[Measurement, bool]:
     from gapless.evals.judge import Judge
     from gapless.evals.plan import trials
-    from gapless.evals.trial import Conditions
     from gapless.stores.writer import Writer
+
+    measurement, lost = store.reopen(msgspec.structs.replace(measurement, stopped=None))
+    done = store.done(measurement.id)
+    decider: Decider | None = None
+    if ask.until is not None:
+        cases = shuffled(cases, measurement.seed)
+        decider = Decider(limits(settings.budget), cases)
+        decider.see((run.case, run.trial, run.outcome) for run in store.runs(measurement.id))
+    todo = [p for p in trials(cases, measurement.trials) if (p.case.id, p.number) not in done]
+    if not todo or (decider is not None and decider.decided):
+        return _stopped(store, measurement, decider), True
+    conditions = _conditions(measurement, settings, ask, lost)
+    judge = Judge(runner.shape)
+    teller = _Teller(
+        tell, store, measurement, before=len(done), total=len(done) + len(todo), restarted=len(lost)
+    )
+    writer = Writer(store)
+    try:
+        harness = _harness(runner, judge, conditions, writer, measurement, settings, teller)
+        stop.listen(harness.stop)
+        if decider is not None:
+            teller.follow(decider, harness.stop)
+        complete = await harness.run(todo)
+    finally:
+        writer.close()
+    if complete or (decider is not None and decider.decided and not stop.requested):
+        return _stopped(store, measurement, decider), True
+    return measurement, complete
+
+
+def _conditions(
+    measurement: Measurement, settings: Settings, ask: Ask, lost: dict[tuple[str, int], int]
+) -> Conditions:
+    from gapless.evals.trial import Conditions
     from gapless.trace.redaction import Redaction
 
-    measurement, lost = store.reopen(measurement)
-    done = store.done(measurement.id)
-    todo = [p for p in trials(cases, measurement.trials) if (p.case.id, p.number) not in done]
-    if not todo:
-        return measurement, True
-    conditions = Conditions(
+    return Conditions(
         seed=measurement.seed,
         timeout_s=settings.timeout_s,
         max_payload_bytes=settings.max_payload_bytes,
@@ -212,18 +243,13 @@ async def _run(
         mode=_mode(measurement.condition),
         redaction=Redaction.of(settings.privacy.redact),
     )
-    judge = Judge(runner.shape)
-    teller = _Teller(
-        tell, store, measurement, before=len(done), total=len(done) + len(todo), restarted=len(lost)
-    )
-    writer = Writer(store)
-    try:
-        harness = _harness(runner, judge, conditions, writer, measurement, settings, teller)
-        stop.listen(harness.stop)
-        complete = await harness.run(todo)
-    finally:
-        writer.close()
-    return measurement, complete
+
+
+def _stopped(store: Store, measurement: Measurement, decider: Decider | None) -> Measurement:
+    """The measurement with why it ended where it did, if a question was followed."""
+    if decider is None:
+        return measurement
+    return store.update(msgspec.structs.replace(measurement, stopped=decider.sentence()))
 
 
 def _harness(
@@ -273,13 +299,24 @@ class _Teller:
         self._total = total
         self._restarted = restarted
         self._fresh = 0
+        self._decider: Decider | None = None
+        self._stop: Callable[[], None] | None = None
         self._send()
+
+    def follow(self, decider: Decider, stop: Callable[[], None]) -> None:
+        """Shows every finished trial to a question as well, and stops when it is decided."""
+        self._decider, self._stop = decider, stop
 
     def finished(self, finished: Finished) -> None:
         """Notes a finished trial."""
         self._outcomes[finished.record.outcome] += 1
         self._fresh += 1
         self._send()
+        if self._decider is not None and self._stop is not None:
+            record = finished.record
+            self._decider.see([(record.case, record.trial, record.outcome)])
+            if self._decider.decided:
+                self._stop()
 
     def _send(self) -> None:
         self._tell(

@@ -115,7 +115,9 @@ def _labelled(run: Run, label: Label) -> Run:
 
 def _notes(measurement: Measurement, done: int) -> Iterable[str]:
     asked = measurement.cases * measurement.trials
-    if done < asked and measurement.ingested is None:
+    if measurement.stopped is not None:
+        yield measurement.stopped
+    elif done < asked and measurement.ingested is None:
         yield f"{done} of {asked} trials are done; run the same command again to go on."
     if measurement.interrupted:
         yield f"{measurement.interrupted} trial starts were cut off by a stop or a crash; those trials were started again with the same seed."

@@ -38,6 +38,8 @@ class Measurement(Record, frozen=True, kw_only=True):
     """When the last trial asked for was on disk; None while it is incomplete."""
     interrupted: int = 0
     """Trials that were in flight when an earlier process died, and were started again."""
+    stopped: str | None = None
+    """Why it ended before every trial asked for was run, in words; None where it did not."""
     shape: Shape = Shape()
     sources: dict[str, str] = {}
     """What the user typed for "suite" and "weather", where they were named and not handed over live."""
