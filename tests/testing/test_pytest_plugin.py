@@ -1,0 +1,82 @@
+"""The pytest plugin in sessions of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+APP = """
+import pytest
+
+SUITE = [{"id": f"c{n}", "input": n, "checks": {"end": [{"exact": {"value": n}}]}} for n in range(200)]
+
+def good(n):
+    return n
+
+def bad(n):
+    return n if n % 4 else -1
+"""
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> pytest.Pytester:
+    pytester.makeini("[pytest]\n")
+    return pytester
+
+
+def run(project: pytest.Pytester, *args: str) -> pytest.RunResult:
+    return project.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:asyncio", *args)
+
+
+def test_a_workflow_is_measured_in_a_test(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        APP
+        + """
+def test_good(gapless):
+    report = gapless(good, SUITE, budget={"max_silent_failures": 0.02})
+    assert report.gap.outcomes["correct"] == 200
+
+@pytest.mark.gapless(suite=SUITE, trials=2)
+def test_marked(gapless):
+    assert gapless(good).gap.n_runs == 400
+
+def test_awaited(gapless):
+    import asyncio
+    assert asyncio.run(gapless.ameasure(good, SUITE)).gap.n_runs >= 200
+
+def test_bad(gapless):
+    gapless(bad, SUITE, budget={"max_silent_failures": 0.02})
+"""
+    )
+    done = run(project)
+    done.assert_outcomes(passed=3, failed=1)
+    done.stdout.fnmatch_lines(
+        ["*Budget: broken*", "*broken*max_silent_failures: the silent-failure rate is at least*"]
+    )
+
+
+def test_a_budget_for_the_session_fails_it(project: pytest.Pytester) -> None:
+    project.makepyfile(APP + "\ndef test_it(gapless):\n    gapless(bad, SUITE)\n")
+    assert run(project).ret == 0
+    done = run(project, "--gapless-budget", "max_silent_failures=0.02")
+    assert done.ret == 1
+    done.stdout.fnmatch_lines(["*gapless budget*", "*test_it*", "Budget: broken"])
+    project.makefile(".toml", limits="[budget]\nmax_silent_failures = 0.9\n")
+    assert run(project, "--gapless-budget", "limits.toml").ret == 0
+
+
+def test_a_limit_that_is_none_is_named(project: pytest.Pytester) -> None:
+    project.makepyfile(APP + "\ndef test_it(gapless):\n    gapless(good, SUITE)\n")
+    done = run(project, "--gapless-budget", "max_errors=1")
+    assert done.ret != 0
+    done.stdout.fnmatch_lines(["*InvalidSettings*max_errors*"])
+
+
+def test_a_session_that_does_not_use_it_loads_nothing_heavy() -> None:
+    code = "import sys, gapless.testing.pytest_plugin; print([m for m in ('numpy','scipy','langgraph','sqlalchemy','msgspec') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
