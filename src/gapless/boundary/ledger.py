@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
+from gapless.records.action import Entry
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What is known of an action when somebody is about to run it."""
-
-    status: Literal["new", "open", "done"]
-    """new: nobody has started it, and it is now reserved for the caller; open: it was started and nobody knows whether
-    it took place; done: it took place."""
-    value: Any = None
-    """What it handed over, once done."""
+__all__ = ["Entry", "Ledger", "MemoryLedger"]
 
 
 class Ledger(Protocol):

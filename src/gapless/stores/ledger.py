@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
+from gapless.records.action import Entry
 from gapless.records.base import Record
 from gapless.records.value import decode, encode, to_plain
 from gapless.stores.anchored import Anchored
@@ -26,13 +27,6 @@ class Serializer(Protocol):
     def loads_typed(self, data: tuple[str, bytes]) -> Any:
         """The value again."""
         ...
-
-
-class Known(Record, frozen=True, kw_only=True):
-    """What is known of an action; the shape that `gapless.boundary.ledger.Entry` has."""
-
-    status: Literal["new", "open", "done"]
-    value: Any = None
 
 
 class OpenAction(Record, frozen=True, kw_only=True):
@@ -67,7 +61,7 @@ class DurableLedger:
         self._mask = mask
         self._clock = clock
 
-    def reserve(self, scope: str, action: str) -> Known:
+    def reserve(self, scope: str, action: str) -> Entry:
         """Says what is known of an action, and reserves a new one, in one indivisible step.
 
         An action that took place but whose answer could not be kept counts as open: it is never run again by itself.
@@ -83,7 +77,7 @@ class DurableLedger:
                     "reserved_at": self._clock(),
                 }
                 connection.execute(sa.insert(ledger).values(fresh))
-                return Known(status="new")
+                return Entry(status="new")
         return self._known(row)
 
     def release(self, scope: str, action: str) -> None:
@@ -130,16 +124,16 @@ class DurableLedger:
         form, data = self._serializer.dumps_typed(value)
         return f"{_TYPED}{form}", data
 
-    def _known(self, row: Any) -> Known:
+    def _known(self, row: Any) -> Entry:
         form: str | None = row["form"]
         if row["status"] != "done" or form is None:
-            return Known(status="open")
+            return Entry(status="open")
         if form == _PLAIN:
-            return Known(status="done", value=decode(row["value"]))
+            return Entry(status="done", value=decode(row["value"]))
         if self._serializer is None:
-            return Known(status="open")
+            return Entry(status="open")
         typed = (form.removeprefix(_TYPED), row["value"])
-        return Known(status="done", value=self._serializer.loads_typed(typed))
+        return Entry(status="done", value=self._serializer.loads_typed(typed))
 
 
 def _at(scope: str, action: str) -> Any:
