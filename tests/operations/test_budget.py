@@ -90,3 +90,26 @@ def test_a_budget_out_of_range_is_refused() -> None:
     settings("min_success = 95")
     refused = run("report")
     assert "allowed is a share" in refused.output + repr(refused.exception)
+
+
+def test_against_an_earlier_measurement_stops_when_they_differ() -> None:
+    Path("gapless.toml").write_text('suite = "suite.jsonl"\n')
+    run("measure", "budget_app.py:good", "--quiet")
+    earlier = json.loads(run("report", "--list", "--json").stdout)[0]["id"]
+    worse = run("measure", "budget_app.py:bad", "--quiet", "--until", "decided", "--against", earlier)
+    said = " ".join(worse.stdout.split())
+    assert f"Stopped when decided: worse than {earlier}, by a paired e-value" in said
+    assert "0 gains" in said
+    same = run(
+        "measure",
+        "budget_app.py:good",
+        "--condition",
+        "again",
+        "--quiet",
+        "--until",
+        "decided",
+        "--against",
+        earlier,
+    )
+    assert "Undecided at the declared maximum" in " ".join(same.stdout.split())
+    assert run("measure", "budget_app.py:good", "--against", earlier).exit_code == 2

@@ -45,6 +45,11 @@ from gapless.cli.show import show
     type=click.Choice(["decided"]),
     help="Stop as soon as [budget] min_success or max_silent_failures is decided, by a confidence sequence.",
 )
+@click.option(
+    "--against",
+    metavar="ID",
+    help="With --until decided: decide whether this differs from an earlier measurement.",
+)
 @click.option("--no-budget", is_flag=True, help="Do not enforce the [budget] of gapless.toml at the end.")
 @click.option("--html", type=click.Path(dir_okay=False), help="Also write the report as one HTML file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON (gapless.report/1).")
@@ -74,6 +79,10 @@ def command(
     from gapless.operations.report import report_on
     from gapless.settings import locate
 
+    if options.get("against") and not options.get("until"):
+        raise click.UsageError(
+            "--against is a question for --until decided; for a whole comparison use `gapless report --compare`."
+        )
     ask = Ask(weather=import_object(weather) if weather else None, weather_name=weather, **options)  # type: ignore[arg-type]
     place = locate()
     with open_store(place) as store, progress(quiet) as tell:

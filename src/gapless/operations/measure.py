@@ -16,7 +16,8 @@ from gapless import __version__
 from gapless.operations.budget import limits
 from gapless.operations.open import kept_suite, open_store, open_suite, open_workflow
 from gapless.operations.progress import Progress, Stop, Tell, silent
-from gapless.operations.until import Decider, shuffled
+from gapless.operations.report import run_table
+from gapless.operations.until import Against, Decider, Question, shuffled
 from gapless.records.measurement import Measurement, resume_key
 from gapless.records.suite import Suite
 from gapless.records.trial import Outcome
@@ -51,7 +52,9 @@ class Ask:
     concurrency: int | None = None
     timeout_s: float | None = None
     until: Literal["decided"] | None = None
-    """Stop as soon as the budget is decided, by a confidence sequence."""
+    """Stop as soon as the budget is decided, by a confidence sequence; or the comparison with `against`, by an e-value."""
+    against: str | None = None
+    """Id of an earlier measurement of the same cases: what `until` decides is whether this one differs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,10 +203,10 @@ async def _run(
 
     measurement, lost = store.reopen(msgspec.structs.replace(measurement, stopped=None))
     done = store.done(measurement.id)
-    decider: Decider | None = None
+    decider: Question | None = None
     if ask.until is not None:
         cases = shuffled(cases, measurement.seed)
-        decider = Decider(limits(settings.budget), cases)
+        decider = _question(store, cases, settings, ask)
         decider.see((run.case, run.trial, run.outcome) for run in store.runs(measurement.id))
     todo = [p for p in trials(cases, measurement.trials) if (p.case.id, p.number) not in done]
     if not todo or (decider is not None and decider.decided):
@@ -227,6 +230,16 @@ async def _run(
     return measurement, complete
 
 
+def _question(store: Store, cases: Suite, settings: Settings, ask: Ask) -> Question:
+    if ask.against is None:
+        return Decider(limits(settings.budget), cases)
+    earlier = store.measurement(ask.against)
+    firsts: dict[str, Outcome] = {
+        run.case: run.outcome for run in run_table(store, earlier) if run.trial == 0
+    }
+    return Against(firsts, earlier.id, cases)
+
+
 def _conditions(
     measurement: Measurement, settings: Settings, ask: Ask, lost: dict[tuple[str, int], int]
 ) -> Conditions:
@@ -245,7 +258,7 @@ def _conditions(
     )
 
 
-def _stopped(store: Store, measurement: Measurement, decider: Decider | None) -> Measurement:
+def _stopped(store: Store, measurement: Measurement, decider: Question | None) -> Measurement:
     """The measurement with why it ended where it did, if a question was followed."""
     if decider is None:
         return measurement
@@ -299,11 +312,11 @@ class _Teller:
         self._total = total
         self._restarted = restarted
         self._fresh = 0
-        self._decider: Decider | None = None
+        self._decider: Question | None = None
         self._stop: Callable[[], None] | None = None
         self._send()
 
-    def follow(self, decider: Decider, stop: Callable[[], None]) -> None:
+    def follow(self, decider: Question, stop: Callable[[], None]) -> None:
         """Shows every finished trial to a question as well, and stops when it is decided."""
         self._decider, self._stop = decider, stop
 
