@@ -186,6 +186,29 @@ def _check_keys(data: Any, kind: type[Record], where: str) -> None:
             raise InvalidSettings(f"{where}: unknown key `{key}`.{hint} Allowed: {', '.join(allowed)}.")
 
 
+def check_budget(budget: Budget, where: str) -> None:
+    """Refuses limits that no measurement could be held against: 2 where 2 % was meant.
+
+    Args:
+        budget: The limits.
+        where: What to call their place in the message.
+
+    Raises:
+        InvalidSettings: A limit is out of its range.
+    """
+    for name in budget.__struct_fields__:
+        limit = getattr(budget, name)
+        if name == "undecided" or limit is None:
+            continue
+        if name.endswith("_ms"):
+            if not limit > 0:
+                raise InvalidSettings(
+                    f"{where}: {name} is {limit:g}; allowed is a time above 0, in milliseconds."
+                )
+        elif not 0 <= limit <= 1:
+            raise InvalidSettings(f"{where}: {name} is {limit:g}; allowed is a share, 0 to 1.")
+
+
 def _check_ranges(settings: Settings, file: Path) -> None:
     for name, value, least in (
         ("trials", settings.trials, 1),
@@ -195,16 +218,7 @@ def _check_ranges(settings: Settings, file: Path) -> None:
     ):
         if value < least:
             raise InvalidSettings(f"{file}: {name} is {value}; the least allowed is {least}.")
-    for name in (
-        "min_success",
-        "max_silent_failures",
-        "max_escalation",
-        "max_loud_failures",
-        "max_regression",
-    ):
-        share = getattr(settings.budget, name)
-        if share is not None and not 0 <= share <= 1:
-            raise InvalidSettings(f"{file} [budget]: {name} is {share:g}; allowed is a share, 0 to 1.")
+    check_budget(settings.budget, f"{file} [budget]")
     if not 0 < settings.prompt.margin < 1:
         raise InvalidSettings(
             f"{file} [prompt]: margin is {settings.prompt.margin:g}; allowed is a share between 0 and 1, for example 0.03."

@@ -71,6 +71,8 @@ def command(
     looks like a silent failure is then reported as suspected. Run the same command again to resume or, with more
     --trials, to extend.
     """
+    import msgspec
+
     from gapless.operations.budget import check, limits
     from gapless.operations.loop import run_sync
     from gapless.operations.measure import Ask, measure_into
@@ -90,18 +92,16 @@ def command(
         measured = run_sync(lambda stop: run(store, target, suite, ask, place=place, tell=tell, stop=stop))
         report = report_on(store, measured.measurement)
         budget = place.settings.budget
-        held = (
-            None
-            if no_budget or not measured.complete or not limits(budget)
-            else check(store, measured.measurement, budget)
-        )
-    show(report, as_json=as_json, html=html, budget=held)
+        if measured.complete and limits(budget) and not no_budget:
+            held = check(store, measured.measurement, budget)
+            report = msgspec.structs.replace(report, budget=held)
+    show(report, as_json=as_json, html=html)
     if not measured.complete:
         click.echo(
             f"Stopped: {measured.done} of {measured.total} trials are kept. Run the same command again to go on.",
             err=True,
         )
         return 130
-    if held is not None and not held.passes:
+    if report.budget is not None and not report.budget.passes:
         raise SystemExit(1)
     return 0

@@ -58,6 +58,8 @@ def command(  # noqa: PLR0913 - click hands over one parameter per option
 
     Everything is computed from the recorded facts each time, with the labels given since.
     """
+    import msgspec
+
     from gapless.operations.budget import check
     from gapless.operations.open import open_store, pick
     from gapless.operations.report import report_on, run_table
@@ -78,13 +80,15 @@ def command(  # noqa: PLR0913 - click hands over one parameter per option
             _compare(store, store.measurement(earlier), picked, margin, as_json, markdown)
             return
         report = report_on(store, picked)
-        held = check(store, picked, locate().settings.budget) if budget else None
+        if budget:
+            held = check(store, picked, locate().settings.budget)
+            report = msgspec.structs.replace(report, budget=held)
         if junit is not None:
             from gapless.report.junit import render
 
             write(Path(junit), render(report, run_table(store, picked)))
-    show(report, as_json=as_json, html=html, markdown=markdown, budget=held)
-    if held is not None and not held.passes:
+    show(report, as_json=as_json, html=html, markdown=markdown)
+    if report.budget is not None and not report.budget.passes:
         raise SystemExit(1)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from gapless.errors import UsageError
-from gapless.records.budget import BudgetReport
 from gapless.records.report import Report
 
 
@@ -17,12 +16,12 @@ def show(
     as_json: bool,
     html: str | None,
     markdown: str | None = None,
-    budget: BudgetReport | None = None,
 ) -> None:
     """Prints a report to stdout, and writes its HTML and Markdown where they were asked for ("-" is stdout).
 
-    A budget's answer goes with it: below the text, before the Markdown, to stderr beside JSON, whose form is fixed.
+    A budget's answer goes with it: below the text, before the Markdown, within the JSON (and, for people, on stderr).
     """
+    budget = report.budget
     if html is not None:
         from gapless.report.html import render as render_html
 

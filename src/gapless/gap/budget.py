@@ -6,11 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from gapless.gap.clustered import ONE_GROUP, clustered, effective_runs, korn_graubard, mean
-from gapless.gap.latency import quantile
+from gapless.gap.latency import trial_latency
 from gapless.gap.rate import Interval, clopper_pearson
 from gapless.gap.table import Table
 from gapless.records.budget import BudgetLine, Kept
@@ -25,7 +24,8 @@ _RATES: Mapping[str, tuple[str, tuple[Outcome, ...]]] = {
     "max_escalation": ("the escalation rate", ("escalated",)),
     "max_loud_failures": ("the loud-failure rate", ("failed",)),
 }
-_TIMES = {"p95_ms": 0.95, "p99_ms": 0.99}
+_JUDGED = (("correct",), ("wrong",))
+"""Rates that a missing end verdict leaves open."""
 
 
 def check(table: Table, limits: Mapping[str, float]) -> tuple[BudgetLine, ...]:
@@ -33,7 +33,7 @@ def check(table: Table, limits: Mapping[str, float]) -> tuple[BudgetLine, ...]:
 
     Args:
         table: The run table.
-        limits: Name -> limit; rates as shares, times in milliseconds.
+        limits: Name -> limit; rates as shares, times (of the report's row "(trial)") in milliseconds.
     """
     return tuple(
         _rate(table, name, limit) if name in _RATES else _time(table, name, limit)
@@ -66,17 +66,10 @@ def claim(values: NDArray[Any], table: Table) -> Estimate:
 
 def _rate(table: Table, name: str, limit: float) -> BudgetLine:
     what, outcomes = _RATES[name]
-    low, high = "at least", "at most"
-    if name != "min_success" and table.count("unjudged") and outcomes == ("wrong",):
-        missing = Estimate(level=_LEVEL, reason=f"{table.count('unjudged')} trials have no end verdict")
-        said = f"{what} is not known: {missing.reason}."
-        return BudgetLine(name=name, limit=limit, estimate=missing, verdict="undecided", sentence=said)
-    found = claim(table.is_(*outcomes), table)
+    found = _bounded(table, outcomes)
     smallest = name == "min_success"
     verdict = _verdict(found, limit, smallest=smallest)
-    bound, word = (low, found.low) if (smallest == (verdict == "kept")) else (high, found.high)
-    told = "not measured" if found.point is None or word is None else f"{bound} {100 * word:.1f} %"
-    said = f"{what} is {told}, the budget asks for {low if smallest else high} {100 * limit:g} %: {verdict}"
+    said = f"{what} {_told(found, verdict, smallest=smallest)}, the budget asks for {_asked(smallest)} {100 * limit:g} %: {verdict}"
     return BudgetLine(
         name=name,
         limit=limit,
@@ -86,23 +79,52 @@ def _rate(table: Table, name: str, limit: float) -> BudgetLine:
     )
 
 
+def _bounded(table: Table, outcomes: tuple[Outcome, ...]) -> Estimate:
+    """The claim about an outcome; trials without an end verdict count for neither side of a limit."""
+    unjudged = table.count("unjudged")
+    if not unjudged or outcomes not in _JUDGED:
+        return claim(table.is_(*outcomes), table)
+    if not table.is_("correct", "wrong").any():
+        return Estimate(level=_LEVEL, reason="no trial has an end verdict")
+    found, most = claim(table.is_(*outcomes), table), claim(table.is_(*outcomes, "unjudged"), table)
+    limits = Interval(found.low or 0.0, 1.0 if most.high is None else most.high)
+    return _with(found, limits, f"{unjudged} trials have no end verdict: bounded both ways")
+
+
+def _told(found: Estimate, verdict: Kept, *, smallest: bool) -> str:
+    if found.point is None or found.low is None or found.high is None:
+        return f"is not known ({found.reason})"
+    because = f" ({found.reason})" if found.reason else ""
+    if verdict == "undecided":
+        return f"may be anything from {100 * found.low:.1f} to {100 * found.high:.1f} %{because}"
+    from_below = smallest == (verdict == "kept")
+    return f"is at least {100 * found.low:.1f} %" if from_below else f"is at most {100 * found.high:.1f} %"
+
+
+def _asked(smallest: bool) -> str:
+    return "at least" if smallest else "at most"
+
+
 def _time(table: Table, name: str, limit: float) -> BudgetLine:
-    known = ~np.isnan(table.ms)
-    found = quantile(
-        table.ms[known].tolist(),
-        _TIMES[name],
-        groups=table.units(known, weighting="runs") if known.any() else None,
-        level=_LEVEL,
-    )
-    verdict = _verdict(found, limit, smallest=False)
     what = name.removesuffix("_ms")
+    row = trial_latency(table, level=_LEVEL)
+    found: Estimate = Estimate(level=_LEVEL, reason="never measured") if row is None else getattr(row, what)
+    verdict = _verdict(found, limit, smallest=False)
+    asked = f"the budget asks for at most {limit:g} ms: {verdict}."
+    sentence = f"{what} of a trial {_lasted(found, verdict)}, {asked}"
+    return BudgetLine(name=name, limit=limit, estimate=found, verdict=verdict, sentence=sentence)
+
+
+def _lasted(found: Estimate, verdict: Kept) -> str:
     if found.point is None:
-        said = f"{what} of a trial: {found.reason}: {verdict}"
-    else:
-        bound = ("at least", found.low) if verdict == "broken" else ("at most", found.high)
-        told = "unbounded" if bound[1] is None else f"{bound[0]} {bound[1]:.0f} ms"
-        said = f"{what} of a trial is {told}, the budget asks for at most {limit:g} ms: {verdict}"
-    return BudgetLine(name=name, limit=limit, estimate=found, verdict=verdict, sentence=f"{said}.")
+        return f"is not known ({found.reason})"
+    if verdict == "broken":
+        return f"is at least {found.low:.0f} ms"
+    if found.high is None:
+        return f"has no upper bound ({found.reason})"
+    if verdict == "kept":
+        return f"is at most {found.high:.0f} ms"
+    return f"may be anything from {found.low or 0:.0f} to {found.high:.0f} ms"
 
 
 def _verdict(found: Estimate, limit: float, *, smallest: bool) -> Kept:

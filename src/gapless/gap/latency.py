@@ -123,8 +123,7 @@ def latencies(table: Table, *, level: float = 0.95) -> tuple[LatencyRow, ...]:
 
     A retry is a duration of its own. What a time limit abandoned lasted at least as long as it was given.
     """
-    cut = np.array([_stopped(history) for history in table.histories], dtype=bool)[table.history]
-    cut &= table.is_("failed")
+    cut = _cut(table)
     delivered = table.is_(*_DELIVERED)
     whole = [_row(TRIAL, table.ms, table.group, cut, level)]
     if delivered.any() and not delivered.all():
@@ -132,6 +131,17 @@ def latencies(table: Table, *, level: float = 0.95) -> tuple[LatencyRow, ...]:
     found = [_row(*columns, level) for columns in _by_step(table)]
     steps = sorted((row for row in found if row), key=lambda row: (-(row.p50.point or 0.0), row.step))
     return (*(row for row in whole if row), *steps)
+
+
+def trial_latency(table: Table, *, level: float = 0.95) -> LatencyRow | None:
+    """The row of all trials alone; None where nobody took any time."""
+    return _row(TRIAL, table.ms, table.group, _cut(table), level)
+
+
+def _cut(table: Table) -> NDArray[Any]:
+    """bool array [N]: trials that a time limit ended."""
+    cut = np.array([_stopped(history) for history in table.histories], dtype=bool)[table.history]
+    return cut & table.is_("failed")
 
 
 def _by_step(table: Table) -> Iterator[tuple[str, NDArray[Any], NDArray[Any], NDArray[Any]]]:

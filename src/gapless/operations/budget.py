@@ -37,5 +37,8 @@ def check(store: Store, measurement: Measurement, budget: Budget) -> BudgetRepor
         raise UsageError(
             f"there is no budget to hold this against: set one of {', '.join(LIMITS)} under [budget] in gapless.toml."
         )
+    # Where somebody looked after every trial, limits made for one look would claim too much.
+    early = {line.name: line for line in measurement.early if wanted.get(line.name) == line.limit}
     lines = check_table(Table.of(run_table(store, measurement)), wanted)
-    return BudgetReport(measurement=measurement.id, lines=lines, undecided=budget.undecided)
+    lines = tuple(early.get(line.name, line) for line in lines)
+    return BudgetReport.of(measurement.id, lines, budget.undecided)

@@ -201,7 +201,7 @@ async def _run(
     from gapless.evals.plan import trials
     from gapless.stores.writer import Writer
 
-    measurement, lost = store.reopen(msgspec.structs.replace(measurement, stopped=None))
+    measurement, lost = store.reopen(msgspec.structs.replace(measurement, stopped=None, early=()))
     done = store.done(measurement.id)
     decider: Question | None = None
     if ask.until is not None:
@@ -262,7 +262,9 @@ def _stopped(store: Store, measurement: Measurement, decider: Question | None) -
     """The measurement with why it ended where it did, if a question was followed."""
     if decider is None:
         return measurement
-    return store.update(msgspec.structs.replace(measurement, stopped=decider.sentence()))
+    return store.update(
+        msgspec.structs.replace(measurement, stopped=decider.sentence(), early=decider.lines())
+    )
 
 
 def _harness(

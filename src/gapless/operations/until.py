@@ -9,11 +9,16 @@ from typing import Protocol
 import msgspec
 
 from gapless.errors import UsageError
+from gapless.records.budget import BudgetLine, Kept
+from gapless.records.estimate import Estimate
 from gapless.records.suite import Suite
 from gapless.records.trial import Outcome
 
-QUESTIONS: Mapping[str, Outcome] = {"min_success": "correct", "max_silent_failures": "wrong"}
-"""Limits that can be decided early: the outcome whose rate each is about."""
+QUESTIONS: Mapping[str, tuple[Outcome, str]] = {
+    "min_success": ("correct", "S"),
+    "max_silent_failures": ("wrong", "the silent-failure rate"),
+}
+"""Limits that can be decided early: the outcome whose rate each is about, and what that is called."""
 _LEVEL = 0.95
 
 
@@ -38,6 +43,10 @@ class Question(Protocol):
 
     def sentence(self) -> str:
         """What was decided, by which rule, from how much."""
+        ...
+
+    def lines(self) -> tuple[BudgetLine, ...]:
+        """The limits of a budget as they stand, if it is about a budget."""
         ...
 
 
@@ -114,6 +123,10 @@ class Against:
             f"losses in the first trials of {self._line.counted} groups. Other intervals here do not allow for the early stop."
         )
 
+    def lines(self) -> tuple[BudgetLine, ...]:
+        """None: this question is about no budget."""
+        return ()
+
 
 class Decider:
     """Follows the first trial of one case per group, in the declared order, until every limit is decided or one is broken."""
@@ -130,40 +143,84 @@ class Decider:
                 f"--until decided needs a question: set {' or '.join(QUESTIONS)} under [budget] in gapless.toml."
             )
         self._line = Line(suite)
-        self._counts = dict.fromkeys(self._limits, 0)
-        self._answers: dict[str, bool] = {}
+        self._sure = dict.fromkeys(self._limits, 0)
+        self._perhaps = dict.fromkeys(self._limits, 0)  # and those that no end verdict settled
+        self._bounds: dict[str, tuple[float, float]] = dict.fromkeys(self._limits, (0.0, 1.0))
+        self._verdicts: dict[str, Kept] = dict.fromkeys(self._limits, "undecided")
 
     def see(self, trials: Iterable[tuple[str, int, Outcome]]) -> None:
         """Notes finished trials: (case, number, outcome)."""
-        from gapless.gap.sequential import confidence_sequence
-
         self._line.add(trials)
         while not self.decided and (found := self._line.following()) is not None:
-            for name, limit in self._limits.items():
-                self._counts[name] += found[1] == QUESTIONS[name]
-                low, high = confidence_sequence(self._counts[name], self._line.counted, level=_LEVEL)
-                if name not in self._answers and (high < limit or low >= limit):
-                    self._answers[name] = low >= limit if name == "min_success" else high < limit
+            for name in self._limits:
+                outcome = QUESTIONS[name][0]
+                self._sure[name] += found[1] == outcome
+                self._perhaps[name] += found[1] in (outcome, "unjudged")
+                self._narrow(name)
 
     @property
     def decided(self) -> bool:
         """Whether every limit is proven kept, or one proven broken."""
-        return False in self._answers.values() or len(self._answers) == len(self._limits)
+        verdicts = self._verdicts.values()
+        return "broken" in verdicts or "undecided" not in verdicts
 
     def sentence(self) -> str:
         """What was decided, by which rule, from how much."""
-        from gapless.gap.sequential import confidence_sequence
-
         parts: list[str] = []
         for name, limit in self._limits.items():
-            low, high = confidence_sequence(self._counts[name], self._line.counted, level=_LEVEL)
-            answer = {True: "kept", False: "broken", None: "undecided"}[self._answers.get(name)]
+            low, high = self._bounds[name]
             parts.append(
-                f"{name} = {limit:g} {answer} (confidence sequence {100 * low:.1f} to {100 * high:.1f} %)"
+                f"{name} = {limit:g} {self._verdicts[name]} (confidence sequence {100 * low:.1f} to {100 * high:.1f} %)"
             )
         verb = "Stopped when decided" if self.decided else "Undecided at the declared maximum"
-        units = "group" if self._line.counted == 1 else "groups"
         return (
-            f"{verb}, by a 95 % confidence sequence over the first trial of {self._line.counted} {units}: {'; '.join(parts)}. "
+            f"{verb}, by a 95 % confidence sequence over {self._from()}: {'; '.join(parts)}. "
             "Other intervals here do not allow for the early stop."
         )
+
+    def lines(self) -> tuple[BudgetLine, ...]:
+        """Each limit with the confidence sequence's interval."""
+        return tuple(self._budget_line(name, limit) for name, limit in self._limits.items())
+
+    def _budget_line(self, name: str, limit: float) -> BudgetLine:
+        low, high = self._bounds[name]
+        n, verdict = self._line.counted, self._verdicts[name]
+        asked = "at least" if name == "min_success" else "at most"
+        sentence = (
+            f"{QUESTIONS[name][1]} is {100 * low:.1f} to {100 * high:.1f} % by a confidence sequence over {self._from()}, "
+            f"the budget asks for {asked} {100 * limit:g} %: {verdict}."
+        )
+        estimate = Estimate(
+            point=self._sure[name] / n if n else None,
+            low=low,
+            high=high,
+            level=_LEVEL,
+            method="confidence sequence",
+            n_runs=n,
+            n_cases=n,
+            n_groups=n,
+            reason=None if n else "never measured",
+        )
+        return BudgetLine(name=name, limit=limit, estimate=estimate, verdict=verdict, sentence=sentence)
+
+    def _from(self) -> str:
+        n = self._line.counted
+        return f"the first trial of {n} {'group' if n == 1 else 'groups'}"
+
+    def _narrow(self, name: str) -> None:
+        from gapless.gap.sequential import confidence_sequence
+
+        # The limits hold at every n at once, so that the narrowest so far do: what was decided stays so.
+        n, sure, perhaps = self._line.counted, self._sure[name], self._perhaps[name]
+        now = confidence_sequence(sure, n, level=_LEVEL)
+        most = now if perhaps == sure else confidence_sequence(perhaps, n, level=_LEVEL)
+        low, high = max(self._bounds[name][0], now.low), min(self._bounds[name][1], most.high)
+        self._bounds[name] = low, high
+        if self._verdicts[name] == "undecided":
+            self._verdicts[name] = self._verdict(name)
+
+    def _verdict(self, name: str) -> Kept:
+        (low, high), limit = self._bounds[name], self._limits[name]
+        if name == "min_success":
+            return "kept" if low >= limit else "broken" if high < limit else "undecided"
+        return "kept" if high <= limit else "broken" if low > limit else "undecided"

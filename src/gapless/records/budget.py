@@ -19,7 +19,7 @@ class BudgetLine(Record, frozen=True, kw_only=True):
     limit: float
     """A share 0 to 1, or milliseconds."""
     estimate: Estimate
-    """With one-sided 95 % limits on both sides."""
+    """With one-sided 95 % limits on both sides; a 95 % confidence sequence where it was decided by an early stop."""
     verdict: Kept
     sentence: str
 
@@ -31,9 +31,14 @@ class BudgetReport(Record, frozen=True, kw_only=True):
     lines: tuple[BudgetLine, ...]
     undecided: Literal["fail", "pass"] = "fail"
     """What a limit that is neither proven kept nor proven broken means."""
+    passes: bool
+    """Whether the budget lets the measurement pass."""
 
-    @property
-    def passes(self) -> bool:
-        """Whether the budget lets the measurement pass."""
-        bad = ("broken", "undecided") if self.undecided == "fail" else ("broken",)
-        return not any(line.verdict in bad for line in self.lines)
+    @classmethod
+    def of(
+        cls, measurement: str, lines: tuple[BudgetLine, ...], undecided: Literal["fail", "pass"]
+    ) -> BudgetReport:
+        """The answer that follows from the lines."""
+        bad = ("broken", "undecided") if undecided == "fail" else ("broken",)
+        passes = not any(line.verdict in bad for line in lines)
+        return cls(measurement=measurement, lines=lines, undecided=undecided, passes=passes)

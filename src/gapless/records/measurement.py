@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from gapless.records.base import Record
+from gapless.records.budget import BudgetLine
 from gapless.records.value import digest, encode
 from gapless.records.workflow import Shape
 
@@ -39,7 +40,9 @@ class Measurement(Record, frozen=True, kw_only=True):
     interrupted: int = 0
     """Trials that were in flight when an earlier process died, and were started again."""
     stopped: str | None = None
-    """Why it ended before every trial asked for was run, in words; None where it did not."""
+    """What `--until decided` came to, in words; None where it was not asked."""
+    early: tuple[BudgetLine, ...] = ()
+    """Limits as the early stop left them: they hold in place of limits made for one look."""
     shape: Shape = Shape()
     sources: dict[str, str] = {}
     """What the user typed for "suite" and "weather", where they were named and not handed over live."""

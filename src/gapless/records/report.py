@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gapless.records.base import Record
+from gapless.records.budget import BudgetReport
 from gapless.records.gap import Gap
 from gapless.records.measurement import Measurement
 
@@ -27,3 +28,5 @@ class Report(Record, frozen=True, kw_only=True):
     """Digest of the run table every figure was computed from."""
     trial_notes: tuple[str, ...] = ()
     """Facts about the run itself: restarted trials, omitted values."""
+    budget: BudgetReport | None = None
+    """What the budget says, where the measurement was held against one."""

@@ -1,9 +1,8 @@
-"""A budget's answer in words, for the terminal, for machines and for a pull request."""
+"""A budget's answer in words, for the terminal and for a pull request."""
 
 from __future__ import annotations
 
 from gapless.records.budget import BudgetReport
-from gapless.report.json import plain
 from gapless.report.marked import prose, table
 
 _MARKS = {"kept": "✅", "broken": "❌", "undecided": "⚠️"}
@@ -23,11 +22,6 @@ def render_markdown(found: BudgetReport) -> str:
         for line in found.lines
     ]
     return f"### {mark} Budget: {_answer(found)}\n\n{table(['', 'limit', 'measured'], rows, words=3)}\n"
-
-
-def as_builtins(found: BudgetReport) -> dict[str, object]:
-    """The budget as plain data, every key written out."""
-    return {**plain(found), "passes": found.passes}
 
 
 def _answer(found: BudgetReport) -> str:

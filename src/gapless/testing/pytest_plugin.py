@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from gapless.records.report import Report
     from gapless.settings import Budget, Place
 
-_KEY = pytest.StashKey[list[tuple[str, "BudgetReport"]]]()
+_WANTED = pytest.StashKey["Budget"]()
+_PROPERTY = "gapless_budget"
+"""A test's budget travels in its report, because pytest-xdist runs tests in other processes; JUnit files show it too."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,27 +36,37 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declares the marker."""
+    """Declares the marker, and reads the budget where there is one."""
     config.addinivalue_line(
         "markers",
         "gapless(suite=..., trials=..., budget=...): what the fixture `gapless` measures with by default.",
     )
-    config.stash[_KEY] = []
+    said: list[str] | None = config.getoption("--gapless-budget")
+    if not said:
+        return
+    from gapless.errors import UsageError
+
+    try:
+        config.stash[_WANTED] = _wanted(said)
+    except UsageError as error:
+        raise pytest.UsageError(f"--gapless-budget: {error}") from error
+    config.pluginmanager.register(_Session(), "gapless-budget")
 
 
 class Measuring:
     """The fixture: measures a workflow and fails the test where a budget says no."""
 
-    def __init__(self, name: str, defaults: dict[str, Any], place: Place, wanted: Budget | None) -> None:
-        self._name, self._defaults, self._place, self._wanted = name, defaults, place, wanted
-        self.budgets: list[tuple[str, BudgetReport]] = []
+    def __init__(self, defaults: dict[str, Any], place: Place, wanted: Budget | None) -> None:
+        self._defaults, self._place, self._wanted = defaults, place, wanted
+        self.budgets: list[BudgetReport] = []
 
     def __call__(self, workflow: Any = None, suite: Any = None, **options: Any) -> Report:
         """Measures, and returns the report.
 
         Args:
             workflow: As for `gapless.measure`; gapless.toml's when None.
-            suite: As for `gapless.measure`; the marker's, else gapless.toml's when None.
+            suite: As for `gapless.measure`; the marker's, else gapless.toml's when None. A relative path starts at the
+                folder of gapless.toml, or pytest's root folder.
             options: `trials`, `condition`, `concurrency`, `timeout_s`, `weather`; and `budget`, limits as in [budget].
 
         Raises:
@@ -78,13 +90,16 @@ class Measuring:
         given = {**self._defaults, **options}
         budget = given.pop("budget", None)
         marked = given.pop("suite", None)
-        return workflow, marked if suite is None else suite, given, budget
+        suite = marked if suite is None else suite
+        if isinstance(suite, (str, Path)):
+            suite = Path(self._place.root) / suite
+        return workflow, suite, given, budget
 
     def _held(self, report: Report, budget: dict[str, float] | None) -> Report:
         from gapless.report.budget import render
 
         if self._wanted is not None:
-            self.budgets.append((self._name, self._check(report, self._wanted)))
+            self.budgets.append(self._check(report, self._wanted))
         if budget is not None:
             found = self._check(report, budget_of(budget))
             assert found.passes, render(found)
@@ -101,15 +116,16 @@ class Measuring:
 @pytest.fixture
 def gapless(request: pytest.FixtureRequest) -> Any:
     """Measures a workflow: `report = gapless(app, suite, trials=5, budget={...})`; `await gapless.ameasure(...)`."""
-    from gapless.settings import locate
-
     marker = request.node.get_closest_marker("gapless")
+    if marker is not None and marker.args:
+        raise pytest.UsageError(f"@pytest.mark.gapless takes names only, suite=..., not {marker.args!r}.")
     defaults = dict(marker.kwargs) if marker is not None else {}
-    said: list[str] | None = request.config.getoption("--gapless-budget")
-    wanted = _wanted(said) if said else None
-    measuring = Measuring(request.node.nodeid, defaults, locate(), wanted)
+    measuring = Measuring(defaults, _place(request), request.config.stash.get(_WANTED, None))
     yield measuring
-    request.config.stash[_KEY].extend(measuring.budgets)
+    for found in measuring.budgets:
+        import msgspec
+
+        request.node.user_properties.append((_PROPERTY, msgspec.json.encode(found).decode()))
 
 
 def budget_of(limits: dict[str, Any]) -> Budget:
@@ -121,33 +137,69 @@ def budget_of(limits: dict[str, Any]) -> Budget:
     import msgspec
 
     from gapless.errors import InvalidSettings
-    from gapless.settings import Budget
+    from gapless.operations.budget import LIMITS
+    from gapless.operations.budget import limits as limits_of
+    from gapless.settings import Budget, check_budget
 
     try:
-        return msgspec.convert(limits, Budget, strict=False)
+        budget = msgspec.convert(limits, Budget, strict=False)
     except msgspec.ValidationError as error:
         allowed = ", ".join(Budget.__struct_fields__)
         raise InvalidSettings(f"budget {limits!r}: {error}. Allowed: {allowed}.") from error
+    check_budget(budget, f"budget {limits!r}")
+    if not limits_of(budget):
+        raise InvalidSettings(f"budget {limits!r} sets no limit: name one of {', '.join(LIMITS)}.")
+    return budget
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """A broken budget fails a session that would have passed."""
-    broken = any(not found.passes for _, found in session.config.stash.get(_KEY, []))
-    if broken and exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+class _Session:
+    """Gathers what every test's budget came to; only there when a budget was asked for."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[str, BudgetReport]] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Takes the budgets out of a test's last report."""
+        from gapless.records.budget import BudgetReport
+
+        if report.when != "teardown":
+            return
+        for name, body in report.user_properties:
+            if name == _PROPERTY:
+                import msgspec
+
+                self._found.append((report.nodeid, msgspec.json.decode(str(body), type=BudgetReport)))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """A budget that says no fails a session that would have passed."""
+        if exitstatus == pytest.ExitCode.OK and not all(found.passes for _, found in self._found):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Says what every budget came to."""
+        from gapless.report.budget import render
+
+        terminalreporter.section("gapless budget")
+        for name, found in self._found:
+            terminalreporter.write_line(f"{name}\n{render(found)}")
+        if not self._found:
+            terminalreporter.write_line("No test measured anything: nothing was held against the budget.")
+            return
+        kept = sum(found.passes for _, found in self._found)
+        terminalreporter.write_line(
+            f"{kept} of {len(self._found)} measurements pass their budget.",
+            green=kept == len(self._found),
+            red=kept < len(self._found),
+        )
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Says what every budget came to."""
-    found = config.stash.get(_KEY, [])
-    if not found:
-        return
-    from gapless.report.budget import render
+def _place(request: pytest.FixtureRequest) -> Place:
+    """The project of a test: the nearest gapless.toml above its file, else pytest's root folder."""
+    from gapless.settings import FILE, locate
 
-    terminalreporter.section("gapless budget")
-    for name, budget in found:
-        terminalreporter.write_line(f"{name}\n{render(budget)}")
+    near = locate(request.path.parent)
+    return near if (Path(near.root) / FILE).is_file() else locate(request.config.rootpath)
 
 
 def _wanted(said: list[str]) -> Budget:
