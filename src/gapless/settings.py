@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import tomllib
 from pathlib import Path
@@ -12,6 +13,7 @@ import msgspec
 
 from gapless.errors import InvalidSettings
 from gapless.records.base import Record
+from gapless.records.cost import Prices
 from gapless.records.workflow import Layer
 
 FILE = "gapless.toml"
@@ -109,6 +111,8 @@ class Settings(Record, frozen=True, kw_only=True):
     """A larger value is recorded as omitted, and counted."""
     steps: dict[str, StepSettings] = {}
     budget: Budget = Budget()
+    cost: Prices = Prices()
+    """What tokens and reviews cost, for the report."""
     privacy: Privacy = Privacy()
     judge: ModelSettings = ModelSettings()
     """The model behind the check `llm_judge`."""
@@ -219,6 +223,10 @@ def _check_ranges(settings: Settings, file: Path) -> None:
         if value < least:
             raise InvalidSettings(f"{file}: {name} is {value}; the least allowed is {least}.")
     check_budget(settings.budget, f"{file} [budget]")
+    for name in ("per_million_tokens_in", "per_million_tokens_out", "per_review"):
+        price = getattr(settings.cost, name)
+        if price is not None and not 0 <= price < math.inf:
+            raise InvalidSettings(f"{file} [cost]: {name} is {price:g}; a price is 0 or more.")
     if not 0 < settings.prompt.margin < 1:
         raise InvalidSettings(
             f"{file} [prompt]: margin is {settings.prompt.margin:g}; allowed is a share between 0 and 1, for example 0.03."

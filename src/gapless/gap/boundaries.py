@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gapless.gap.blame import first_failure
 from gapless.gap.clustered import Units, clustered, mean
+from gapless.gap.power import groups_to_tell
 from gapless.gap.table import History, Table
 from gapless.records.estimate import Estimate
 from gapless.records.gap import PSEUDO_EXITS, BoundaryRow
@@ -16,6 +17,8 @@ from gapless.records.trial import OUTCOMES
 from gapless.records.workflow import Shape
 
 _EXAMPLES = 3
+_NEAR_ZERO = 0.005
+"""Half a point: nobody should act on a loss whose interval comes so close to none."""
 
 
 def boundaries(table: Table, units: Units, shape: Shape, *, level: float = 0.95) -> tuple[BoundaryRow, ...]:
@@ -45,6 +48,7 @@ def boundaries(table: Table, units: Units, shape: Shape, *, level: float = 0.95)
                 layer=step.layer if step else None,
                 layer_guessed=step.layer_guessed if step else False,
                 points=points,
+                more_groups=_more_groups(here, units, points),
                 share=points.point / lost if lost > 0 and points.point is not None else None,
                 wrong=int(counts["wrong"]),
                 escalated=int(counts["escalated"]),
@@ -63,6 +67,16 @@ def boundaries(table: Table, units: Units, shape: Shape, *, level: float = 0.95)
             rows, key=lambda row: (-round(row.points.point or 0.0, 12), row.exit in PSEUDO_EXITS, row.exit)
         )
     )
+
+
+def _more_groups(here: NDArray[Any], units: Units, points: Estimate) -> int | None:
+    """Groups to be added until the points would be told from 0; None where they are, or where nothing was lost."""
+    g = units.n_groups
+    if not points.point or points.low is None or points.low >= _NEAR_ZERO or g < 2:
+        return None
+    means = np.bincount(units.codes, weights=here.astype(float), minlength=g) / units.sizes
+    spread = float(means.var(ddof=1))
+    return max(1, groups_to_tell(points.point, spread) - g) if spread > 0 else None
 
 
 def receivers(shape: Shape, exit_: str) -> tuple[str, ...]:

@@ -108,7 +108,7 @@ async def measure(
     place = place or locate()
     with open_store(place) as store:
         measured = await measure_into(store, workflow, suite, ask, place=place)
-        return report_on(store, measured.measurement)
+        return report_on(store, measured.measurement, place.settings.cost)
 
 
 async def measure_into(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gapless.records.cost import Prices
 from gapless.records.label import Label
 from gapless.records.measurement import Measurement
 from gapless.records.report import Report
@@ -15,13 +16,19 @@ from gapless.records.row import RunRow, run_of
 from gapless.records.trial import ComponentRun, Outcome, Run, StepOutcome, Suspicion
 
 if TYPE_CHECKING:
-    from gapless.gap.table import Table
     from gapless.stores.store import Store
 
 
-def report_on(store: Store, measurement: Measurement) -> Report:
-    """The report of a measurement, with the newest benchmark of the same workflow and suite."""
+def report_on(store: Store, measurement: Measurement, prices: Prices | None = None) -> Report:
+    """The report of a measurement, with the newest benchmark of the same workflow and suite.
+
+    Args:
+        store: Where it is.
+        measurement: Which.
+        prices: What tokens and reviews cost; those of the settings here when None.
+    """
     from gapless.gap.analyse import analyse
+    from gapless.gap.cost import costs
     from gapless.gap.judged import Judged
     from gapless.gap.paths import planned_paths
     from gapless.gap.rulings import Ruled
@@ -29,6 +36,7 @@ def report_on(store: Store, measurement: Measurement) -> Report:
     from gapless.operations.judge import quality
     from gapless.operations.prompt_baseline import baseline
     from gapless.report.view import build
+    from gapless.settings import locate
 
     suite = store.suite(measurement.suite_digest)
     benchmark = store.benchmark_of(measurement)
@@ -41,12 +49,13 @@ def report_on(store: Store, measurement: Measurement) -> Report:
     prompt = baseline(store, measurement, table)
     gap = msgspec.structs.replace(
         gap,
+        costs=costs(table, prices or locate().settings.cost),
         rulings=ruled.rows(),
         verdict_sources=dict(judged.sources),
         judge=judge,
         baseline=prompt,
     )
-    notes = (*_notes(measurement, len(table)), *_tokens(table))
+    notes = tuple(_notes(measurement, len(table)))
     return build(measurement, gap, input_digest=seen.with_(components), trial_notes=notes)
 
 
@@ -121,23 +130,3 @@ def _notes(measurement: Measurement, done: int) -> Iterable[str]:
         yield f"{done} of {asked} trials are done; run the same command again to go on."
     if measurement.interrupted:
         yield f"{measurement.interrupted} trial starts were cut off by a stop or a crash; those trials were started again with the same seed."
-
-
-def _tokens(table: Table) -> Iterable[str]:
-    """What the models of the trials read and wrote, where it was recorded."""
-    import numpy as np
-
-    known = ~(np.isnan(table.tokens_in) | np.isnan(table.tokens_out))
-    trials = int(np.count_nonzero(known))
-    if not trials:
-        return
-    read, written = float(table.tokens_in[known].sum()), float(table.tokens_out[known].sum())
-    correct = int(np.count_nonzero(known & table.is_("correct")))
-    whose = f"{trials} trials" if trials == len(table) else f"the {trials} of {len(table)} trials that say so"
-    said = f"Models read {read:,.0f} and wrote {written:,.0f} tokens in {whose}: {read / trials:,.0f} and {written / trials:,.0f} per trial"
-    if np.any(known & table.is_("unjudged")):
-        yield f"{said}."  # which of them are correct is not known yet
-    elif not correct:
-        yield f"{said}; none of them is correct."
-    else:
-        yield f"{said}, {read / correct:,.0f} and {written / correct:,.0f} per correct trial."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gapless.records.base import Record
 from gapless.records.baseline import PromptBaseline
+from gapless.records.cost import CostRow
 from gapless.records.decomposition import CaseMixRow, ChainRow, LayerRow, Repeat, RetryRow
 from gapless.records.estimate import Estimate
 from gapless.records.judge import JudgeQuality
@@ -66,6 +67,9 @@ class BoundaryRow(Record, frozen=True, kw_only=True):
     layer_guessed: bool = False
     points: Estimate
     """L_j: share of all trials lost here (0..1)."""
+    more_groups: int | None = None
+    """About how many more groups would tell these points from 0 in four of five repetitions; None where they are told
+    apart already, or nothing was lost here."""
     share: float | None = None
     """Share of the whole loss; None when nothing was lost."""
     wrong: int = 0
@@ -219,6 +223,8 @@ class Gap(Record, frozen=True, kw_only=True):
     """The slice with the lowest S, where there are several: a minimum of noisy numbers, biased low."""
     tools: tuple[ToolUse, ...] = ()
     """Calls of tools: all together first, then each tool, the most called first."""
+    costs: tuple[CostRow, ...] = ()
+    """Tokens, reviews and money; empty where none was recorded."""
     rulings: tuple[RulingRow, ...] = ()
     """What contracts did; gates that let pass are left out."""
     verdict_sources: dict[str, int] = {}

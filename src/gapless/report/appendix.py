@@ -30,6 +30,7 @@ METHODS_MEAN: dict[str, str] = {
     "rogan-gladen": "S corrected for a judge's errors (Rogan and Gladen 1978), its limits recovered from those of S by the judge and of "
     "the judge's two rates on people's labels (Zou and Donner 2008)",
     "t over cases": "Student's t on the values of cases, or of groups of cases",
+    "ratio t": "a ratio of sums over groups, linearised, with Student's t (Cochran 1977)",
     "none": "one case or group: no interval can be given",
     "point only": "no interval exists for it",
 }
@@ -69,6 +70,7 @@ _QUANTITIES = {
     "workflow": "S beside the prompt",
     "prompt": "S of the prompt",
     "difference": "workflow minus prompt",
+    "costs": "cost",
 }
 
 

@@ -147,7 +147,10 @@ def _chance(row: BoundaryRow) -> str:
 
 
 def _doubt(row: BoundaryRow) -> str:
-    return ", not distinguishable from zero" if not_told_from_zero(row.points) else ""
+    if not not_told_from_zero(row.points):
+        return ""
+    more = f" (about {count(row.more_groups, 'more group')} would tell)" if row.more_groups else ""
+    return f", not distinguishable from zero{more}"
 
 
 def _how_lost(row: BoundaryRow) -> str:

@@ -33,6 +33,7 @@ from gapless.report.wording import (
     repaired,
     rivals,
     shortened,
+    untold,
     weighted,
 )
 
@@ -139,6 +140,8 @@ def _boundaries(gap: Gap) -> Iterator[str]:
             else "."
         )
     )
+    if doubtful := untold(gap):
+        yield prose(doubtful)
     yield "\n".join(_why(row) for row in gap.boundaries if row.reasons or row.examples)
 
 

@@ -31,6 +31,7 @@ from gapless.report.wording import (
     product,
     rate,
     shortened,
+    untold,
     weighted,
 )
 
@@ -221,6 +222,8 @@ def _boundaries(console: Console, gap: Gap) -> None:
         console.print(
             "The first step whose own check failed and stayed failed: where, not yet why.", style="dim"
         )
+    if doubtful := untold(gap):
+        console.print(doubtful, style="dim")
     for row in rows:
         if row.exit in PSEUDO_EXITS:
             console.print(f"{row.exit}: {PSEUDO_EXITS_MEAN[row.exit]}", style="dim")

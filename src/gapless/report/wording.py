@@ -159,6 +159,20 @@ def not_told_from_zero(estimate: Estimate) -> bool:
     return estimate.low is None or estimate.low < _LEAST_SHOWN * 10
 
 
+def untold(gap: Gap) -> str:
+    """Which losses may as well be nothing, and about how much more would tell; empty where there are none."""
+    rows = [row for row in gap.boundaries if row.points.point and not_told_from_zero(row.points)]
+    if not rows:
+        return ""
+    unit = "case" if gap.n_groups == gap.n_cases else "group"
+    said = [
+        shortened(row.exit, 32)
+        + (f" (about {count(row.more_groups, f'more {unit}')} would tell)" if row.more_groups else "")
+        for row in rows
+    ]
+    return f"Not distinguishable from zero: {listed(said)}."
+
+
 def points(estimate: Estimate) -> str:
     """A difference between two rates, in points of a hundred.
 

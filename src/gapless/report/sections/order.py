@@ -10,6 +10,7 @@ from gapless.report.sections.baseline import baseline
 from gapless.report.sections.case_mix import case_mix
 from gapless.report.sections.chain import chain, layers
 from gapless.report.sections.contracts import contracts
+from gapless.report.sections.cost import cost
 from gapless.report.sections.judge import judge
 from gapless.report.sections.repeats import repeats
 from gapless.report.sections.retries import retries
@@ -22,7 +23,7 @@ _ON_LOSSES: Sequence[_Part] = (
     layers,
 )
 _ON_OUTCOMES: Sequence[_Part] = (judge, baseline, repeats, slices)
-_ON_COST: Sequence[_Part] = (retries, tools)
+_ON_COST: Sequence[_Part] = (cost, retries, tools)
 _IN_DEPTH: Sequence[_Part] = (chain, case_mix)
 
 
