@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gapless.boundary.crossing import Crossing
+from gapless.boundary.faults.duplicate_delivery import DuplicateDelivery
 from gapless.boundary.flow import Middleware, adrive, compose, drive
 from gapless.boundary.guarding import Watch
 from gapless.errors import BoundaryTimeout
@@ -58,6 +59,10 @@ class Session:
         self.case_input = case_input
         self.seed = seed
         self.middlewares = middlewares
+        self.deliveries: tuple[Middleware, ...] = tuple(
+            one.deliver for one in middlewares if isinstance(one, DuplicateDelivery)
+        )
+        """What happens to a delivery before the step's contract sees it."""
 
     def cross(
         self,
@@ -70,6 +75,18 @@ class Session:
 
         `within` are this passage's own middlewares: they stand outside the session's, which are the world.
         """
+        if self.deliveries and not within:
+            outer = self._outer(passage, state)
+            return drive(compose(self.deliveries, outer), lambda given: self._cross(passage, given, call))
+        return self._cross(passage, state, call, within)
+
+    def _cross(
+        self,
+        passage: Passage,
+        state: Any,
+        call: Callable[[Any], Any],
+        within: tuple[Middleware, ...] = (),
+    ) -> Any:
         crossing, opened = self._open(passage, state)
         token = current_step.set(opened)
         try:
@@ -90,6 +107,20 @@ class Session:
         within: tuple[Middleware, ...] = (),
     ) -> Any:
         """`cross` for a step that is awaited."""
+        if self.deliveries and not within:
+            outer = self._outer(passage, state)
+            return await adrive(
+                compose(self.deliveries, outer), lambda given: self._across(passage, given, call)
+            )
+        return await self._across(passage, state, call, within)
+
+    async def _across(
+        self,
+        passage: Passage,
+        state: Any,
+        call: Callable[[Any], Awaitable[Any]],
+        within: tuple[Middleware, ...] = (),
+    ) -> Any:
         crossing, opened = self._open(passage, state)
         token = current_step.set(opened)
         try:
@@ -101,6 +132,16 @@ class Session:
             current_step.reset(token)
         self._ended(passage, crossing, opened, output)
         return output
+
+    def _outer(self, passage: Passage, state: Any) -> Crossing:
+        return Crossing(
+            step=passage.step,
+            state=state,
+            branch=passage.branch,
+            router=passage.router,
+            case_input=self.case_input,
+            seed=self.seed,
+        )
 
     def _open(self, passage: Passage, state: Any) -> tuple[Crossing, OpenStep]:
         opened = self.recorder.begin(passage.step, state, task=passage.task, branch=passage.branch)
@@ -145,3 +186,9 @@ def measured() -> Session | None:
     """The trial of a measurement that is in progress here; None outside of one, recorded or not."""
     session = current_session.get()
     return None if session is None or session.live else session
+
+
+def deliveries() -> tuple[Middleware, ...]:
+    """What happens here to a delivery before the step's contract sees it; nothing outside of a session."""
+    session = current_session.get()
+    return () if session is None else session.deliveries

@@ -15,7 +15,7 @@ from gapless.boundary.flow import adrive, compose, drive
 from gapless.boundary.guarding import Guarding, Passed, Watch
 from gapless.boundary.guards.gate import Refuse, Review
 from gapless.boundary.review import Decision, Question, decided
-from gapless.boundary.session import Passage, current_session, measured
+from gapless.boundary.session import Passage, current_session, deliveries, measured
 from gapless.errors import LowConfidence
 from gapless.records.value import digest, encode, to_plain
 
@@ -43,7 +43,7 @@ class InForce:
                 return drive(compose((guarding.within,), inner), call)
             return session.cross(passage, given, call, (guarding.within,))
 
-        passed: Passed = drive(compose((guarding.around,), crossing), attempt)
+        passed: Passed = drive(compose((*deliveries(), guarding.around), crossing), attempt)
         question = self._question(passage, passed, state)
         if question is None:
             return passed.output
@@ -65,7 +65,7 @@ class InForce:
                 return await adrive(compose((guarding.within,), inner), call)
             return await session.across(passage, given, call, (guarding.within,))
 
-        passed: Passed = await adrive(compose((guarding.around,), crossing), attempt)
+        passed: Passed = await adrive(compose((*deliveries(), guarding.around), crossing), attempt)
         question = self._question(passage, passed, state)
         if question is None:
             return passed.output

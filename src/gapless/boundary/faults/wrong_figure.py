@@ -39,6 +39,11 @@ class WrongFigure(FieldFault):
         return change(value, place, lambda leaf: _altered(leaf, random))[0]
 
 
+def figures(value: Any) -> bool:
+    """Whether there is a figure anywhere in a value."""
+    return next(_leaves(value, ""), None) is not None
+
+
 def _leaves(value: Any, path: str) -> Iterator[str]:
     """Paths of everything that holds a figure."""
     if isinstance(value, dict):

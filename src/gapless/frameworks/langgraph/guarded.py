@@ -18,7 +18,7 @@ from gapless.boundary.flow import adrive, compose, drive
 from gapless.boundary.guarding import Guarding, Passed, Watch
 from gapless.boundary.guards.gate import Goto, Refuse, Review
 from gapless.boundary.review import Question, decided
-from gapless.boundary.session import current_session, measured
+from gapless.boundary.session import current_session, deliveries, measured
 from gapless.errors import BoundaryError
 from gapless.frameworks.langgraph.door import Door
 from gapless.frameworks.langgraph.gates import Refused, Slots, edited, rerouted
@@ -57,7 +57,7 @@ class GuardedDoor:
                 except ParentCommand as leaving:
                     return leaving.args[0]  # a handoff like any other: it goes on its way below
 
-            passed = drive(compose((guarding.around,), crossing), attempt)
+            passed = drive(compose((*deliveries(), guarding.around), crossing), attempt)
         output = drain(self._after(passed, slots, guarding, state))
         if isinstance(output, _Refusal):
             raise slots.refuse(passed.output, self.door.address, output.reason, output.value)
@@ -77,7 +77,7 @@ class GuardedDoor:
                 except ParentCommand as leaving:
                     return leaving.args[0]
 
-            passed = await adrive(compose((guarding.around,), crossing), attempt)
+            passed = await adrive(compose((*deliveries(), guarding.around), crossing), attempt)
         output = await adrain(self._after(passed, slots, guarding, state))
         if isinstance(output, _Refusal):
             raise await slots.arefuse(passed.output, self.door.address, output.reason, output.value)
