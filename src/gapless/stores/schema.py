@@ -109,6 +109,23 @@ reviews = sa.Table(
     sa.Column("consumed_at", sa.Float),
     sa.Column("closed", sa.String),  # why nobody is asked any more
     sa.Column("returned", sa.String),  # why an earlier decision could not be carried out
+    sa.Column("taken_at", sa.Float),  # when whoever decided it, or is at it, took it on lease
+)
+
+known_answers = sa.Table(
+    "known_answers",
+    metadata,
+    sa.Column("review", sa.String, primary_key=True),
+    sa.Column("source", sa.String, nullable=False),  # the same handoff, seeded however often
+    sa.Column("body", sa.LargeBinary, nullable=False),  # the KnownAnswer record
+)
+
+review_labels = sa.Table(
+    "review_labels",
+    metadata,
+    sa.Column("review", sa.String, primary_key=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
 )
 
 ledger = sa.Table(
@@ -121,4 +138,5 @@ ledger = sa.Table(
     sa.Column("value", sa.LargeBinary),
     sa.Column("reserved_at", sa.Float, nullable=False),
     sa.Column("done_at", sa.Float),
+    sa.Column("step", sa.String),  # whose action it is; None where an earlier version wrote it
 )
