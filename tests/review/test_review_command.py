@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -155,10 +156,10 @@ def test_effects_in_doubt_are_listed_and_settled(capsys: pytest.CaptureFixture[s
     ledger = open_ledger()
     assert run("actions", capsys=capsys)[1] == "No effect is in doubt.\n"
     for action in ("aa1", "aa2", "bb"):
-        ledger.reserve(HOSTILE, action)
+        ledger.reserve(HOSTILE, action, f"pay{HOSTILE}")
     ledger.consume(HOSTILE, "bb", {1, 2})  # it took place, and what it handed over could not be kept
     code, out, _ = run("actions", capsys=capsys)
-    assert (code, out.count("begun"), "\x1b" in out) == (0, 3, False)
+    assert (code, out.count("  pay"), out.count("  begun 20"), "\x1b" in out) == (0, 3, 3, False)
     assert run("settle", "aa", "--not-happened", capsys=capsys)[0] == 2
     assert run("settle", "aa1", "--happened", capsys=capsys)[0] == 2
     assert run("settle", "aa1", "--happened", "--value", "{receipt: 17}", capsys=capsys)[0] == 0
@@ -167,6 +168,34 @@ def test_effects_in_doubt_are_listed_and_settled(capsys: pytest.CaptureFixture[s
     assert json.loads(run("actions", "--json", capsys=capsys)[1]) == []
     assert ledger.reserve(HOSTILE, "aa1").value == {"receipt": 17}
     assert ledger.reserve(HOSTILE, "aa2").status == "new"
+    ledger.close()
+
+
+def test_an_action_of_an_earlier_version_has_no_step(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from gapless import Contract, guard, step
+    from gapless.errors import DuplicateEffect
+
+    @step
+    def pay(order: str) -> dict[str, str]:
+        return {"paid": order}
+
+    ledger = open_ledger()
+    ledger.reserve("", "old")
+    careful = guard(pay, {"pay": Contract(effect=True, idempotency_key=lambda crossing: "17")}, ledger=ledger)
+    assert careful("17") == {"paid": "17"}
+    with sqlite3.connect(folder / ".gapless" / "gapless.db") as connection:
+        connection.execute("UPDATE ledger SET status = 'open' WHERE step = 'pay'")
+    with pytest.raises(DuplicateEffect):
+        careful("17")
+    out = run("actions", capsys=capsys)[1]
+    assert out.count("step not known") == 1
+    assert out.count("  pay  begun") == 1
+    assert {action.get("step") for action in json.loads(run("actions", "--json", capsys=capsys)[1])} == {
+        None,
+        "pay",
+    }
     ledger.close()
 
 

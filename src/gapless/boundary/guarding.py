@@ -124,7 +124,9 @@ class Guarding:
             return self._gated(crossing, output)
         watch.declare(contract)
         action = contract.action(crossing)
-        known = watch.ledger.reserve(watch.scope, action) if action is not None else Entry("new")
+        known = (
+            watch.ledger.reserve(watch.scope, action, crossing.step) if action is not None else Entry("new")
+        )
         if known.status == "done":
             watch.rule(
                 crossing, "idempotency", "replay", "this action took place before: its answer is used again"

@@ -13,8 +13,8 @@ __all__ = ["Entry", "Ledger", "MemoryLedger"]
 class Ledger(Protocol):
     """Durable where it is to survive a crash; safe to use from several threads and processes."""
 
-    def reserve(self, scope: str, action: str) -> Entry:
-        """Says what is known of an action, and reserves a new one, in one indivisible step."""
+    def reserve(self, scope: str, action: str, step: str = "") -> Entry:
+        """Says what is known of an action of a step, and reserves a new one, in one indivisible step."""
         ...
 
     def release(self, scope: str, action: str) -> None:
@@ -33,8 +33,8 @@ class MemoryLedger:
         self._known: dict[tuple[str, str], Entry] = {}
         self._lock = threading.Lock()
 
-    def reserve(self, scope: str, action: str) -> Entry:
-        """Says what is known of an action, and reserves a new one."""
+    def reserve(self, scope: str, action: str, step: str = "") -> Entry:
+        """Says what is known of an action of a step, and reserves a new one."""
         with self._lock:
             found = self._known.get((scope, action))
             if found is None:

@@ -20,10 +20,12 @@ def listing(as_json: bool) -> None:
     They come from workflows guarded with `ledger=open_ledger()`. None of them is run again before it is settled.
     """
     import time
+    from datetime import UTC, datetime
 
     import msgspec
 
     from gapless.cli.review_screen import age, safe
+    from gapless.report.printable import isolated
 
     with _ledger() as ledger:
         found = ledger.asked()
@@ -34,8 +36,11 @@ def listing(as_json: bool) -> None:
         click.echo("No effect is in doubt.")
         return
     for action in found:
-        thread = f"  thread {safe(action.scope)}" if action.scope else ""
-        click.echo(f"{action.action}  begun {age(time.time() - action.reserved_at)} ago{thread}")
+        step = isolated(safe(action.step or "step not known"))
+        thread = f"  thread {isolated(safe(action.scope))}" if action.scope else ""
+        began = datetime.fromtimestamp(action.reserved_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        ago = age(time.time() - action.reserved_at)
+        click.echo(f"{action.action}  {step}  begun {began}, {ago} ago{thread}")
     click.echo(
         "\nLook whether it took place, then: gapless review settle ACTION --happened --value JSON, or --not-happened"
     )

@@ -35,6 +35,9 @@ class OpenAction(Record, frozen=True, kw_only=True):
     scope: str
     action: str
     reserved_at: float
+    """When it began: Unix time in seconds."""
+    step: str | None = None
+    """Whose action it is; None where an earlier version of gapless wrote it down."""
 
 
 class DurableLedger:
@@ -61,8 +64,8 @@ class DurableLedger:
         self._mask = mask
         self._clock = clock
 
-    def reserve(self, scope: str, action: str) -> Entry:
-        """Says what is known of an action, and reserves a new one, in one indivisible step.
+    def reserve(self, scope: str, action: str, step: str = "") -> Entry:
+        """Says what is known of an action of a step, and reserves a new one, in one indivisible step.
 
         An action that took place but whose answer could not be kept counts as open: it is never run again by itself.
         """
@@ -75,6 +78,7 @@ class DurableLedger:
                     "action": action,
                     "status": "open",
                     "reserved_at": self._clock(),
+                    "step": step or None,
                 }
                 connection.execute(sa.insert(ledger).values(fresh))
                 return Entry(status="new")
@@ -107,7 +111,8 @@ class DurableLedger:
         unsure = sa.select(ledger).where((ledger.c.status == "open") | ledger.c.form.is_(None))
         with self._database.read() as connection:
             rows = connection.execute(unsure.order_by(ledger.c.reserved_at)).mappings().all()
-        return [OpenAction(scope=r["scope"], action=r["action"], reserved_at=r["reserved_at"]) for r in rows]
+        fields = OpenAction.__struct_fields__
+        return [OpenAction(**{name: row[name] for name in fields}) for row in rows]
 
     def close(self) -> None:
         """Closes the connections."""
