@@ -91,6 +91,13 @@ class PromptSettings(ModelSettings, frozen=True, kw_only=True):
     """False where the model is too small to say anything about prompts: then no verdict is drawn."""
 
 
+class FaultSettings(Record, frozen=True, kw_only=True):
+    """What `gapless faults` breaks a workflow with, besides what fits any."""
+
+    shelf: str | None = None
+    """The workflow's own faults: "faults.py:FAULTS" names a tuple of them, or a `gapless.Weather`."""
+
+
 class Settings(Record, frozen=True, kw_only=True):
     """Everything `gapless.toml` may hold."""
 
@@ -111,6 +118,7 @@ class Settings(Record, frozen=True, kw_only=True):
     """A larger value is recorded as omitted, and counted."""
     steps: dict[str, StepSettings] = {}
     budget: Budget = Budget()
+    faults: FaultSettings = FaultSettings()
     cost: Prices = Prices()
     """What tokens and reviews cost, for the report."""
     privacy: Privacy = Privacy()

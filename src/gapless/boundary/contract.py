@@ -97,6 +97,17 @@ class Contract:
         looking = dict.fromkeys(name_of(guard) for guard in self.checks)
         return (*looking, *(name for name, held in policies.items() if held))
 
+    @property
+    def longest_s(self) -> float | None:
+        """Seconds a crossing may take at most, further attempts and waits included; None where nothing limits it."""
+        if self.timeout_s is None:
+            return self.deadline_s
+        longest = self.timeout_s
+        if self.retry is not None:
+            longest = self.timeout_s * self.retry.attempts + self.retry.longest_waits_s
+            longest = min(longest, self.retry.budget_s + self.timeout_s) if self.retry.budget_s else longest
+        return longest if self.deadline_s is None else min(longest, self.deadline_s)
+
     def action(self, crossing: Crossing) -> str | None:
         """Digest of what the action is; None where the contract declares no key.
 

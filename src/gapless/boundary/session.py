@@ -92,11 +92,11 @@ class Session:
         try:
             output = drive(compose((*within, *self.middlewares), crossing), call)
         except BaseException as error:
-            self._failed(passage, crossing, opened, error)
+            self._failed(passage, opened, error)
             raise
         finally:
             current_step.reset(token)
-        self._ended(passage, crossing, opened, output)
+        self._ended(passage, opened, output)
         return output
 
     async def across(
@@ -126,11 +126,11 @@ class Session:
         try:
             output = await adrive(compose((*within, *self.middlewares), crossing), call)
         except BaseException as error:
-            self._failed(passage, crossing, opened, error)
+            self._failed(passage, opened, error)
             raise
         finally:
             current_step.reset(token)
-        self._ended(passage, crossing, opened, output)
+        self._ended(passage, opened, output)
         return output
 
     def _outer(self, passage: Passage, state: Any) -> Crossing:
@@ -158,10 +158,10 @@ class Session:
             case_input=self.case_input,
             seed=opened.seed,
         )
+        opened.faults = crossing.faults  # the same list: a step that never ends is labelled as well
         return crossing, opened
 
-    def _failed(self, passage: Passage, crossing: Crossing, opened: OpenStep, error: BaseException) -> None:
-        opened.faults = crossing.faults
+    def _failed(self, passage: Passage, opened: OpenStep, error: BaseException) -> None:
         if isinstance(error, passage.control):
             self.recorder.end(opened, status="paused")
         elif isinstance(error, asyncio.CancelledError):  # the trial ran out of time and gave the step up
@@ -171,8 +171,7 @@ class Session:
         else:
             self.recorder.end(opened, status="error", error=error)
 
-    def _ended(self, passage: Passage, crossing: Crossing, opened: OpenStep, output: Any) -> None:
-        opened.faults = crossing.faults
+    def _ended(self, passage: Passage, opened: OpenStep, output: Any) -> None:
         routed = passage.routed(output) if passage.routed is not None else ()
         handed = passage.handoff(output) if passage.handoff is not None else output
         self.recorder.end(opened, output=handed, routed=routed)

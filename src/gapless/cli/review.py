@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from gapless.cli import review_actions
+from gapless.cli import review_actions, review_seeding
 
 if TYPE_CHECKING:
     from gapless.records.review import ReviewRecord
@@ -21,6 +21,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def _whose(command: F) -> F:
+    command = review_seeding.tell(command)
     named = click.option("--as", "who", metavar="NAME", help="Who decides; your login name by default.")
     return named(click.option("--note", default="", help="Why, in words.")(command))
 
@@ -72,9 +73,9 @@ def showing(review: str, as_json: bool) -> None:
 @click.argument("review", metavar="ID")
 @_whose
 @_as_json
-def approving(review: str, who: str | None, note: str, as_json: bool) -> None:
+def approving(review: str, who: str | None, note: str, as_json: bool, tell: bool) -> None:
     """Let a handoff pass as it is."""
-    _decide(review, "approve", who, note, as_json)
+    _decide(review, "approve", who, note, as_json, tell=tell)
 
 
 @command.command(
@@ -85,9 +86,9 @@ def approving(review: str, who: str | None, note: str, as_json: bool) -> None:
 @click.argument("review", metavar="ID")
 @_whose
 @_as_json
-def rejecting(review: str, who: str | None, note: str, as_json: bool) -> None:
+def rejecting(review: str, who: str | None, note: str, as_json: bool, tell: bool) -> None:
     """Refuse a handoff; the run goes where its gate says, by default it ends loudly."""
-    _decide(review, "reject", who, note, as_json)
+    _decide(review, "reject", who, note, as_json, tell=tell)
 
 
 @command.command(
@@ -101,7 +102,13 @@ def rejecting(review: str, who: str | None, note: str, as_json: bool) -> None:
 @_whose
 @_as_json
 def editing(
-    review: str, changes: tuple[str, ...], file: str | None, who: str | None, note: str, as_json: bool
+    review: str,
+    changes: tuple[str, ...],
+    file: str | None,
+    who: str | None,
+    note: str,
+    as_json: bool,
+    tell: bool,
 ) -> None:
     """Hand over something else instead; it has to keep to the step's contract too, which is looked at on resuming."""
     from gapless.errors import UsageError
@@ -113,7 +120,7 @@ def editing(
     def change(found: ReviewRecord) -> Any:
         return edited(found, changes, Path(file) if file is not None else None)
 
-    _decide(review, "edit", who, note, as_json, change)
+    _decide(review, "edit", who, note, as_json, change, tell=tell)
 
 
 @command.command(
@@ -122,12 +129,13 @@ def editing(
     epilog="Example: gapless review next --as maria",
 )
 @click.option("--as", "who", metavar="NAME", help="Who decides; your login name by default.")
-def asking(who: str | None) -> None:
+@review_seeding.tell
+def asking(who: str | None, tell: bool) -> None:
     """Take the most urgent review that nobody else has, and ask: approve, edit, reject, skip or quit."""
     from gapless.cli.review_dialogue import converse
 
     with _inbox() as inbox:
-        converse(inbox, _named(who))
+        converse(inbox, _named(who), review_seeding.what_it_was if tell else None)
 
 
 @command.command(
@@ -160,6 +168,8 @@ def resuming(thread: str, workflow: str, awaited: bool, as_json: bool) -> None:
 
 command.add_command(review_actions.listing)
 command.add_command(review_actions.settling)
+command.add_command(review_seeding.seeding)
+command.add_command(review_seeding.measuring)
 
 
 def _decide(
@@ -169,19 +179,24 @@ def _decide(
     note: str,
     as_json: bool,
     change: Callable[[ReviewRecord], Any] | None = None,
+    *,
+    tell: bool = False,
 ) -> None:
+    from gapless.cli.review_screen import plain, said
     from gapless.operations.review import decision
 
     with _inbox() as inbox:
         found = inbox.get(prefix)
         value = change(found) if change is not None else None
         done = inbox.decide(found.id, decision(found, choice, note=note, value=value), _named(who))
-        if as_json:
-            _tell(done, inbox.clock(), as_json)
-            return
-    from gapless.cli.review_screen import said
-
+        now = inbox.clock()
+    told = review_seeding.what_it_was(done) if tell else None
+    if as_json:
+        _echo_json(plain(done, now) | ({} if told is None else {"told": told}))
+        return
     click.echo(said(done))
+    if told is not None:
+        click.echo(told)
 
 
 def _list(ctx: click.Context, every: bool, overdue: bool, as_json: bool) -> None:

@@ -11,6 +11,8 @@ from gapless.errors import ReviewConflict, UsageError
 from gapless.operations.review import decision, edited
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gapless.records.review import ReviewRecord
     from gapless.review.inbox import Inbox
 
@@ -18,8 +20,14 @@ _ASK = "\n[a]pprove  [e]dit  [r]eject  [s]kip  [q]uit"
 _CHOICE = click.Choice(["a", "e", "r", "s", "q"])
 
 
-def converse(inbox: Inbox, who: str) -> None:
-    """Takes reviews on lease and asks about each, until there is none or the reviewer leaves."""
+def converse(inbox: Inbox, who: str, tell: Callable[[ReviewRecord], str] | None = None) -> None:
+    """Takes reviews on lease and asks about each, until there is none or the reviewer leaves.
+
+    Args:
+        inbox: Where they wait.
+        who: The reviewer.
+        tell: What a reviewer who wants to know is told after each decision.
+    """
     skipped: frozenset[str] = frozenset()
     while True:
         review = inbox.take(who, skip=skipped)
@@ -32,20 +40,22 @@ def converse(inbox: Inbox, who: str) -> None:
             if chosen in "sq":
                 skipped |= {review.id}
             else:
-                _carry_out(inbox, review, who, chosen)
+                _carry_out(inbox, review, who, chosen, tell)
         finally:
             inbox.release(review.id, who)
         if chosen == "q":
             return
 
 
-def _carry_out(inbox: Inbox, review: ReviewRecord, who: str, chosen: str) -> None:
+def _carry_out(
+    inbox: Inbox, review: ReviewRecord, who: str, chosen: str, tell: Callable[[ReviewRecord], str] | None
+) -> None:
     try:
         done = inbox.decide(review.id, _decision(review, chosen), who)
     except (ReviewConflict, UsageError) as error:
         click.echo(f"{error}\n", err=True)
         return
-    click.echo(f"{said(done)}\n")
+    click.echo(f"{said(done)}\n" if tell is None else f"{said(done)}\n{tell(done)}\n")
 
 
 def _decision(review: ReviewRecord, chosen: str) -> dict[str, Any]:

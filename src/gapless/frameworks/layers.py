@@ -76,6 +76,7 @@ def describe_step(
         review=said.review if said.review is not None else _flag(metadata, "review"),
         router=router,
         guards=contract.names if contract is not None else (),
+        limit_s=contract.longest_s if contract is not None else None,
     )
 
 

@@ -66,7 +66,18 @@ def claim(values: NDArray[Any], table: Table) -> Estimate:
 
 def _rate(table: Table, name: str, limit: float) -> BudgetLine:
     what, outcomes = _RATES[name]
-    found = _bounded(table, outcomes)
+    return rate_line(name, what, limit, _bounded(table, outcomes))
+
+
+def rate_line(name: str, what: str, limit: float, found: Estimate) -> BudgetLine:
+    """A limit of a rate held against a claim about it.
+
+    Args:
+        name: The limit's name; "min_success" is a lower limit, every other an upper one.
+        what: What the rate is called.
+        limit: A share, 0 to 1.
+        found: With one-sided limits, as `claim` makes them.
+    """
     smallest = name == "min_success"
     verdict = _verdict(found, limit, smallest=smallest)
     said = f"{what} {_told(found, verdict, smallest=smallest)}, the budget asks for {_asked(smallest)} {100 * limit:g} %: {verdict}"

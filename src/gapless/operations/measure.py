@@ -53,6 +53,8 @@ class Ask:
     timeout_s: float | None = None
     until: Literal["decided"] | None = None
     """Stop as soon as the budget is decided, by a confidence sequence; or the comparison with `against`, by an e-value."""
+    kind: Literal["measure", "fault"] = "measure"
+    """A cell of a fault matrix is kept beside the measurements, and is none of them."""
     against: str | None = None
     """Id of an earlier measurement of the same cases: what `until` decides is whether this one differs."""
 
@@ -169,7 +171,8 @@ def _wanted(runner: Workflow, cases: Suite, suite_digest: str, settings: Setting
     seed = settings.seed if settings.seed is not None else cases.seed
     return Measurement(
         id=new_ulid(),
-        key=resume_key("measure", runner.fingerprint, suite_digest, condition, weather, seed),
+        key=resume_key(ask.kind, runner.fingerprint, suite_digest, condition, weather, seed),
+        kind=ask.kind,
         target=runner.target,
         fingerprint=runner.fingerprint,
         suite=cases.name,
@@ -296,8 +299,9 @@ def _harness(
 
 
 def _mode(condition: str) -> Mode:
-    """What contracts do under a condition: everything, unless its name says otherwise."""
-    return condition if condition in ("baseline", "shadow") else "guarded"
+    """What contracts do under a condition: everything, unless its name says otherwise ("baseline", "fault=hang@tool,baseline")."""
+    said = condition.rpartition(",")[2]
+    return said if said in ("baseline", "shadow") else "guarded"
 
 
 class _Teller:

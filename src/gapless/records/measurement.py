@@ -17,7 +17,7 @@ class Measurement(Record, frozen=True, kw_only=True):
     """ULID, for people."""
     key: str
     """Resume key: the same question asked again finds the same measurement."""
-    kind: Literal["measure", "benchmark"] = "measure"
+    kind: Literal["measure", "benchmark", "fault"] = "measure"
     target: str
     """As the user named the workflow: "app.py:graph"."""
     fingerprint: str

@@ -30,6 +30,8 @@ class Step(Record, frozen=True, kw_only=True):
     """Whether it is a conditional edge: recorded, but on the planned path only if a case lists it."""
     guards: tuple[str, ...] = ()
     """What its contract consists of; empty where there is none."""
+    limit_s: float | None = None
+    """Seconds its contract lets it take at most, further attempts and waits included; None where nothing limits it."""
 
     @property
     def layer_guessed(self) -> bool:

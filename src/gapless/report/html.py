@@ -9,9 +9,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from gapless.records.faults import ENDINGS, FaultCell, FaultMatrix
 from gapless.records.gap import PSEUDO_EXITS, Gap
 from gapless.records.report import Report
-from gapless.report import wording
+from gapless.report import faults, wording
 from gapless.report.appendix import basis, methods, moment
 from gapless.report.headline import opened
 from gapless.report.printable import isolated, printable
@@ -24,6 +25,40 @@ from gapless.report.svg.rates import suspicions, waterfall, whisker
 def render(report: Report) -> str:
     """The report as HTML text. Everything from users' data is escaped."""
     return _environment().get_template("report.html.j2").render(**_shown(printable(report)))
+
+
+def render_faults(matrix: FaultMatrix) -> str:
+    """A fault matrix as HTML text."""
+    shown = printable(matrix)
+    return (
+        _environment()
+        .get_template("faults.html.j2")
+        .render(
+            matrix=shown,
+            headline=faults.headline(shown),
+            by={(cell.fault, cell.step): cell for cell in shown.cells},
+            worst=_worst,
+            told=faults.told,
+            spoken=_spoken,
+            marks=faults.MARKS,
+            said=faults.SAID,
+            endings=[ending for ending in ENDINGS if shown.totals.get(ending)],
+            advice=list(faults.advice(shown)),
+            notes=list(faults.notes(shown)),
+            when=moment(shown.clean.created_at),
+        )
+    )
+
+
+def _worst(cell: FaultCell) -> str:
+    return faults.worst_of(cell) or "none"
+
+
+def _spoken(cell: FaultCell) -> str:
+    ended = [
+        f"{cell.endings[ending]} {faults.SAID[ending]}" for ending in ENDINGS if cell.endings.get(ending)
+    ]
+    return f"{', '.join(ended) or 'no trial can tell'}; silent {faults.share(cell)}"
 
 
 def _shown(report: Report) -> dict[str, Any]:

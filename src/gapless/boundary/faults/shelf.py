@@ -160,6 +160,29 @@ SHELF: Mapping[str, _Fit] = {
 """Name of a fault -> how it is fitted to a step; None where it finds nothing to change there."""
 
 
+KINDS = (
+    Delay,
+    Hang,
+    Timeout,
+    Raises,
+    TooManyRequests,
+    ServiceUnavailable,
+    Empty,
+    PartialAnswer,
+    TruncatedStream,
+    RenamedField,
+    RetypedField,
+    MissingField,
+    OlderDates,
+    OtherItems,
+    DuplicateDelivery,
+    Reordered,
+    WrongFigure,
+    OtherAnswer,
+)
+"""The faults of the shelf, in its order."""
+
+
 def _others(usual: Usual, path: str) -> tuple[Any, ...]:
     """What stands at a path in all handoffs; nothing where all of it is the same."""
     found = [value for handoff in usual.handoffs for value in _at(handoff, path)]

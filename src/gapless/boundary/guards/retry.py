@@ -75,6 +75,13 @@ class Retry:
         if self.budget_s is not None and not self.budget_s > 0:
             raise InvalidContract(f"Retry(budget_s={self.budget_s!r}): a budget is above 0.")
 
+    @property
+    def longest_waits_s(self) -> float:
+        """All waits together at their longest, in seconds, where nobody asks for longer ones."""
+        return sum(
+            min(self.max_s, self.backoff_s * self.factor**failed) for failed in range(self.attempts - 1)
+        )
+
     def wait_s(self, failed: int, error: BaseException, random: Random) -> float:
         """Seconds to wait after the failed-th attempt; what the other side asks for (Retry-After) counts if it is longer."""
         longest = min(self.max_s, self.backoff_s * self.factor ** (failed - 1))
