@@ -17,6 +17,7 @@ from gapless.settings import Place, locate
 
 if TYPE_CHECKING:
     from gapless.review.inbox import Inbox
+    from gapless.review.seeded import Seeding
     from gapless.stores.ledger import DurableLedger, Serializer
 
 
@@ -68,6 +69,18 @@ def open_ledger(place: Place | None = None, *, serializer: Serializer | None = N
 
     here = place or locate()
     return DurableLedger(here.database, serializer=serializer, mask=_mask(here))
+
+
+def open_seeding(place: Place | None = None) -> Seeding:
+    """Reviews with known answers in the inbox of a place.
+
+    Raises:
+        StoreError: The database cannot be opened.
+    """
+    from gapless.review.seeded import Seeding
+
+    here = place or locate()
+    return Seeding(here.database, mask=_mask(here))
 
 
 def _mask(place: Place) -> Callable[[Any], Any] | None:

@@ -164,7 +164,7 @@ class Inbox:
         name = f"resume-{digest(f'{self._url} {thread}'.encode())}"
         held = f"thread {thread!r} is being resumed already"
         with exclusive(self._store.folder, name, held, keep=False):
-            yield self._store.list(thread=thread)
+            yield self._store.list(thread=thread, real=True)
 
     # -- what reviewers do ----------------------------------------------------------------------------------------
 
@@ -184,6 +184,7 @@ class Inbox:
         self, who: str, seconds: float = LEASE_S, skip: frozenset[str] = frozenset()
     ) -> ReviewRecord | None:
         """The most urgent review that nobody has, on lease; None when there is none."""
+        skip |= self._store.judged_alike(who)  # a second opinion is somebody else's
         for review in self.list():
             if review.id not in skip and self._store.lease(review.id, who, self.clock(), seconds):
                 return self._store.get(review.id)

@@ -11,17 +11,20 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from gapless.errors import ReviewConflict, UnknownName
+from gapless.errors import ReviewConflict, StoreError, UnknownName
 from gapless.records.review import ReviewRecord
 from gapless.records.ulid import new_ulid
 from gapless.records.value import decode, digest, encode
 from gapless.stores.anchored import Anchored
-from gapless.stores.schema import reviews
+from gapless.stores.schema import known_answers, reviews
 
 LONGEST_LEASE_S = 3600.0
 """No lease lasts longer. One that ends later than this from now was given by a clock that has jumped, and is void."""
+SEEDED = "seeded "
+"""How the key of a review with a known answer begins: no workflow ever sees one, and nothing that a reviewer sees tells."""
 _CHANGED = "the step ran again and handed over something else"
 _undecided = reviews.c.decided_at.is_(None) & reviews.c.closed.is_(None)
+_real = reviews.c.key.not_like(f"{SEEDED}%")
 
 
 class InboxStore:
@@ -46,6 +49,7 @@ class InboxStore:
             earlier = reviews.c.thread == asked.thread
             earlier &= reviews.c.step == asked.step
             earlier &= reviews.c.subject == asked.subject
+            earlier &= _real
             earlier &= (
                 reviews.c.interrupt.is_(None)
                 if asked.interrupt is None
@@ -57,7 +61,7 @@ class InboxStore:
                 return usable[-1]
             if asked.interrupt is not None:
                 same = (reviews.c.interrupt == asked.interrupt) & (reviews.c.subject != asked.subject)
-                connection.execute(sa.update(reviews).where(same, _undecided).values(closed=_CHANGED))
+                connection.execute(sa.update(reviews).where(same, _real, _undecided).values(closed=_CHANGED))
             kept = msgspec.structs.replace(asked, id=new_ulid())
             connection.execute(sa.insert(reviews).values(_row(kept, len(found))))
             return kept
@@ -76,9 +80,12 @@ class InboxStore:
             raise UnknownName(f"{prefix!r} is the beginning of {len(found)} reviews. Write more of the id.")
         raise UnknownName(f"no review {prefix!r} in {self.url}. `gapless review` lists those that wait.")
 
-    def list(self, *, thread: str | None = None, undecided: bool = False) -> list[ReviewRecord]:
-        """Reviews, oldest first."""
+    def list(
+        self, *, thread: str | None = None, undecided: bool = False, real: bool = False
+    ) -> list[ReviewRecord]:
+        """Reviews, oldest first; only those that workflows asked for with `real`."""
         where = sa.true() if thread is None else reviews.c.thread == thread
+        where = where & _real if real else where
         with self._database.read() as connection:
             return self._all(connection, where & _undecided if undecided else where)
 
@@ -93,13 +100,25 @@ class InboxStore:
         until = now + min(seconds, LONGEST_LEASE_S)
         given = sa.update(reviews).where(reviews.c.id == review, _undecided, _free(now))
         with self._database.write() as connection:
-            return connection.execute(given.values(leased_by=who, leased_until=until)).rowcount == 1
+            return (
+                connection.execute(given.values(leased_by=who, leased_until=until, taken_at=now)).rowcount
+                == 1
+            )
+
+    def judged_alike(self, who: str) -> frozenset[str]:
+        """Reviews whose very handoff this reviewer has judged before, in another review with a known answer."""
+        mine = sa.select(known_answers.c.source).join(reviews, reviews.c.id == known_answers.c.review)
+        same = known_answers.c.source.in_(mine.where(reviews.c.decided_by == who))
+        with self._database.read() as connection:
+            return frozenset(connection.execute(sa.select(known_answers.c.review).where(same)).scalars())
 
     def release(self, review: str, who: str) -> None:
         """Gives a lease back."""
         held = (reviews.c.id == review) & (reviews.c.leased_by == who)
         with self._database.write() as connection:
-            connection.execute(sa.update(reviews).where(held).values(leased_by=None, leased_until=None))
+            connection.execute(
+                sa.update(reviews).where(held).values(leased_by=None, leased_until=None, taken_at=None)
+            )
 
     def decide(self, review: str, decision: dict[str, Any], who: str, now: float) -> ReviewRecord:
         """Writes a decision, once and for all.
@@ -108,6 +127,7 @@ class InboxStore:
             ReviewConflict: Somebody has decided already, or holds the review.
         """
         mine = (reviews.c.leased_by == who) | _free(now)
+        taken = sa.case((reviews.c.leased_by == who, reviews.c.taken_at), else_=None)
         with self._database.write() as connection:
             done = connection.execute(
                 sa.update(reviews)
@@ -118,6 +138,7 @@ class InboxStore:
                     decision=encode(decision),
                     leased_by=None,
                     leased_until=None,
+                    taken_at=taken,
                 )
             )
             found = self._all(connection, reviews.c.id == review)
@@ -146,15 +167,15 @@ class InboxStore:
     def give_back(self, review: str, reason: str) -> None:
         """Asks again: the decision could not be carried out, and nothing was consumed."""
         where = (reviews.c.id == review, reviews.c.consumed_at.is_(None))
-        cleared = {"decided_at": None, "decided_by": None, "decision": None, "returned": reason}
+        cleared = dict.fromkeys(("decided_at", "decided_by", "decision", "taken_at"))
         with self._database.write() as connection:
-            connection.execute(sa.update(reviews).where(*where).values(cleared))
+            connection.execute(sa.update(reviews).where(*where).values(**cleared, returned=reason))
 
     def _all(self, connection: Connection, where: Any) -> list[ReviewRecord]:
         rows = connection.execute(
             sa.select(reviews).where(where).order_by(reviews.c.created_at, reviews.c.id)
         )
-        return [_record(row) for row in rows.mappings()]
+        return [record_of(row, self.url) for row in rows.mappings()]
 
 
 def _free(now: float) -> Any:
@@ -174,6 +195,11 @@ def _why_not(found: ReviewRecord, now: float) -> str:
 
 def _row(kept: ReviewRecord, earlier: int) -> dict[str, Any]:
     key = digest(encode([kept.thread, kept.interrupt, kept.step, kept.subject, earlier]))
+    return row_of(kept, key)
+
+
+def row_of(kept: ReviewRecord, key: str) -> dict[str, Any]:
+    """A new review as its row."""
     return {
         "id": kept.id,
         "key": key,
@@ -188,8 +214,21 @@ def _row(kept: ReviewRecord, earlier: int) -> dict[str, Any]:
     }
 
 
-def _record(row: Any) -> ReviewRecord:
+def record_of(row: Any, url: str) -> ReviewRecord:
+    """A row as the review it holds.
+
+    Raises:
+        StoreError: The row is damaged.
+    """
     fields = {name: row[name] for name in ReviewRecord.__struct_fields__}
-    fields["question"] = decode(row["question"])
-    fields["decision"] = decode(row["decision"]) if row["decision"] is not None else None
-    return ReviewRecord(**fields)
+    try:
+        for name in ("question", "decision"):
+            fields[name] = decode(fields[name]) if fields[name] is not None else None
+        if fields["question"].get("subject") != fields["subject"]:
+            raise TypeError("its question is about something else")
+        return msgspec.convert(fields, ReviewRecord)
+    except (msgspec.DecodeError, UnicodeDecodeError, TypeError, AttributeError) as error:
+        raise StoreError(
+            f"{url}: review {row['id']} is damaged and cannot be read ({error}). The others can be decided by their ids; "
+            "to have it back, restore a copy of the file."
+        ) from error
