@@ -107,9 +107,9 @@ def command(  # noqa: PLR0913 - click hands over one parameter per option
         return 130
     broken = matrix.budget is not None and matrix.budget.verdict != "kept"
     undecided = matrix.budget is not None and matrix.budget.verdict == "undecided"
-    if no_budget or (undecided and place.settings.budget.undecided == "pass"):
-        return 0
-    return 1 if broken else 0
+    if broken and not no_budget and not (undecided and place.settings.budget.undecided == "pass"):
+        raise SystemExit(1)
+    return 0
 
 
 def _show(matrix: object, html: str | None, markdown: str | None, *, as_json: bool) -> None:

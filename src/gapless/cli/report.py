@@ -124,8 +124,11 @@ def _list(measurements: list[Measurement], as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(measurements).decode())
         return
-    for m in printable(measurements):
+    cells = [m for m in measurements if m.kind == "fault"]
+    for m in printable([m for m in measurements if m.kind != "fault"]):
         state = "complete" if m.finished_at is not None else "incomplete"
         click.echo(
             f"{m.id}  {m.kind:9}  {m.condition:12}  {m.cases} cases x {m.trials}  {state:10}  {m.target}"
         )
+    if cells:
+        click.echo(f"and {len(cells)} cells of fault matrices, which `gapless faults` shows; --json has them.")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
 
 from gapless.boundary.contract import Contract
 from gapless.boundary.crossing import Crossing
@@ -20,6 +23,7 @@ from gapless.errors import LowConfidence
 from gapless.records.value import digest, encode, to_plain
 
 Reviewer = Callable[[dict[str, Any]], Any]
+_visits = itertools.count()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +35,12 @@ class InForce:
     reviewer: Reviewer | None = None
     watch: Watch
     """What the guards of this run share, outside of a measurement."""
+    run_input: Any = msgspec.UNSET
+    """What the guarded function was called with, as plain data; UNSET where nobody will be asked."""
 
     def cross(self, contract: Contract, passage: Passage, state: Any, call: Callable[[Any], Any]) -> Any:
         """Runs a step in this thread, as often as its contract allows."""
+        passage = _one_visit(passage)
         crossing, guarding = self._begin(contract, passage, state)
         session = current_session.get()
 
@@ -56,6 +63,7 @@ class InForce:
         self, contract: Contract, passage: Passage, state: Any, call: Callable[[Any], Awaitable[Any]]
     ) -> Any:
         """Awaits a step, as often as its contract allows."""
+        passage = _one_visit(passage)
         crossing, guarding = self._begin(contract, passage, state)
         session = current_session.get()
 
@@ -101,6 +109,7 @@ class InForce:
                 signal=passed.signal,
                 handoff=plain,
                 given=to_plain(state),
+                input=self.run_input,
                 subject=digest(encode(plain)),
             )
         raise _refused(passage.step, passed.doubt, passed.below)
@@ -109,6 +118,11 @@ class InForce:
         if self.reviewer is None or measured() is not None:  # a measured trial that would ask is escalated
             raise StepPaused(f"{passage.step} waits for a person: {question.reason}")
         return self.reviewer(question.to_plain())
+
+
+def _one_visit(passage: Passage) -> Passage:
+    """The passage with a name of its own: what its contract tries again is the same visit."""
+    return passage if passage.task is not None else replace(passage, task=f"guarded-{next(_visits)}")
 
 
 def _decided(guarding: Guarding, crossing: Crossing, passed: Passed, decision: Decision) -> Any:
