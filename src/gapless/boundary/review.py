@@ -28,6 +28,8 @@ class Question(Record, frozen=True, kw_only=True):
     """What the step wants to hand over, as plain data."""
     given: Any = None
     """What the step was given: the evidence. Inboxes and reviewers get it; LangGraph's interrupt does without."""
+    input: Any = msgspec.UNSET
+    """What the whole run was given, as plain data; left out where that is not known. A case can be made of it."""
     subject: str
     """Digest of the handoff: an answer must carry it."""
 

@@ -4,24 +4,66 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from gapless.cli.review_screen import safe
+
+if TYPE_CHECKING:
+    from gapless.operations.review_labels import Taken
+
 
 @click.command("label", epilog="Example: gapless label c7#0 --wrong --blame tools --note 'price was made up'")
-@click.argument("trial", metavar="CASE#TRIAL")
+@click.argument("trial", metavar="[CASE#TRIAL]", required=False)
 @click.option("--correct/--wrong", "correct", default=None, help="Whether the delivered answer was right.")
 @click.option("--blame", help="The first step that went wrong, if you know it.")
 @click.option("--note", default="", help="Why, in words.")
 @click.option(
     "--promote",
     type=click.Path(dir_okay=False),
-    help="Add the trial to this suite file as a case with golden outputs.",
+    help="Add the trial, or the reviewed handoff, to this suite file as a case with golden outputs.",
+)
+@click.option("--from-review", "review", metavar="ID", help="Make a label of a reviewer's decision instead.")
+@click.option(
+    "--from-reviews", "every", is_flag=True, help="Make labels of all decisions that have none yet."
 )
 @click.option("--measurement", help="Beginning of a measurement's id; the newest by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done, or the trial, as JSON.")
 def command(
+    trial: str | None,
+    correct: bool | None,
+    blame: str | None,
+    note: str,
+    promote: str | None,
+    measurement: str | None,
+    as_json: bool,
+    **decisions: Any,
+) -> None:
+    """Look at a trial, say whether its answer was right, or promote it to a case with golden outputs.
+
+    Without --correct, --wrong and --promote it shows what happened: input, each step, output. With --from-review ID or
+    --from-reviews it takes what reviewers decided about handoffs.
+    """
+    from gapless.errors import UsageError
+
+    said = (trial, correct, blame, note or None, measurement)
+    if decisions["review"] is not None or decisions["every"]:
+        both = decisions["review"] is not None and decisions["every"]
+        if both or any(word is not None for word in said):
+            raise UsageError(
+                "--from-review and --from-reviews go with --promote and --json, and with nothing else."
+            )
+        _from_reviews(decisions["review"], promote, as_json)
+        return
+    if trial is None:
+        raise UsageError(
+            "name a trial, as in `gapless label c7#0`, or decisions: --from-review ID, --from-reviews."
+        )
+    _label_trial(trial, correct, blame, note, promote, measurement, as_json)
+
+
+def _label_trial(
     trial: str,
     correct: bool | None,
     blame: str | None,
@@ -30,10 +72,6 @@ def command(
     measurement: str | None,
     as_json: bool,
 ) -> None:
-    """Look at a trial, say whether its answer was right, or promote it to a case with golden outputs.
-
-    Without --correct, --wrong and --promote it shows what happened: input, each step, output.
-    """
     from gapless.operations import label as labels
     from gapless.operations.open import open_store, pick
     from gapless.records.label import Label
@@ -57,20 +95,66 @@ def command(
     _tell(done, as_json)
 
 
+def _from_reviews(review: str | None, promote: str | None, as_json: bool) -> None:
+    import msgspec
+
+    from gapless.operations.review_labels import open_labelling
+    from gapless.report.json import plain
+
+    file = Path(promote) if promote is not None else None
+    with open_labelling() as labelling:
+        done = labelling.take_all(file) if review is None else [labelling.take(review, file)]
+    if as_json:
+        click.echo(msgspec.json.encode(plain(done if review is None else done[0])).decode())
+        return
+    if not done:
+        click.echo(
+            "No decision is without its label."
+            if file is None
+            else "Every decision is labelled and in its file."
+        )
+    for taken in done:
+        click.echo(_taken(taken, file is not None))
+    if file is not None and any(taken.promoted for taken in done):
+        click.echo(f"Next: gapless benchmark --suite {_quoted(str(file))}")
+
+
+def _taken(taken: Taken, wanted: bool) -> str:
+    label = taken.label
+    said = "right" if label.correct else "wrong"
+    note = f": {label.note}" if label.note else ""
+    lines = [f"review {label.review}: what {label.step} handed over is labelled {said} (by {label.by}){note}"]
+    if wanted and taken.case is None:
+        lines.append(f"  no case: {taken.why_no_case}.")
+    elif wanted:
+        there = "is now" if taken.case_is_new else "was already"
+        golden = (
+            "" if "golden" in (taken.case or {}) else ", without a golden output: nobody said what is right"
+        )
+        lines.append(f"  review-{label.review} {there} a case in {taken.promoted}{golden}.")
+    return "\n".join(safe(line) for line in lines)
+
+
+def _quoted(text: str) -> str:
+    return shlex.quote(safe(text))
+
+
 def _tell(done: dict[str, Any], as_json: bool) -> None:
     if as_json:
         import msgspec
 
         click.echo(msgspec.json.encode(done).decode())
         return
+    trial = safe(f"{done['case']}#{done['trial']}")
     was = f" (it was {done['was']})" if "was" in done else ""
     if "label" in done:
         click.echo(
-            f"{done['case']}#{done['trial']} is labelled {done['label']}{was}. See the effect: gapless report {done['measurement']}"
+            f"{trial} is labelled {done['label']}{was}. See the effect: gapless report {done['measurement']}"
         )
     if "promoted" in done:
+        file = safe(done["promoted"])
         click.echo(
-            f"{done['case']}#{done['trial']} is now a case in {done['promoted']}. Next: gapless benchmark --suite {done['promoted']}"
+            f"{trial} is now a case in {file}. Next: gapless benchmark --suite {_quoted(done['promoted'])}"
         )
 
 
@@ -85,23 +169,21 @@ def _show(shown: Any, measurement: str, as_json: bool) -> None:
     _show_steps(shown)
     if shown.outcome in ("escalated", "failed"):
         return
-    trial = shlex.quote(f"{shown.case}#{shown.trial}")
+    trial = _quoted(f"{shown.case}#{shown.trial}")
     say = f"gapless label {trial} --measurement {measurement} --correct"
     click.echo(f"\nRight or wrong? Say so: {say}   (or --wrong --blame STEP)")
 
 
 def _show_steps(shown: Any) -> None:
-    from gapless.report.printable import printable
-
-    click.echo(f"{printable(shown.case)}#{shown.trial}: {shown.outcome}\n")
+    click.echo(f"{safe(shown.case)}#{shown.trial}: {shown.outcome}\n")
     if not shown.kept:
         for step, state, _ in shown.steps:
-            click.echo(printable(f"{step}: {state}"))
+            click.echo(safe(f"{step}: {state}"))
         click.echo("\nIt came from a run table, which holds no inputs and outputs.")
         return
     click.echo(f"input\n{_pretty(shown.input)}")
     for step, state, value in shown.steps:
-        click.echo(f"\n{printable(step)}: {printable(state)}\n{_pretty(value)}")
+        click.echo(f"\n{safe(step)}: {safe(state)}\n{_pretty(value)}")
     click.echo(f"\noutput\n{_pretty(shown.output)}")
 
 
@@ -111,4 +193,4 @@ def _pretty(value: Any) -> str:
     text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100, default_flow_style=False)
     lines = text.removesuffix("...\n").splitlines()
     shown = lines[:40] + ([f"... {len(lines) - 40} more lines (--json shows all)"] if len(lines) > 40 else [])
-    return "\n".join(f"  {line}" for line in shown)
+    return "\n".join(f"  {safe(line)}" for line in shown)

@@ -7,6 +7,8 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from msgspec import UNSET
+
 from gapless.boundary.contract import Contract
 from gapless.boundary.guarding import Watch
 from gapless.boundary.guards.gate import Goto, Review
@@ -14,6 +16,7 @@ from gapless.boundary.ledger import Ledger
 from gapless.errors import InvalidContract, PolicyConflict
 from gapless.frameworks.function import reachable_steps, step
 from gapless.frameworks.in_force import HELD, InForce, contracts_of, in_force
+from gapless.records.value import to_plain
 
 _LATER = (
     "{} hands out a generator: its steps run after the call, where no contract holds. Return the whole answer, or put "
@@ -45,21 +48,39 @@ def guard_function(
         _check(address, contract)
     held = {**contracts_of(function), **contracts}
 
-    def begin() -> InForce:
+    signature = inspect.signature(function)
+
+    def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> InForce:
         watch = Watch()
         if ledger is not None:
             watch.ledger = ledger
-        return InForce(contracts=held, reviewer=reviewer, watch=watch)
+        # Kept before the steps run, which may change what they are given.
+        given = UNSET if reviewer is None else _given(signature, args, kwargs)
+        return InForce(contracts=held, reviewer=reviewer, watch=watch, run_input=given)
 
     guarded = _awaited(function, begin) if inspect.iscoroutinefunction(function) else _called(function, begin)
     setattr(guarded, HELD, held)
     return guarded
 
 
-def _called(function: Callable[..., Any], begin: Callable[[], InForce]) -> Callable[..., Any]:
+def _given(signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What the function is called with, by name as a case gives it; UNSET where names alone cannot call it."""
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    if any(parameter.kind not in by_name for parameter in signature.parameters.values()):
+        return UNSET
+    try:
+        return to_plain(signature.bind(*args, **kwargs).arguments)
+    except TypeError:  # the call itself will say so, in Python's own words
+        return UNSET
+
+
+_Begin = Callable[[tuple[Any, ...], dict[str, Any]], InForce]
+
+
+def _called(function: Callable[..., Any], begin: _Begin) -> Callable[..., Any]:
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        force = begin()
+        force = begin(args, kwargs)
         token = in_force.set(force)
         try:
             made = function(*args, **kwargs)
@@ -81,10 +102,10 @@ async def _under(made: Awaitable[Any], force: InForce) -> Any:
         in_force.reset(token)
 
 
-def _awaited(function: Callable[..., Any], begin: Callable[[], InForce]) -> Callable[..., Any]:
+def _awaited(function: Callable[..., Any], begin: _Begin) -> Callable[..., Any]:
     @functools.wraps(function)
     async def guarded(*args: Any, **kwargs: Any) -> Any:
-        token = in_force.set(begin())
+        token = in_force.set(begin(args, kwargs))
         try:
             return await function(*args, **kwargs)
         finally:

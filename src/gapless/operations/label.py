@@ -163,7 +163,23 @@ def _goldens(store: Store, record: TrialRecord) -> dict[str, Any]:
     return goldens
 
 
-def _append(file: Path, written: dict[str, Any]) -> None:
+def add_case(file: Path, written: dict[str, Any]) -> bool:
+    """Adds a case to a suite file; False when this very case is there already.
+
+    Raises:
+        InvalidSuite: The file cannot be read, or has another case of that id.
+    """
+    import yaml
+
+    _, cases = _existing(file)
+    if yaml.safe_load(yaml.safe_dump(written)) in cases:
+        return False
+    _append(file, written)
+    return True
+
+
+def _existing(file: Path) -> tuple[Any, list[Any]]:
+    """What a suite file holds, and its cases."""
     import yaml
 
     try:
@@ -171,6 +187,15 @@ def _append(file: Path, written: dict[str, Any]) -> None:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InvalidSuite(f"{file}: cannot be read as YAML: {error}.") from error
     cases = existing.get("cases", []) if isinstance(existing, dict) else existing or []
+    if not isinstance(cases, list):
+        raise InvalidSuite(f"{file}: holds no list of cases. Name another file, or write `cases: [...]`.")
+    return existing, cases
+
+
+def _append(file: Path, written: dict[str, Any]) -> None:
+    import yaml
+
+    existing, cases = _existing(file)
     if any(isinstance(other, dict) and other.get("id") == written["id"] for other in cases):
         raise InvalidSuite(
             f"{file}: already has a case {written['id']!r}. Remove it first, or promote into another file."

@@ -206,4 +206,5 @@ async def _choose(
 
 def _fits(handoff: Handoff, like: ReviewRecord) -> bool:
     """Whether it shows as much as the real review does."""
-    return handoff.given is not None or like.question.get("given") is None
+    shown = {"given": handoff.given, "input": handoff.input}
+    return all(value is not None or like.question.get(name) is None for name, value in shown.items())

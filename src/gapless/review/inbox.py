@@ -212,9 +212,10 @@ class Inbox:
 
     def _kept(self, question: dict[str, Any]) -> dict[str, Any]:
         """A question as it may be written down."""
-        size = len(encode(question.get("given")))
-        if size > _MOST_EVIDENCE:
-            question = {**question, "given": omitted("too large", size)}
+        for name in ("given", "input"):
+            size = len(encode(question.get(name)))
+            if size > _MOST_EVIDENCE:
+                question = {**question, name: omitted("too large", size)}
         if self._mask is None:
             return question
         return {**self._mask(question), **{name: question[name] for name in _NEEDED}}

@@ -20,6 +20,7 @@ from gapless.boundary.review import Question
 from gapless.errors import LowConfidence, ReviewConflict
 from gapless.frameworks.langgraph import private
 from gapless.frameworks.langgraph.handover import update_of
+from gapless.frameworks.langgraph.run_input import run_input
 from gapless.records.review import Place
 from gapless.records.value import to_plain
 from gapless.records.workflow import FINISH
@@ -218,6 +219,10 @@ class Slots:
             thread=str(self._conf.get("thread_id") or ""),
             interrupt=private.interrupt_id(self._conf[private.CONFIG_KEY_CHECKPOINT_NS], self._at + 1),
         )
+
+    def run_input(self) -> Any:
+        """What the whole run was given, as plain data; UNSET where that is not known."""
+        return run_input(self._conf)
 
     def pause(self, question: Question) -> GraphInterrupt:
         """The pause in which a question waits."""

@@ -129,7 +129,8 @@ class GuardedDoor:
         answer = slots.ask(passed.output, question.subject, question.reason, question.signal)
         if answer is None:
             if inbox is not None:
-                shown = structs.replace(question, given=to_plain(state))
+                given = yield slots.run_input
+                shown = structs.replace(question, given=to_plain(state), input=given)
                 yield partial(inbox.post, shown.to_plain(), slots.place)
             raise slots.pause(question)
         decision = decided(answer, question.subject)
