@@ -170,6 +170,28 @@ def test_a_seeded_review_shows_nothing_that_a_real_one_does_not(
             assert not [word for word in ("seed", "known", "golden", "damage") if word in out]
 
 
+def test_where_real_ones_share_a_thread_it_does_too(inbox: Inbox) -> None:
+    for number in (1, 2):
+        question = ask(inbox, number).question
+        inbox.post(question, Place(thread="all orders 7"))
+    for review in inbox.list():
+        if review.thread != "all orders 7":
+            inbox.decide(review.id, decision(review, "approve"), "ann")
+    plant(3)
+    assert {review.thread for review in inbox.list()} == {"all orders 7"}
+
+
+def test_a_step_that_was_judged_is_known_though_its_trial_was_not(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "suite.json").write_text(json.dumps([{**one, "checks": {}} for one in CASES]))
+    assert _run(["measure", "seeded_app.py:plain", "--suite", "suite.json", "--quiet"]) == 0
+    inbox = open_inbox()
+    ask(inbox, 21)
+    assert plant(4, wrong=0.0).sources == {"its check passed": 4}
+    inbox.close()
+
+
 def test_its_own_gates_words_are_shown_where_it_had_a_gate(
     inbox: Inbox, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -59,8 +59,8 @@ class Known:
 def known_handoffs(store: Store, measurement: Measurement, steps: set[str]) -> Iterator[Known]:
     """The handoffs of some steps whose answer is known.
 
-    Right: the trial ended right (or at a person) and the step's check passed it; or the trial ended right and nothing judges
-    the step. Wrong: the step's check failed it, or a person's label blames the step.
+    Right: the step's check passed it and the trial did not end wrong or fail; or the trial ended right and nothing judges the
+    step. Wrong: the step's check failed it, or a person's label blames the step.
     """
     cases = {case.id: case for case in store.suite(measurement.suite_digest).cases}
     labels = store.labels(measurement.id)
@@ -131,7 +131,7 @@ def _verdict(event: StepEvent, record: TrialRecord, label: Label | None) -> tupl
             f"its check failed: {failed[0].check}: {failed[0].reason}" if failed else "its check failed",
             True,
         )
-    if event.ok is True and (ended_right or record.outcome == "escalated"):
+    if event.ok is True and (ended_right or record.outcome in ("escalated", "unjudged")):
         return True, "its check passed", True
     if event.ok is None and ended_right:
         return True, "its trial ended right", False

@@ -10,6 +10,7 @@ import re
 import secrets
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -104,11 +105,11 @@ class Seeding:
     def plant(self, handoffs: Sequence[tuple[Handoff, ReviewRecord]]) -> None:
         """Puts handoffs in, each dressed like the real review beside it; all of them or none."""
         now, real = self._clock(), self.real()
-        threads = {review.thread for review in self._reviews.list()}
+        threads = Counter(review.thread for review in self._reviews.list())
         planted: list[tuple[ReviewRecord, KnownAnswer]] = []
         for handoff, like in handoffs:
             review = self._dressed(handoff, like, self._moment(like, real, now), threads)
-            threads.add(review.thread)
+            threads[review.thread] += 1
             planted.append((review, handoff.known))
         self._answers.plant(planted)
 
@@ -122,7 +123,9 @@ class Seeding:
         end = min(now, min(later, default=now))
         return self._random.uniform(like.created_at, end) if end > like.created_at else like.created_at
 
-    def _dressed(self, handoff: Handoff, like: ReviewRecord, at: float, threads: set[str]) -> ReviewRecord:
+    def _dressed(
+        self, handoff: Handoff, like: ReviewRecord, at: float, threads: Counter[str]
+    ) -> ReviewRecord:
         own = {"handoff": self._mask(handoff.handoff), "given": self._mask(handoff.given)}
         if handoff.reason is not None:
             own |= {"reason": handoff.reason, "signal": handoff.signal}
@@ -131,7 +134,8 @@ class Seeding:
         own["subject"] = digest(encode(handoff.handoff))
         return ReviewRecord(
             id=new_ulid(at + self._random.uniform(*_FILED_MS)),
-            thread=self._alike(like.thread, threads),
+            # Where real ones share a thread, one of its own would stand out.
+            thread=like.thread if threads[like.thread] > 1 else self._alike(like.thread, set(threads)),
             step=like.step,
             interrupt=None if like.interrupt is None else self._alike(like.interrupt, set()),
             subject=own["subject"],
