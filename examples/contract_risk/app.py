@@ -116,7 +116,7 @@ class Agent:
         return {"draft": interrupt(shown)}
 
     async def deliver(self, state: State) -> State:
-        answer = _answer(state)
+        answer = answer_of(state)
         if self.outbox is not None:
             await asyncio.to_thread(_post, self.outbox, answer)
         return {"answer": answer}
@@ -182,7 +182,8 @@ def build(
     return graph(agent)
 
 
-def _answer(state: State) -> dict[str, Any]:
+def answer_of(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What is delivered, from what the steps found."""
     assessment = state.get("assessment", {})
     findings = assessment.get("findings")
     name = state.get("name")

@@ -67,6 +67,16 @@ def dates(text: str) -> list[dt.date]:
     return [day for day in days if day is not None]
 
 
+def states(text: str, value: Any) -> bool:
+    """Whether a passage states a value, or a change in per cent that may have led to it."""
+    if _PERCENT.search(text):
+        return True
+    if isinstance(value, int):
+        days = {int(found.group(1)) for found in _DAYS.finditer(text)}
+        return value in days or value in {amount for amount, _ in amounts(text)}
+    return value in {date.isoformat() for date in dates(text)}
+
+
 def extract(evidence: Sequence[Item], today: dt.date = TODAY) -> dict[str, Any]:
     """The facts that hold today.
 

@@ -37,6 +37,12 @@ def understand(question: str, register: Mapping[str, str]) -> dict[str, Any]:
     return {"supplier": candidates[0], "name": register[candidates[0]], "candidates": candidates}
 
 
+def names(question: str, name: str) -> bool:
+    """Whether a question names somebody, spelling mistakes allowed."""
+    words = [word for word in _words(question) if word != "s"]
+    return _likeness(_core(name), words) >= LIKE
+
+
 def _core(name: str) -> list[str]:
     return [word for word in _words(name) if word not in _FORMS]
 

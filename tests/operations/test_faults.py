@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from gapless.cli.main import cli
+from gapless.errors import UnknownName
 from gapless.operations.fault_cells import FaultsAsk
 from gapless.operations.faults import faults_sync
 from gapless.records.faults import FaultCell, FaultMatrix
@@ -73,7 +74,9 @@ def cell(found: FaultMatrix, fault: str, step: str) -> FaultCell:
 def test_what_is_silent_bare_is_mended_or_loud_under_contracts() -> None:
     names = ("empty", "renamed-field", "retyped-field", "missing-field", "http-503", "duplicate-delivery")
     bare, guarded = matrix("faults_app.py:shop", *names), matrix("faults_app.py:guarded", *names)
-    assert cell(bare, "retyped-field", "look_up").endings == {"survived": 6}, "it is the stock that is retyped"
+    assert cell(bare, "retyped-field", "look_up").endings == {"survived": 6}, (
+        "it is the stock that is retyped"
+    )
     assert cell(bare, "missing-field", "bill").endings == {"failed": 6}
     assert cell(bare, "http-503", "look_up").endings == {"failed": 6}
     assert cell(bare, "duplicate-delivery", "bill").endings == {"silent": 6}, "billed twice"
@@ -138,8 +141,9 @@ def test_the_command_enforces_the_budget_and_shows_every_face() -> None:
     assert told["schema"] == "gapless.faults/1"
     assert told["cells"][0]["fault"] == "delay"
     assert run(*asked, "--no-budget").exit_code == 0
-    assert run("faults_app.py:shop", "--step", "nowhere").exit_code == 2
-    assert run("faults_app.py:shop", "--fault", "nothing").exit_code == 2
+    for unknown in (("--step", "nowhere"), ("--fault", "nothing")):
+        refused = run("faults_app.py:shop", *unknown, "--quiet")
+        assert isinstance(refused.exception, UnknownName), refused.output
     assert "other-answer" in run("--list").stdout
     assert len(json.loads(run("--list", "--json").stdout)) == 18
 

@@ -328,4 +328,4 @@ def _named(function: types.FunctionType) -> Iterator[Any]:
 
 
 def _same_package(here: types.FunctionType, root: Any) -> bool:
-    return here.__module__.partition(".")[0] == root.__module__.partition(".")[0]
+    return (here.__module__ or "").partition(".")[0] == (root.__module__ or "").partition(".")[0]

@@ -188,7 +188,7 @@ def _cell(
         elif twin is None or twin.outcome in _LOST:
             lost += 1
         else:
-            endings[key] = _ending(record, fault, effect=effect)
+            endings[key] = _ending(record, twin, fault, effect=effect)
             suspected += endings[key] == "unjudged" and key in suspicions and key not in twins.suspicious
     counted = [runs[key] for key in endings]
     flags = [ending == "silent" for ending in endings.values()]
@@ -216,12 +216,16 @@ def _met(record: TrialRecord, fault: Fault) -> bool:
     return any(event.step == fault.step and fault.name in event.faults for event in record.events)
 
 
-def _ending(record: TrialRecord, fault: Fault, *, effect: bool) -> Ending:
+def _acted(record: TrialRecord) -> set[tuple[str, str, str]]:
+    return {(one.step, one.guard, one.action) for one in record.rulings if one.action in _ACTED}
+
+
+def _ending(record: TrialRecord, twin: TrialRecord, fault: Fault, *, effect: bool) -> Ending:
     ran = sum(event.step == fault.step and fault.name in event.faults for event in record.events)
     if effect and fault.name == "duplicate-delivery" and ran > 1:
         return "silent"  # the answer is right, and the effect took place twice
     if record.outcome == "correct":
-        return "repaired" if any(ruling.action in _ACTED for ruling in record.rulings) else "survived"
+        return "repaired" if _acted(record) - _acted(twin) else "survived"  # it may have to be mended anyway
     if record.outcome == "failed":
         asked = record.error is not None and record.error.type == "DuplicateEffect"
         return "asked" if asked else "failed"
