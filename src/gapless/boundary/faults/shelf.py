@@ -76,7 +76,11 @@ def _unavailable(usual: Usual) -> Fault:
 
 
 def _empty(usual: Usual) -> Fault | None:
-    place = _largest(usual, lambda value: isinstance(value, (list, dict, str)) and bool(value))
+    # A word among others is rarely what the next step lives on: rather all of the handoff than that.
+    place = _largest(
+        usual, lambda value: (isinstance(value, (list, dict)) and bool(value)) or _is_sentence(value)
+    )
+    place = place or _largest(usual, lambda value: isinstance(value, str) and bool(value))
     return Empty(step=usual.step, field=place.path) if place else None
 
 
@@ -87,7 +91,7 @@ def _partial(usual: Usual) -> Fault | None:
 
 
 def _truncated(usual: Usual) -> Fault | None:
-    place = _largest(usual, lambda value: isinstance(value, str) and len(value) >= _SENTENCE and " " in value)
+    place = _largest(usual, _is_sentence)
     return TruncatedStream(step=usual.step, field=place.path) if place else None
 
 
@@ -224,11 +228,12 @@ def _key(usual: Usual) -> tuple[str, str] | None:
     if place is None:
         return None
     objects = [value for handoff in usual.handoffs for value in _at(handoff, place.path)]
-    sizes: dict[str, int] = {}
+    sizes: dict[str, float] = {}
     for value in _dicts(objects):
         for key, inner in value.items():
             if "." not in key:
-                sizes[key] = sizes.get(key, 0) + _size(inner)
+                # of equally large ones a figure: more is made of it than of a word
+                sizes[key] = sizes.get(key, 0) + _size(inner) + 0.5 * isinstance(inner, (int, float))
     return (place.path, max(sizes, key=lambda key: sizes[key])) if sizes else None
 
 
@@ -264,6 +269,10 @@ def _under(path: str, key: str) -> str:
 
 def _is_object(value: Any, least: int) -> bool:
     return isinstance(value, dict) and len(cast("dict[Any, Any]", value)) >= least
+
+
+def _is_sentence(value: Any) -> bool:
+    return isinstance(value, str) and len(value) >= _SENTENCE and " " in value
 
 
 def _size(value: Any) -> int:
