@@ -14,6 +14,8 @@ from gapless.records.value import decode, encode, to_plain
 from gapless.stores.anchored import Anchored
 from gapless.stores.schema import ledger
 
+RUN = "(run)"
+"""The step of a whole run that was accepted and never reported back."""
 _PLAIN, _TYPED = "plain", "typed:"
 
 
@@ -105,6 +107,25 @@ class DurableLedger:
             changed = connection.execute(sa.update(ledger).where(_at(scope, action)).values(done))
             if changed.rowcount == 0:
                 connection.execute(sa.insert(ledger).values(whole))
+
+    def accept(self, scope: str, run: str) -> None:
+        """Notes that a run of a graph was accepted, before anything of it happens: under durability "exit" a process that
+        dies leaves no checkpoint, and this is all that is known of the run."""
+        with self._database.write() as connection:
+            fresh = {
+                "scope": scope,
+                "action": run,
+                "status": "open",
+                "reserved_at": self._clock(),
+                "step": RUN,
+            }
+            connection.execute(sa.insert(ledger).values(fresh))
+
+    def ended(self, scope: str) -> None:
+        """Notes that whoever called the graph heard from its runs: they ended, failed or wait for a person."""
+        here = (ledger.c.scope == scope) & (ledger.c.step == RUN) & (ledger.c.status == "open")
+        with self._database.write() as connection:
+            connection.execute(sa.delete(ledger).where(here))
 
     def asked(self) -> list[OpenAction]:
         """Actions that somebody has to look after, oldest first: `release` those that did not take place, `consume` the others."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any, cast
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
 
 from langgraph.pregel import Pregel
+from langgraph.types import Command
 
 from gapless.boundary.contract import Contract
 from gapless.boundary.guarding import Watch
@@ -18,6 +21,7 @@ from gapless.frameworks.langgraph import private
 from gapless.frameworks.langgraph.guarded import WATCH_KEY
 from gapless.frameworks.langgraph.recording import extend, record_graph
 from gapless.frameworks.langgraph.state import locate
+from gapless.records.ulid import new_ulid
 from gapless.records.workflow import FINISH, START
 
 _JOIN = "join:"
@@ -63,11 +67,75 @@ class GuardedGraph:
 
     def stream(self, input: Any, config: Any = None, **kwargs: Any) -> Iterator[Any]:  # noqa: A002
         """The graph's own stream."""
-        return cast("Any", super()).stream(input, _watched(config, self), **kwargs)
+        whole, parent = _watched(config, self), cast("Any", super())
+        noted = _accepting(self, input, whole)
+        if noted is None:
+            return parent.stream(input, whole, **kwargs)
+        return _noted(noted, lambda: parent.stream(input, whole, **kwargs))
 
     def astream(self, input: Any, config: Any = None, **kwargs: Any) -> AsyncIterator[Any]:  # noqa: A002
         """The graph's own asynchronous stream."""
-        return cast("Any", super()).astream(input, _watched(config, self), **kwargs)
+        whole, parent = _watched(config, self), cast("Any", super())
+        noted = _accepting(self, input, whole)
+        if noted is None:
+            return parent.astream(input, whole, **kwargs)
+        return _anoted(noted, lambda: parent.astream(input, whole, **kwargs))
+
+
+class Accepting(Protocol):
+    """A ledger that notes whole runs."""
+
+    def accept(self, scope: str, run: str) -> None:
+        """Notes that a run was accepted."""
+        ...
+
+    def ended(self, scope: str) -> None:
+        """Notes that its caller heard from it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """A run to be noted in the ledger; `fresh` where it begins, and does not go on."""
+
+    ledger: Accepting
+    thread: str
+    fresh: bool
+
+    def begin(self) -> None:
+        if self.fresh:
+            self.ledger.accept(self.thread, f"run {new_ulid()}")
+
+    def end(self) -> None:
+        self.ledger.ended(self.thread)
+
+
+def _accepting(graph: GuardedGraph, given: Any, config: Any) -> _Accepted | None:
+    """What to note of a run; None where no durable ledger is there to note it, or nobody could go on with it by name."""
+    ledger: Any = graph.gapless_ledger
+    configurable = (config or {}).get("configurable") or {}
+    thread = configurable.get("thread_id")
+    inner = bool(configurable.get("checkpoint_ns"))  # a graph inside of a run: the whole is noted
+    if thread is None or inner or measured() is not None or not hasattr(ledger, "accept"):
+        return None
+    return _Accepted(ledger, str(thread), fresh=given is not None and not isinstance(given, Command))
+
+
+def _noted(run: _Accepted, stream: Callable[[], Iterator[Any]]) -> Iterator[Any]:
+    run.begin()
+    try:
+        yield from stream()
+    finally:
+        run.end()
+
+
+async def _anoted(run: _Accepted, stream: Callable[[], AsyncIterator[Any]]) -> AsyncIterator[Any]:
+    await asyncio.to_thread(run.begin)
+    try:
+        async for chunk in stream():
+            yield chunk
+    finally:
+        run.end()
 
 
 def _watched(config: Any, graph: GuardedGraph) -> Any:

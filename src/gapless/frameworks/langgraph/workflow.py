@@ -42,6 +42,11 @@ class GraphWorkflow:
         return self._target
 
     @property
+    def graph(self) -> Any:
+        """The graph as it was handed over, under the contracts that the settings name."""
+        return self._graph
+
+    @property
     def fingerprint(self) -> str:
         """Digest of the graph's code and shape."""
         return self._fingerprint

@@ -1,0 +1,89 @@
+"""`gapless crash`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gapless.cli.live import progress
+from gapless.cli.show import write
+
+
+@click.command(
+    "crash", epilog="Example: gapless crash app.py:graph --suite suite.yaml --step pay --durability exit"
+)
+@click.argument("target", required=False)
+@click.option("--suite", "--cases", "suite", type=click.Path(), help="Suite, or inputs without labels.")
+@click.option("--case", metavar="ID", help="Which case to run; the first by default.")
+@click.option(
+    "--step", "steps", multiple=True, metavar="STEP", help="Kill only here; may be given several times."
+)
+@click.option(
+    "--durability",
+    "durabilities",
+    multiple=True,
+    type=click.Choice(["sync", "async", "exit"]),
+    help="Only in this mode; may be given several times. All three by default.",
+)
+@click.option(
+    "--checkpointer", metavar="URL", help="postgresql://... instead of SQLite files. Needs gapless[postgres]."
+)
+@click.option("--full", is_flag=True, help="Kill at every step, however long it takes.")
+@click.option("--jobs", type=click.IntRange(min=1), default=2, help="Processes at once; 2 by default.")
+@click.option(
+    "--markdown",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    is_flag=False,
+    flag_value="-",
+    metavar="[FILE|-]",
+    help="Also write it as Markdown; without FILE, print that instead.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the table as JSON (gapless.crash/1).")
+@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+def command(  # noqa: PLR0913 - click hands over one parameter per option
+    target: str | None,
+    suite: str | None,
+    case: str | None,
+    steps: tuple[str, ...],
+    durabilities: tuple[str, ...],
+    checkpointer: str | None,
+    full: bool,
+    jobs: int,
+    markdown: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Kill a workflow at every moment of every step, resume it, and count what happens twice and what is lost.
+
+    TARGET is app.py:graph or package.module:name; each life is a process of its own. Exit code 1 where, under contracts,
+    an effect or a decision counted twice or a run was lost without a trace. Run the same command again to go on.
+    """
+    from gapless.operations.crash import CrashAsk, crash
+    from gapless.operations.loop import run_sync
+    from gapless.report.crash import render, render_json, render_markdown
+
+    ask = CrashAsk(
+        steps=steps,
+        durabilities=durabilities,
+        checkpointer=checkpointer,
+        case=case,
+        full=full,
+        jobs=jobs,
+    )
+    with progress(quiet) as tell:
+        table = run_sync(lambda stop: crash(target, suite, ask=ask, tell=tell, stop=stop))
+    if markdown not in (None, "-"):
+        write(Path(str(markdown)), render_markdown(table))
+    if as_json:
+        click.echo(render_json(table))
+    elif markdown == "-":
+        click.echo(render_markdown(table), nl=False)
+    else:
+        click.echo(render(table))
+    if not table.complete:
+        click.echo("Stopped: what was done is kept. Run the same command again to go on.", err=True)
+        return 130
+    if table.harm:
+        raise SystemExit(1)
+    return 0
