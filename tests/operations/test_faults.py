@@ -74,9 +74,8 @@ def cell(found: FaultMatrix, fault: str, step: str) -> FaultCell:
 def test_what_is_silent_bare_is_mended_or_loud_under_contracts() -> None:
     names = ("empty", "renamed-field", "retyped-field", "missing-field", "http-503", "duplicate-delivery")
     bare, guarded = matrix("faults_app.py:shop", *names), matrix("faults_app.py:guarded", *names)
-    assert cell(bare, "retyped-field", "look_up").endings == {"survived": 6}, (
-        "it is the stock that is retyped"
-    )
+    retyped = cell(bare, "retyped-field", "look_up").endings
+    assert set(retyped) == {"silent", "survived"}, "a trial loses the price, or the stock that nobody reads"
     assert cell(bare, "missing-field", "bill").endings == {"failed": 6}
     assert cell(bare, "http-503", "look_up").endings == {"failed": 6}
     assert cell(bare, "duplicate-delivery", "bill").endings == {"silent": 6}, "billed twice"

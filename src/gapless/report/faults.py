@@ -142,7 +142,7 @@ def notes(matrix: FaultMatrix) -> Iterator[str]:
     """What must be read with the matrix."""
     yield from matrix.notes
     for left in matrix.left_out:
-        yield f"Left out: {left}"
+        yield f"Not all was run: {left}"
     if not matrix.complete:
         yield "Not finished: run the same command again to go on."
 

@@ -112,3 +112,17 @@ def test_a_duplicate_is_delivered_outside_of_everything_else() -> None:
     fault = DuplicateDelivery(step="retrieve")
     crossing = Crossing(step="retrieve", state={})
     assert drive(compose((fault.deliver, contract), crossing), lambda _: len(calls)) == 2
+
+
+def test_another_field_is_struck_in_each_trial() -> None:
+    fault = next(fault for fault in FITTED if fault.name == "missing-field")
+    gone: set[str] = set()
+    for seed in range(40):
+        changed, _ = cross(fault, HANDOFFS[1], seed=seed)
+        gone |= set(HANDOFFS[1]) - set(changed)
+        gone |= {
+            f"docs.{key}"
+            for key in HANDOFFS[1]["docs"][0]
+            if "docs" in changed and key not in changed["docs"][0]
+        }
+    assert gone == {"docs", "answer", "count", "docs.id", "docs.text", "docs.at"}
