@@ -134,6 +134,10 @@ def test_the_command_enforces_the_budget_and_shows_every_face() -> None:
     assert broken.exit_code == 1, broken.output
     assert "✗ wrong-figure at look_up" in broken.stdout
     assert "the budget asks for at most 5 %" in " ".join(broken.stdout.split())
+    again = "gapless faults faults_app.py:shop --fault wrong-figure --step look_up"
+    for face in (broken.stdout, Path("f.html").read_text(), Path("f.md").read_text()):
+        assert again in face
+        assert "gapless label" in face
     assert "<table" in Path("f.html").read_text()
     assert "| wrong-figure |" in Path("f.md").read_text()
     told = json.loads(run(*asked, "--json", "--no-budget").stdout)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -128,8 +131,24 @@ async def faults_into(
         dict.fromkeys(cell.fault.name for cell in sorted(cells, key=lambda cell: place_of(cell.fault.name)))
     )
     return msgspec.structs.replace(
-        matrix, steps=steps, faults=names, left_out=left_out, complete=complete, notes=_notes(twins, matrix)
+        matrix,
+        steps=steps,
+        faults=names,
+        left_out=left_out,
+        complete=complete,
+        notes=_notes(twins, matrix),
+        command=_command(workflow, suite, ask),
     )
+
+
+def _command(workflow: Any, suite: Any, ask: FaultsAsk) -> str | None:
+    if not isinstance(workflow, (str, NoneType)) or not isinstance(suite, (str, Path, NoneType)):
+        return None
+    words = ["gapless", "faults", *([workflow] if workflow else [])]
+    words += ["--suite", str(suite)] if suite is not None else []
+    words += ["--cases", str(ask.cases)] if ask.cases is not None else []
+    words += ["--trials", str(ask.trials)] if ask.trials != 1 else []
+    return shlex.join(words)
 
 
 def _twins(store: Store, measurement: Measurement) -> Twins:

@@ -65,6 +65,8 @@ class FaultMatrix(Record, frozen=True, kw_only=True):
     left_out: tuple[str, ...] = ()
     """What was not run, and how to run it."""
     notes: tuple[str, ...] = ()
+    command: str | None = None
+    """What runs the matrix again; None where workflow or suite were given as objects, which no command can name."""
     complete: bool = True
     budget: BudgetLine | None = None
     """Whether `max_silent_failures` is kept over all cells; None where no such limit is set."""

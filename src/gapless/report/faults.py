@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -158,6 +159,23 @@ def advice(matrix: FaultMatrix) -> Iterator[tuple[str, str]]:
         yield f"{fault} at {where}{more}", cells[0].why
 
 
+def next_steps(matrix: FaultMatrix) -> Iterator[tuple[str, str]]:
+    """(why, command) for whoever wants less to pass silently."""
+    cells = silent_cells(matrix)
+    shown = next((cell for cell in cells if cell.examples), None)
+    if shown is not None:
+        trial = shlex.quote(shown.examples[0])
+        yield (
+            f"Look at a trial that {shown.fault} at {shown.step} made wrong",
+            f"gapless label {trial} --measurement {shown.measurement}",
+        )
+    if cells and matrix.command is not None:
+        worst = next((cell for cell in cells if cell.detectable != "neither"), cells[0])
+        part = shlex.join(["--fault", worst.fault, "--step", worst.step])
+        what = f"Let {worst.step}'s contract see it" if matrix.guarded else f"Give {worst.step} a contract"
+        yield f"{what}, and run that cell again", f"{matrix.command} {part}"
+
+
 def _worst(matrix: FaultMatrix) -> list[str]:
     cells = silent_cells(matrix)
     named = [f"{cell.fault} at {shortened(cell.step, 32)}" for cell in cells[:3]]
@@ -189,6 +207,9 @@ def _write(console: object, matrix: FaultMatrix) -> None:
         console.print(f"✗ {what}", style="red")
         console.print(f"  {why}")
     console.print()
+    for reason, command in next_steps(matrix):
+        console.print(f"{reason}:")
+        console.print(f"  {command}", soft_wrap=True)
     for note in notes(matrix):
         console.print(f"- {note}", style="dim")
     if matrix.budget is not None:
@@ -238,6 +259,8 @@ def _parts(matrix: FaultMatrix) -> Iterator[str]:
     lines = [f"- **{prose(what)}**: {prose(why)}" for what, why in advice(matrix)]
     if lines:
         yield "\n".join(lines)
+    if steps := [f"- {prose(why)}: {code(command)}" for why, command in next_steps(matrix)]:
+        yield "\n".join(steps)
     if found := [f"- {prose(note)}" for note in notes(matrix)]:
         yield "\n".join(found)
     if matrix.budget is not None:

@@ -44,6 +44,7 @@ def render_faults(matrix: FaultMatrix) -> str:
             said=faults.SAID,
             endings=[ending for ending in ENDINGS if shown.totals.get(ending)],
             advice=list(faults.advice(shown)),
+            next_steps=list(faults.next_steps(shown)),
             notes=list(faults.notes(shown)),
             when=moment(shown.clean.created_at),
         )
