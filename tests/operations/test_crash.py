@@ -59,6 +59,7 @@ careful = guard(shop, {"bill": Contract(effect=True, idempotency_key="order")})
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     Path("crash_app.py").write_text(APP)
+    Path("agent_app.py").write_text(AGENT)
     Path("cases.jsonl").write_text(json.dumps({"id": "a", "input": {"order": "o1"}}))
     yield
     left = [
@@ -201,12 +202,17 @@ async def test_on_postgresql_as_on_sqlite(tmp_path: Path) -> None:
     assert {one.durability for one in found.cells} == {"sync", "async", "exit"}
 
 
+AGENT = """
+from contract_risk.demo import Demo
+DEMO = Demo()
+DEMO.prepare(lambda _: None, None)
+app = DEMO.guarded()
+SUITE = DEMO.suite(10)
+"""
+
+
 @pytest.mark.full
 async def test_the_reference_agent_doubles_and_loses_nothing() -> None:
-    Path("agent_app.py").write_text(
-        "from contract_risk.demo import Demo\nDEMO = Demo()\nDEMO.prepare(lambda _: None, None)\n"
-        "app = DEMO.guarded()\nSUITE = DEMO.suite(10)\n"
-    )
     found = await crash("agent_app.py:app", "agent_app.py:SUITE", ask=CrashAsk())
     assert found.complete
     assert found.effects == ("deliver",)

@@ -138,7 +138,9 @@ def _lines(table: CrashTable) -> Iterator[str]:
 def _rows(table: CrashTable) -> Iterator[tuple[str, ...]]:
     modes = [guarded for guarded in (True, False) if _of(table, guarded=guarded)]
     yield (*_HEADS, *("under contracts" if guarded else "bare" for guarded in modes))
-    places = {(cell.durability, cell.step, cell.moment): None for cell in table.cells}
+    places: dict[tuple[str, str, Moment], None] = {
+        (cell.durability, cell.step, cell.moment): None for cell in table.cells
+    }
     by = {(cell.durability, cell.step, cell.moment, cell.guarded): cell for cell in table.cells}
     for durability, step, moment in places:
         cells = [by.get((durability, step, moment, guarded)) for guarded in modes]
