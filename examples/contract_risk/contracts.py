@@ -41,13 +41,23 @@ FACTS = {
     "required": ["facts", "sources", "missing"],
     "additionalProperties": False,
 }
+FIGURES = {
+    "type": "object",
+    "properties": {
+        "currency": {"enum": ["USD", "EUR", "GBP"]},
+        **dict.fromkeys(("exposure", "cap", "payment_days", "notice_days"), _AMOUNT),
+        "notice_by": {"type": "string", "format": "date"},
+    },
+    "required": ["currency", "exposure", "cap", "payment_days", "notice_days", "notice_by"],
+    "additionalProperties": False,
+}
 ASSESSMENT = {
     "type": "object",
     "properties": {
         "assessment": {
             "type": "object",
             "properties": {
-                "figures": {"type": "object"},
+                "figures": {"anyOf": [FIGURES, {"type": "object", "maxProperties": 0}]},
                 "findings": {
                     "type": "array",
                     "items": {
@@ -58,6 +68,7 @@ ASSESSMENT = {
                             "figures": {"type": "array", "items": _TEXT},
                         },
                         "required": ["kind", "text", "figures"],
+                        "additionalProperties": False,
                     },
                 },
                 "missing": {"type": "array", "items": _TEXT},

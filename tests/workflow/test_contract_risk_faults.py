@@ -10,13 +10,8 @@ from gapless.operations.fault_cells import FaultsAsk
 from gapless.operations.faults import faults_sync
 from gapless.settings import locate
 
-NEVER_SILENT = (
-    "delay",
-    "hang",
-    "timeout",
-    "exception",
-    "http-429",
-    "http-503",
+SLOW = ("delay", "hang", "timeout", "exception", "http-429", "http-503")
+CHANGED = (
     "empty",
     "partial-answer",
     "truncated-stream",
@@ -28,10 +23,12 @@ NEVER_SILENT = (
 )
 
 
+# Another field is renamed, retyped or missing in each trial: it takes many to meet them all.
 @pytest.mark.full
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize(("faults", "cases", "trials"), [(SLOW, 4, 1), (CHANGED, 12, 2)])
 def test_no_fault_that_can_be_seen_passes_the_contracts_silently(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    faults: tuple[str, ...], cases: int, trials: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from contract_risk.demo import Demo
 
@@ -40,12 +37,12 @@ def test_no_fault_that_can_be_seen_passes_the_contracts_silently(
     demo = Demo()
     demo.prepare(lambda _: None, None)
     try:
-        ask = FaultsAsk(faults=NEVER_SILENT, cases=4, concurrency=8)
+        ask = FaultsAsk(faults=faults, cases=cases, trials=trials, concurrency=8)
         matrix = faults_sync(demo.guarded(), demo.suite(60), ask=ask, place=locate())
     finally:
         demo.close()
     assert matrix.complete
-    assert not matrix.left_out or "suite's" in matrix.left_out[0]
+    assert matrix.left_out == ()
     silent = {(cell.fault, cell.step): cell.examples for cell in matrix.cells if cell.endings.get("silent")}
     assert silent == {}
-    assert {cell.fault for cell in matrix.cells if cell.n} == set(NEVER_SILENT)
+    assert {cell.fault for cell in matrix.cells if cell.n} == set(faults)
