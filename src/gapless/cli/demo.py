@@ -141,6 +141,15 @@ def _write_page(shown: Shown, page: Path) -> None:
     from gapless.report.html import render
 
     write(page, render(_headliner(shown).report))
+    for matrix in shown.matrices:
+        from gapless.report.html import render_faults
+
+        write(_beside(page, guarded=matrix.guarded), render_faults(matrix))
+
+
+def _beside(page: Path, *, guarded: bool) -> Path:
+    """Where the fault matrix goes: demo-faults-bare.html beside demo.html."""
+    return page.with_name(f"{page.stem}-faults-{'guarded' if guarded else 'bare'}{page.suffix}")
 
 
 def _headliner(shown: Shown) -> Any:
@@ -161,9 +170,15 @@ def _print(shown: Shown, page: Path) -> None:
     if shown.comparison is not None:
         click.echo(f"\nUnder contracts against without, in the same weather: {shown.comparison.sentence}")
         click.echo("\n".join(_boundaries(shown.comparison)))
+    for matrix in shown.matrices:
+        from gapless.report.faults import render as render_faults
+
+        click.echo(render_faults(matrix, brief=True))
     for note in shown.notes:
         click.echo(note)
     click.echo(f"\nReport: {page.resolve()}")
+    for matrix in shown.matrices:
+        click.echo(f"Faults: {_beside(page, guarded=matrix.guarded).resolve()}")
 
 
 def _boundaries(comparison: Comparison) -> list[str]:

@@ -131,4 +131,6 @@ def _list(measurements: list[Measurement], as_json: bool) -> None:
             f"{m.id}  {m.kind:9}  {m.condition:12}  {m.cases} cases x {m.trials}  {state:10}  {m.target}"
         )
     if cells:
-        click.echo(f"and {len(cells)} cells of fault matrices, which `gapless faults` shows; --json has them.")
+        click.echo(
+            f"and {len(cells)} cells of fault matrices, which `gapless faults` shows; --json has them."
+        )

@@ -14,12 +14,15 @@ import msgspec
 from gapless.errors import InvalidSuite, MissingExtra
 from gapless.operations.benchmark import Benchmarked, benchmark_into
 from gapless.operations.compare import compare
+from gapless.operations.fault_cells import FaultsAsk
+from gapless.operations.faults import faults_into
 from gapless.operations.measure import Ask, measure_into
 from gapless.operations.open import open_suite
 from gapless.operations.progress import Stop, Tell
 from gapless.operations.report import report_on
 from gapless.records.comparison import Comparison
 from gapless.records.estimate import Estimate
+from gapless.records.faults import FaultMatrix
 from gapless.records.report import Report
 from gapless.records.suite import Case, Suite
 from gapless.settings import Place
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
 
 ENTRY_POINTS = "gapless.demo"
 AGENT = "contract_risk"
+_BROKEN_CASES = 6
+_SLOW_FAULTS = ("hang", "delay")
+"""They take their time, and show little here that a timeout does not; `gapless faults` has them."""
 _PROMPTS = 12
 """A prompt that holds whole contracts takes the embedded model some twelve seconds: a few have to do."""
 
@@ -109,6 +115,8 @@ class Shown:
     complete: bool
     comparison: Comparison | None = None
     """Under contracts against without, in the same weather."""
+    matrices: tuple[FaultMatrix, ...] = ()
+    """Every fault at every step: without contracts, and under them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,12 +183,38 @@ async def demo(agent: Agent, stage: Stage, *, cases: int, model: str | None = No
         stage.say(f"the workflow: {name}" if asked is suite else name)
         act, complete = await _act(stage, name, workflow, asked, ask)
         acts.append(act)
-    notes = (*agent.notes(), *agent.remarks())
     told = {act.name: act.report.measurement for act in acts}
     compared = None
     if "under contracts" in told:
         compared = compare(stage.store, told["weather"], told["under contracts"])
-    return Shown(acts=tuple(acts), benchmark=rates, notes=notes, complete=complete, comparison=compared)
+    matrices, whole = await _broken(agent, stage, suite) if complete else ((), False)
+    return Shown(
+        acts=tuple(acts),
+        benchmark=rates,
+        notes=(*agent.notes(), *agent.remarks()),
+        complete=whole,
+        comparison=compared,
+        matrices=matrices,
+    )
+
+
+async def _broken(agent: Agent, stage: Stage, suite: Suite) -> tuple[tuple[FaultMatrix, ...], bool]:
+    """The fault matrix before and after: what passes silently without contracts, and what still does under them."""
+    from gapless.boundary.faults.shelf import SHELF
+
+    own = tuple(agent.weather.faults)
+    kinds = tuple(name for name in SHELF if name not in _SLOW_FAULTS)
+    ask = FaultsAsk(faults=kinds, own=own, cases=_BROKEN_CASES, full=True)
+    found: list[FaultMatrix] = []
+    for name, workflow in (("without contracts", agent.workflow()), ("under contracts", agent.guarded())):
+        stage.say(f"every fault at every step: {name}")
+        matrix = await faults_into(
+            stage.store, workflow, suite, ask, place=stage.place, tell=stage.tell, stop=stage.stop
+        )
+        found.append(matrix)
+        if not matrix.complete:
+            return tuple(found), False
+    return tuple(found), True
 
 
 async def demo_contracts(
@@ -290,6 +324,7 @@ def as_builtins(shown: Shown) -> dict[str, Any]:
     body["acts"] = [{"name": act.name, "report": msgspec.to_builtins(act.report)} for act in shown.acts]
     if shown.comparison is not None:
         body["comparison"] = msgspec.to_builtins(shown.comparison)
+    body["faults"] = [msgspec.to_builtins(matrix) for matrix in shown.matrices]
     if shown.benchmark is not None:
         body["benchmark"] = msgspec.to_builtins(shown.benchmark.rates)
     return body

@@ -39,6 +39,8 @@ class FaultsAsk:
 
     faults: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
+    own: tuple[Any, ...] = ()
+    """Faults of the workflow's own, besides those that the settings name."""
     cases: int | None = None
     """Cases in every cell; 12 when None, fewer where the matrix is large."""
     trials: int = 1
@@ -102,7 +104,7 @@ def cells_of(store: Store, twins: Twins, ask: FaultsAsk, place: Place) -> list[C
 
     shape = twins.measurement.shape
     steps = steps_of(shape)
-    own = _own_faults(place)
+    own = [*map(_always, ask.own), *_own_faults(place)]
     _check_names("step", ask.steps, steps)
     _check_names("fault", ask.faults, [*SHELF, *(fault.name for fault in own)])
     slowest = max((record.ms for record in twins.records.values()), default=0.0) / 1e3

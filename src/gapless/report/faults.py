@@ -44,7 +44,7 @@ _STYLES: dict[Ending, str] = {
     "survived": "green",
 }
 _NAMED = 12
-_COLUMN = 14
+_COLUMN = 11
 
 
 def headline(matrix: FaultMatrix) -> str:
@@ -100,11 +100,14 @@ def share(cell: FaultCell) -> str:
     return f"{cell.endings.get('silent', 0)} of {cell.n}{high}"
 
 
-def render(matrix: FaultMatrix, *, width: int | None = None, color: bool | None = None) -> str:
+def render(
+    matrix: FaultMatrix, *, width: int | None = None, color: bool | None = None, brief: bool = False
+) -> str:
     """The matrix for the terminal.
 
     Args:
         matrix: What to show.
+        brief: Leave out advice, next steps and notes.
         width: Columns; those of the terminal by default.
         color: ANSI colours; by default only where stdout is a terminal.
     """
@@ -124,7 +127,7 @@ def render(matrix: FaultMatrix, *, width: int | None = None, color: bool | None 
         color_system="standard" if colored else None,
     )
     with console.capture() as captured:
-        _write(console, printable(matrix))
+        _write(console, printable(matrix), brief=brief)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
@@ -182,7 +185,7 @@ def _worst(matrix: FaultMatrix) -> list[str]:
     return [*named, count(len(cells) - 3, "other")] if len(cells) > 3 else named
 
 
-def _write(console: object, matrix: FaultMatrix) -> None:
+def _write(console: object, matrix: FaultMatrix, *, brief: bool) -> None:
     from rich.console import Console
     from rich.text import Text
 
@@ -199,6 +202,14 @@ def _write(console: object, matrix: FaultMatrix) -> None:
         console.print(_table(matrix, steps))
     legend = Text("  ".join(f"{MARKS[e]} {SAID[e]}" for e in ENDINGS if matrix.totals.get(e)), style="dim")
     console.print(legend)
+    if not brief:
+        _more(console, matrix)
+
+
+def _more(console: object, matrix: FaultMatrix) -> None:
+    from rich.console import Console
+
+    assert isinstance(console, Console)
     for number, (what, why) in enumerate(advice(matrix)):
         if number == _NAMED:
             console.print("… and more: --json or --html has all of it.", style="dim")
