@@ -17,7 +17,7 @@ from langgraph.types import CachePolicy, Command, RetryPolicy, Send, interrupt
 from gapless.boundary.contract import Contract
 from gapless.boundary.guards.gate import Gate, Goto, Refuse, Review
 from gapless.boundary.guards.retry import Retry
-from gapless.errors import InvalidContract, LowConfidence, PolicyConflict, SchemaBreach, UnknownName
+from gapless.errors import LowConfidence, PolicyConflict, SchemaBreach, UnknownName
 from gapless.frameworks.guard import guard
 from gapless.frameworks.langgraph.gates import Refused
 
@@ -380,7 +380,6 @@ def test_guards_act_in_a_graph_too() -> None:
     ("contracts", "options", "error", "named"),
     [
         ({"nope": Contract()}, {}, UnknownName, "nope"),
-        ({"x->y": Contract()}, {}, InvalidContract, "x->y"),
         ({"x": low(Goto("nope"))}, {}, PolicyConflict, "leads nowhere"),
         ({"x": low(Review())}, {}, PolicyConflict, "checkpointer"),
         ({"x": Contract(retry=Retry(2))}, {"retry_policy": RetryPolicy()}, PolicyConflict, "retry"),

@@ -27,6 +27,16 @@ Fallback = Callable[[Crossing, BaseException], Any]
 """What is handed over instead when a step failed for good: (crossing, error) -> handoff."""
 
 
+STEP_POLICIES = ("timeout", "retry", "idempotency", "fallback")
+"""What of a contract concerns the work of a step, and not what it hands over: nothing for a single edge."""
+
+
+def way_of(key: str) -> tuple[str, str] | None:
+    """Sender and receiver, where a contract's key names an edge (`a->b`), and not a step."""
+    sender, arrow, receiver = key.partition("->")
+    return (sender.strip(), receiver.strip()) if arrow else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Contract:
     """What must hold at a step's exit. Guards look in the order of the fields below; the first breach decides.
@@ -46,6 +56,9 @@ class Contract:
     """Guards of one's own: functions of (crossing, handoff) that return what is wrong, or None."""
     timeout_s: float | None = None
     """Seconds one attempt may take. Blocking code is abandoned, not stopped."""
+    ttft_s: float | None = None
+    """Seconds within which the first token has to come of a model that the step asks (TTFT), unless the step ends sooner.
+    Else the attempt is abandoned, as at `timeout_s`. A model that does not stream has its first token when it ends."""
     deadline_s: float | None = None
     """Seconds after the trial's start by which this step must have handed over. It travels with the trial: every later
     timeout, retry and wait is cut to what is left of it."""
@@ -59,7 +72,7 @@ class Contract:
     gate: Gate | None = None
 
     def __post_init__(self) -> None:
-        for name in ("timeout_s", "deadline_s"):
+        for name in ("timeout_s", "ttft_s", "deadline_s"):
             seconds = getattr(self, name)
             if seconds is not None and not (seconds > 0 and math.isfinite(seconds)):
                 raise InvalidContract(f"Contract({name}={seconds!r}): seconds are above 0.")
@@ -87,7 +100,7 @@ class Contract:
     def names(self) -> tuple[str, ...]:
         """What the contract consists of, as reports name it."""
         policies = {
-            "timeout": self.timeout_s is not None or self.deadline_s is not None,
+            "timeout": any(s is not None for s in (self.timeout_s, self.ttft_s, self.deadline_s)),
             "retry": self.retry is not None,
             "idempotency": self.idempotency_key is not None,
             "repair": self.repair is not None,

@@ -18,9 +18,11 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future
-from typing import Any, NamedTuple
+from contextlib import suppress
+from typing import Any, NamedTuple, cast
 
 from gapless.boundary.crossing import Crossing
+from gapless.boundary.first_token import FirstToken, awaited
 from gapless.errors import BoundaryTimeout
 
 
@@ -30,6 +32,10 @@ class Call(NamedTuple):
     state: Any
     limit_s: float | None = None
     """Seconds it may take; then `BoundaryTimeout` arrives at the yield, and blocking work is left behind."""
+    first: FirstToken | None = None
+    """What has to come within `first_s`, if the step has not ended by then."""
+    first_s: float | None = None
+    """Seconds until then; the same happens."""
 
 
 class Sleep(NamedTuple):
@@ -92,7 +98,7 @@ async def adrive(flow: Flow, call: Callable[[Any], Awaitable[Any]]) -> Any:
 def _perform(effect: Effect, call: Callable[[Any], Any]) -> Any:
     if isinstance(effect, Sleep):
         return time.sleep(effect.seconds)
-    if effect.limit_s is None:
+    if effect.limit_s is None and effect.first is None:
         return call(effect.state)
     # Python cannot stop a thread: what does not end in time goes on in this one, and nobody looks at it any more.
     answer: Future[Any] = Future()
@@ -104,29 +110,71 @@ def _perform(effect: Effect, call: Callable[[Any], Any]) -> Any:
             answer.set_exception(error)
 
     context = contextvars.copy_context()
+    if effect.first is not None:
+        context.run(awaited.set, effect.first)
+    began = time.monotonic()
     threading.Thread(target=context.run, args=(work,), name="gapless-step-limited", daemon=True).start()
+    if effect.first is not None and not effect.first.seen:
+        _hear(effect, answer)
+    left = None if effect.limit_s is None else effect.limit_s - (time.monotonic() - began)
     try:
-        return answer.result(effect.limit_s)
+        return answer.result(None if left is None else max(0.0, left))
     except TimeoutError:
         if answer.done():
             raise
         raise _too_late(effect.limit_s) from None
 
 
+def _hear(effect: Call, answer: Future[Any]) -> None:
+    """Waits for the first token, or the end, as long as the effect allows."""
+    sign = threading.Event()
+    answer.add_done_callback(lambda _: sign.set())
+    if effect.first is not None:
+        effect.first.when_seen(sign.set)
+    if not sign.wait(_shorter(effect.first_s, effect.limit_s)):
+        raise _too_late(_shorter(effect.first_s, effect.limit_s))
+
+
 async def _aperform(effect: Effect, call: Callable[[Any], Awaitable[Any]]) -> Any:
     if isinstance(effect, Sleep):
         return await asyncio.sleep(effect.seconds)
-    if effect.limit_s is None:
+    if effect.limit_s is None and effect.first is None:
         return await call(effect.state)
-    limit = asyncio.timeout(effect.limit_s)
+    waiting = effect.first is not None and not effect.first.seen
+    until = _shorter(effect.first_s, effect.limit_s) if waiting else effect.limit_s
+    limit = asyncio.timeout(until)
+    token = awaited.set(effect.first if effect.first is not None else awaited.get())
     try:
         async with limit:
+            if effect.first is not None and waiting:
+                effect.first.when_seen(_later(limit, effect.limit_s))
             return await call(effect.state)
     except TimeoutError:
         if limit.expired():
-            raise _too_late(effect.limit_s) from None
+            first = effect.first is not None and not effect.first.seen
+            raise _too_late(until if first else effect.limit_s) from None
         raise
+    finally:
+        awaited.reset(token)
 
 
-def _too_late(limit_s: float) -> BoundaryTimeout:
+def _later(limit: asyncio.Timeout, limit_s: float | None) -> Callable[[], None]:
+    """Called from any thread once the first token is there: from then on only the whole has a limit."""
+    loop = asyncio.get_running_loop()
+    end = None if limit_s is None else loop.time() + limit_s
+
+    def postpone() -> None:
+        if not limit.expired():
+            with suppress(RuntimeError):  # the step has just ended
+                limit.reschedule(end)
+
+    return lambda: cast("None", loop.call_soon_threadsafe(postpone))
+
+
+def _shorter(one: float | None, other: float | None) -> float | None:
+    return min((limit for limit in (one, other) if limit is not None), default=None)
+
+
+def _too_late(limit_s: float | None) -> BoundaryTimeout:
+    limit_s = limit_s or 0.0
     return BoundaryTimeout(f"it did not end within {limit_s:.3g} s and was abandoned", limit_s=limit_s)

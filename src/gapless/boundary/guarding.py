@@ -11,10 +11,11 @@ from typing import Any, Literal
 
 from gapless.boundary.contract import Contract
 from gapless.boundary.crossing import Crossing
-from gapless.boundary.flow import Call, Effect, Flow, Proceed, Sleep
+from gapless.boundary.flow import Flow, Proceed, Sleep
 from gapless.boundary.guards.base import Breach, name_of
 from gapless.boundary.guards.gate import Destination, Reading
 from gapless.boundary.ledger import Entry, Ledger, MemoryLedger
+from gapless.boundary.limited import Limited, TimeUp
 from gapless.boundary.review import Inbox
 from gapless.errors import (
     BoundaryError,
@@ -238,6 +239,27 @@ class Guarding:
                 self.watch.rule(crossing, breach.guard, "proceed", breach.reason)
             return output
         output = yield from self._limited(crossing, proceed)
+        return self._whole(crossing, output)
+
+    def on_edge(self, crossing: Crossing, handoff: Any) -> Passed:
+        """A handoff on its way over one edge, which is looked at as it is: nothing is run.
+
+        Raises:
+            BoundaryError: A breach nothing could mend.
+        """
+        if self.watch.mode != "baseline":
+            return self._gated(crossing, self._whole(crossing, handoff))
+        breach = self._breach(crossing, handoff)
+        if breach is not None:
+            self.watch.rule(crossing, breach.guard, "proceed", breach.reason)
+        return self._gated(crossing, handoff)
+
+    def _whole(self, crossing: Crossing, output: Any) -> Any:
+        """The step's output where the guards find nothing, else a repaired one.
+
+        Raises:
+            BoundaryError: A breach nothing could mend.
+        """
         breach = self._breach(crossing, self.handoff(output))
         if breach is None:
             return output
@@ -272,69 +294,24 @@ class Guarding:
         return None
 
     def _limited(self, crossing: Crossing, proceed: Proceed) -> Flow:
-        limit = self.watch.limit(self.contract)
-        if limit is None:
+        limit, first_s = self.watch.limit(self.contract), self.contract.ttft_s
+        if limit is None and first_s is None:
             return (yield from proceed(crossing.state))
+        limited = Limited(math.inf if limit is None else limit, first_s, self.watch.clock)
         try:
-            return (yield from _within_time(proceed(crossing.state), limit, self.watch.clock))
-        except _TimeUp as up:
+            return (yield from limited.run(proceed(crossing.state)))
+        except TimeUp as up:
             own = self.contract.timeout_s
-            what = (
-                f"{own:g} s"
-                if own is not None and limit >= own
-                else f"{limit:.3g} s, all that was left of the deadline"
-            )
-            text = f"{crossing.step} did not end within {what}, and was abandoned"
-            self.watch.rule(crossing, "timeout", "refuse", text, ms=1e3 * limit)
-            raise BoundaryTimeout(text, limit_s=limit, boundary=crossing.step) from up.__cause__
-
-
-class _TimeUp(Exception):
-    """The limit of `_within_time` was reached."""
-
-
-def _within_time(flow: Flow, limit_s: float, clock: Callable[[], float]) -> Flow:
-    """A flow with every effect in it cut to what is left of a limit."""
-    end = clock() + limit_s
-    send: Callable[[], Effect] = lambda: next(flow)  # noqa: E731 - the first of three ways to go on
-    while True:
-        try:
-            effect = send()
-        except StopIteration as stop:
-            return stop.value
-        left = end - clock()
-        try:
-            if left <= 0:
-                raise _TimeUp
-            sent = yield _cut(effect, left)
-            if isinstance(effect, Sleep) and effect.seconds > left:
-                raise _TimeUp
-        except BoundaryTimeout as late:
-            if isinstance(effect, Call) and (effect.limit_s is None or effect.limit_s > left):
-                flow.close()
-                raise _TimeUp from late
-            send = _thrower(flow, late)
-        except _TimeUp:
-            flow.close()
-            raise
-        except BaseException as error:
-            send = _thrower(flow, error)
-        else:
-            send = _sender(flow, sent)
-
-
-def _cut(effect: Effect, left: float) -> Effect:
-    if isinstance(effect, Sleep):
-        return Sleep(min(effect.seconds, left))
-    return Call(effect.state, left if effect.limit_s is None else min(effect.limit_s, left))
-
-
-def _sender(flow: Flow, value: Any) -> Callable[[], Effect]:
-    return lambda: flow.send(value)
-
-
-def _thrower(flow: Flow, error: BaseException) -> Callable[[], Effect]:
-    return lambda: flow.throw(error)
+            if up.first:
+                what = f"had no first token within {first_s:g} s"
+            elif own is not None and limited.limit_s >= own:
+                what = f"did not end within {own:g} s"
+            else:
+                what = f"did not end within {limited.limit_s:.3g} s, all that was left of the deadline"
+            text = f"{crossing.step} {what}, and was abandoned"
+            spent = first_s if up.first and first_s is not None else limited.limit_s
+            self.watch.rule(crossing, "timeout", "refuse", text, ms=1e3 * spent)
+            raise BoundaryTimeout(text, limit_s=spent, boundary=crossing.step) from up.__cause__
 
 
 def _abandoned(error: BaseException) -> bool:

@@ -29,6 +29,18 @@ def recorded_calls() -> Generator[None]:
         yield
 
 
+def hear_first_tokens() -> None:
+    """From now on, model calls say when their first token comes, through the libraries that are imported by now."""
+    if "langchain_core" in sys.modules:
+        from gapless.frameworks.langchain_calls import watch_langchain
+
+        watch_langchain()
+    if "httpx" in sys.modules or "httpx2" in sys.modules:
+        from gapless.frameworks.http_calls import hear_streams
+
+        hear_streams()
+
+
 @dataclass(frozen=True, slots=True)
 class PendingCall:
     """A nested call that has started and not ended."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from gapless.boundary.contract import Contract
+from gapless.boundary.contract import Contract, way_of
 from gapless.boundary.guarding import Watch
 from gapless.boundary.guards.gate import Goto, Review
 from gapless.boundary.ledger import Ledger
@@ -43,6 +43,11 @@ def guard_function(
         function = step(function)
         known = reachable_steps(function)
     for address, contract in contracts.items():
+        if way_of(address) is not None:
+            raise InvalidContract(
+                f"{address!r}: a function's own code carries values from step to step, and nothing stands between them. Put "
+                "the contract on the step that hands over."
+            )
         if address.rpartition("/")[2] not in known:
             raise InvalidContract(f"no step {address!r} in {function.__name__}; it has {', '.join(known)}.")
         _check(address, contract)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, cast
 
+from gapless.boundary.first_token import FirstToken, awaited
 from gapless.frameworks.calls import PendingCall, begin_call
 from gapless.records.value import omitted
 from gapless.trace.recorder import MAX_PAYLOAD_BYTES, current_step
@@ -19,6 +21,9 @@ LIBRARIES = ("httpx", "httpx2")
 """The same interface twice: LangChain and MCP use the first, the OpenAI package from version 3 on the second."""
 _originals: dict[type[Any], Any] = {}
 _users = 0
+_hearing = False
+_STREAMS = ("text/event-stream", "application/x-ndjson", "application/jsonl")
+"""How model servers stream their answers."""
 _lock = threading.Lock()
 
 
@@ -28,8 +33,7 @@ def watched_httpx() -> Generator[None]:
     global _users
     with _lock:
         _users += 1
-        if _users == 1:
-            _install()
+        _install()
     try:
         yield
     finally:
@@ -39,26 +43,38 @@ def watched_httpx() -> Generator[None]:
                 _uninstall()
 
 
+def hear_streams() -> None:
+    """Watches every httpx client from now on, for the first token of a streamed answer; again, where one is imported since."""
+    global _users, _hearing
+    with _lock:
+        if not _hearing:
+            _hearing = True
+            _users += 1
+        _install()
+
+
 def _install() -> None:
     for library in (sys.modules[name] for name in LIBRARIES if name in sys.modules):
         for client, wrap in ((library.Client, _watch), (library.AsyncClient, _watch_async)):
-            _originals[client] = client.send
-            client.send = wrap(client.send)
+            if client not in _originals:
+                _originals[client] = client.send
+                client.send = wrap(client.send)
 
 
 def _uninstall() -> None:
     for client, original in _originals.items():
         if getattr(client.send, "gapless", False):  # somebody may have put a wrapper of their own round ours
             client.send = original
+    _originals.clear()
 
 
 def _watch(send: Any) -> Any:
     def watched(self: Any, request: Any, **kwargs: Any) -> Any:
         pending = _begin(request)
         if pending is None:
-            return send(self, request, **kwargs)
+            return _heard(send(self, request, **kwargs))
         try:
-            response = send(self, request, **kwargs)
+            response = _heard(send(self, request, **kwargs))
         except BaseException as error:
             pending.end(error=error)
             raise
@@ -73,9 +89,9 @@ def _watch_async(send: Any) -> Any:
     async def watched(self: Any, request: Any, **kwargs: Any) -> Any:
         pending = _begin(request)
         if pending is None:
-            return await send(self, request, **kwargs)
+            return _heard(await send(self, request, **kwargs))
         try:
-            response = await send(self, request, **kwargs)
+            response = _heard(await send(self, request, **kwargs))
         except BaseException as error:
             pending.end(error=error)
             raise
@@ -84,6 +100,43 @@ def _watch_async(send: Any) -> Any:
 
     cast("Any", watched).gapless = True
     return watched
+
+
+def _heard(response: Any) -> Any:
+    """The answer; where the running step waits for a first token, the first bytes of a stream of events are one."""
+    waiting = awaited.get()
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if waiting is not None and not response.is_stream_consumed and kind in _STREAMS:
+        library = sys.modules[type(response).__module__.partition(".")[0]]
+        response.stream = _listening(library)(response.stream, waiting)
+    return response
+
+
+@lru_cache(maxsize=len(LIBRARIES))
+def _listening(library: Any) -> type[Any]:
+    """The library's own kind of stream, which says when its first bytes come."""
+
+    class Listening(library.SyncByteStream, library.AsyncByteStream):
+        def __init__(self, inner: Any, waiting: FirstToken) -> None:
+            self._inner, self._waiting = inner, waiting
+
+        def __iter__(self) -> Iterator[bytes]:
+            for chunk in self._inner:
+                self._waiting.see()
+                yield chunk
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            async for chunk in self._inner:
+                self._waiting.see()
+                yield chunk
+
+        def close(self) -> None:
+            self._inner.close()
+
+        async def aclose(self) -> None:
+            await self._inner.aclose()
+
+    return Listening
 
 
 def _begin(request: Any) -> PendingCall | None:

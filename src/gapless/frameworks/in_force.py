@@ -20,6 +20,7 @@ from gapless.boundary.guards.gate import Refuse, Review
 from gapless.boundary.review import Decision, Question, decided
 from gapless.boundary.session import Passage, current_session, deliveries, measured
 from gapless.errors import LowConfidence
+from gapless.frameworks.calls import hear_first_tokens
 from gapless.records.value import digest, encode, to_plain
 
 Reviewer = Callable[[dict[str, Any]], Any]
@@ -82,6 +83,8 @@ class InForce:
         return _decided(guarding, crossing, passed, decided(answer, question.subject))
 
     def _begin(self, contract: Contract, passage: Passage, state: Any) -> tuple[Crossing, Guarding]:
+        if contract.ttft_s is not None:
+            hear_first_tokens()
         session, trial = current_session.get(), measured()
         watch = trial.watch if trial is not None else self.watch
         crossing = Crossing(

@@ -10,6 +10,7 @@ from uuid import UUID
 from langchain_core.callbacks.base import BaseCallbackHandler
 from langchain_core.tracers.context import register_configure_hook
 
+from gapless.boundary.first_token import awaited, token_came
 from gapless.frameworks.calls import PendingCall, begin_call
 from gapless.records.trial import CallKind
 from gapless.trace.recorder import current_step
@@ -25,12 +26,12 @@ def watch_langchain() -> None:
 
 
 class _WhileRecorded:
-    """Answers like a context variable: our handler inside a recorded step, else None."""
+    """Answers like a context variable: our handler inside a recorded step, or one that waits for a token, else None."""
 
     name = "gapless_calls"
 
     def get(self) -> BaseCallbackHandler | None:
-        return _handler if current_step.get() is not None else None
+        return _handler if current_step.get() is not None or awaited.get() is not None else None
 
 
 class CallsHandler(BaseCallbackHandler):
@@ -59,8 +60,13 @@ class CallsHandler(BaseCallbackHandler):
             "model", _model_name(serialized, kwargs), {"prompts": prompts, **_parameters(kwargs)}, run_id
         )
 
+    def on_llm_new_token(self, token: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """A model has begun to answer, or goes on."""
+        token_came()
+
     def on_llm_end(self, response: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """A model answered."""
+        token_came()
         answers = [getattr(one, "message", None) or one.text for row in response.generations for one in row]
         answer = answers[0] if len(answers) == 1 else answers
         self._end(run_id, answer, tokens=_tokens(answers, response))

@@ -29,7 +29,7 @@ class Step(Record, frozen=True, kw_only=True):
     router: bool = False
     """Whether it is a conditional edge: recorded, but on the planned path only if a case lists it."""
     guards: tuple[str, ...] = ()
-    """What its contract consists of; empty where there is none."""
+    """What its contract consists of, and those of single edges it leaves by (`->b: schema`); empty where there is none."""
     limit_s: float | None = None
     """Seconds its contract lets it take at most, further attempts and waits included; None where nothing limits it."""
 

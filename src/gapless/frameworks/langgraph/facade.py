@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
@@ -118,6 +118,12 @@ def contract_at(bound: Any) -> Contract | None:
     """The contract that a node is under already."""
     stand_in = bound.steps[0] if isinstance(bound, private.RunnableSeq) else bound
     return getattr(getattr(stand_in, "gapless_door", None), "contract", None)
+
+
+def edges_at(bound: Any) -> Mapping[str, Contract]:
+    """Node, or the end -> the contract on the way to it from this node."""
+    stand_in = bound.steps[0] if isinstance(bound, private.RunnableSeq) else bound
+    return getattr(getattr(stand_in, "gapless_door", None), "edges", {})
 
 
 def unwrap(bound: Any) -> Any:

@@ -1,18 +1,16 @@
 """How a gate's doubt acts inside LangGraph: another way on, a pause for a person, or the end.
 
-The judged step's output travels by value. On `Goto` it reaches the node's own writers wrapped, and they write the update
-without the edges. On `Review` it is kept as an answered slot beside the interrupt, in the checkpointer, so that a
-resume finds it and the step is not run again. On `Refuse` it is kept the same way, so that a later resume is refused
-too. Nothing of it needs a store of ours.
+The judged step's output travels by value. On `Goto` it reaches the node's exit wrapped, which writes the update without
+the edges. On `Review` it is kept as an answered slot beside the interrupt, in the checkpointer, so that a resume finds
+it and the step is not run again. On `Refuse` it is kept the same way, so that a later resume is refused too. Nothing of
+it needs a store of ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.types import Command, Interrupt
 
@@ -23,7 +21,6 @@ from gapless.frameworks.langgraph.handover import update_of
 from gapless.frameworks.langgraph.run_input import run_input
 from gapless.records.review import Place
 from gapless.records.value import to_plain
-from gapless.records.workflow import FINISH
 
 _MEMO = "__gapless_output"
 _REFUSED = "__gapless_refused"
@@ -49,6 +46,17 @@ class Routed:
     goto: str
 
 
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A node's output on its way to edges that have contracts of their own."""
+
+    out: Any
+    state: Any
+    """What the node was given."""
+    before: int
+    """How much its task had written before: that stays, whatever its edges make of the rest."""
+
+
 def rerouted(output: Any, goto: str) -> Routed:
     """A node's output without the ways on that it names itself."""
     named = isinstance(output, Command) or (
@@ -58,106 +66,36 @@ def rerouted(output: Any, goto: str) -> Routed:
     return Routed(Command(update=update_of(output)) if named else output, goto)
 
 
-# -- writers ------------------------------------------------------------------------------------------------------
-
-
-class GateWrite(private.ChannelWrite):
-    """A node's channel writes; a rerouted output is written without its edges."""
-
-    def __init__(self, writes: Sequence[Any], *, first: bool, last: bool) -> None:
-        super().__init__(writes)
-        self.first, self.last = first, last
-
-    def _write(self, input: Any, config: RunnableConfig) -> Any:  # noqa: A002
-        if not isinstance(input, Routed):
-            return super()._write(input, config)
-        self.do_write(config, self._instead(input))
-        return input.out if self.last else input
-
-    async def _awrite(self, input: Any, config: RunnableConfig) -> Any:  # noqa: A002
-        if not isinstance(input, Routed):
-            return await super()._awrite(input, config)
-        self.do_write(config, self._instead(input))
-        return input.out if self.last else input
-
-    def _instead(self, routed: Routed) -> list[Any]:
-        entries: list[Any] = [
-            private.ChannelWriteTupleEntry(entry.mapper, routed.out)
-            for entry in self.writes
-            if isinstance(entry, private.ChannelWriteTupleEntry) and entry.value is private.PASSTHROUGH
-        ]
-        if self.first and routed.goto != FINISH:
-            entries.append(private.ChannelWriteEntry(private.BRANCH_TO.format(routed.goto), None))
-        return entries
-
-
-class GateBranch(private.RunnableCallable):
-    """A node's conditional edge; a rerouted output passes it by."""
-
-    def __init__(self, inner: Any, *, last: bool) -> None:
-        super().__init__(self._route, self._aroute, name=inner.name, tags=inner.tags, trace=False)
-        self.inner, self.last = inner, last
-        declared = getattr(inner, "_is_channel_writer", None)
-        if declared is not None:  # else drawings lose the edge
-            object.__setattr__(self, "_is_channel_writer", declared)
-
-    def _route(self, input: Any, config: RunnableConfig) -> Any:  # noqa: A002
-        if isinstance(input, Routed):
-            return input.out if self.last else input
-        return self.inner.invoke(input, config)
-
-    async def _aroute(self, input: Any, config: RunnableConfig) -> Any:  # noqa: A002
-        if isinstance(input, Routed):
-            return input.out if self.last else input
-        return await self.inner.ainvoke(input, config)
-
-
-def ungated(writer: Any) -> Any:
-    """A writer as it was before it was gated."""
-    if isinstance(writer, GateBranch):
-        return writer.inner
-    return private.ChannelWrite(writer.writes) if isinstance(writer, GateWrite) else writer
-
-
-def gated(writers: Sequence[Any]) -> list[Any]:
-    """A node's writers, each of which lets a rerouted output pass.
-
-    Consecutive channel writes are put together here: LangGraph would do it, and make plain ones of ours.
-    """
-    merged: list[Any] = []
-    for writer in map(ungated, writers):
-        if (
-            isinstance(writer, private.ChannelWrite)
-            and merged
-            and isinstance(merged[-1], private.ChannelWrite)
-        ):
-            merged[-1] = private.ChannelWrite([*merged[-1].writes, *writer.writes])
-        else:
-            merged.append(writer)
-    return [_gated(writer, index == 0, index == len(merged) - 1) for index, writer in enumerate(merged)]
-
-
-def _gated(writer: Any, first: bool, last: bool) -> Any:
-    if isinstance(writer, private.ChannelWrite):
-        return GateWrite(writer.writes, first=first, last=last)
-    return GateBranch(writer, last=last)
-
-
-# -- review and refusal -------------------------------------------------------------------------------------------
-
-
 class Slots:
-    """What a task's checkpoint remembers of its gate: the judged output, and the answer beside it."""
+    """What a task's checkpoint remembers of one of its gates: the judged output, and the answer beside it.
 
-    def __init__(self, config: Any) -> None:
+    Args:
+        config: The task's config.
+        edge: Whose gate: that of the way to this receiver, or the step's own when None.
+    """
+
+    def __init__(self, config: Any, edge: str | None = None) -> None:
         self._conf: dict[str, Any] = (config or {}).get("configurable") or {}
         self._pad: Any = self._conf.get(private.CONFIG_KEY_SCRATCHPAD)
+        self._edge = edge
         self._fresh = True
         self._at = -1
-        kept: list[Any] = self._pad.resume if self._pad is not None else []
-        for index, slot in enumerate(kept):
-            if isinstance(slot, dict) and _MEMO in slot:
+        for index, slot in self._kept():
+            if slot.get("edge") == edge:
                 self._fresh, self._at = False, index
+
+    def _kept(self) -> list[tuple[int, dict[str, Any]]]:
+        slots: list[Any] = self._pad.resume if self._pad is not None else []
+        return [
+            (index, cast("dict[str, Any]", slot))
+            for index, slot in enumerate(slots)
+            if isinstance(slot, dict) and _MEMO in slot
+        ]
+
+    @property
+    def beyond(self) -> Any:
+        """What the step returned, where it waits at the gate of one of its edges; None where it waits at none."""
+        return next((slot[_MEMO] for _, slot in self._kept() if slot.get("edge") is not None), None)
 
     @property
     def remembered(self) -> bool:
@@ -200,7 +138,7 @@ class Slots:
         pad = self._pad
         if self._fresh:
             self._at = len(pad.resume)  # after the interrupts of the step itself
-            pad.resume.append({_MEMO: output, "reason": reason, "signal": signal})
+            pad.resume.append({_MEMO: output, "reason": reason, "signal": signal, "edge": self._edge})
         while pad.interrupt_counter() < self._at:
             pass
         answer = self._answer(subject)
@@ -290,7 +228,8 @@ class Slots:
         if checkpoint is None:
             return None
         before = self._pad.resume[: self._at] if self.remembered else list(self._pad.resume)
-        kept = [*before, {_MEMO: output}, {_REFUSED: to_plain(value), "reason": reason}]
+        memo = {_MEMO: output, "edge": self._edge}
+        kept = [*before, memo, {_REFUSED: to_plain(value), "reason": reason}]
         config = {
             "configurable": {
                 "thread_id": conf.get("thread_id"),

@@ -10,21 +10,20 @@ from typing import Any, Protocol, cast
 from langgraph.pregel import Pregel
 from langgraph.types import Command
 
-from gapless.boundary.contract import Contract
+from gapless.boundary.contract import STEP_POLICIES, Contract, way_of
 from gapless.boundary.guarding import Watch
 from gapless.boundary.guards.gate import Goto, Review
 from gapless.boundary.ledger import Ledger
 from gapless.boundary.review import Inbox
 from gapless.boundary.session import measured
-from gapless.errors import InvalidContract, PolicyConflict
+from gapless.errors import InvalidContract, PolicyConflict, UnknownName
 from gapless.frameworks.langgraph import private
 from gapless.frameworks.langgraph.guarded import WATCH_KEY
 from gapless.frameworks.langgraph.recording import extend, record_graph
+from gapless.frameworks.langgraph.shaping import receivers
 from gapless.frameworks.langgraph.state import locate
 from gapless.records.ulid import new_ulid
 from gapless.records.workflow import FINISH, START
-
-_JOIN = "join:"
 
 
 def guard_graph(
@@ -37,7 +36,7 @@ def guard_graph(
 
     Args:
         graph: A compiled graph, guarded before or not.
-        contracts: Step address -> its contract.
+        contracts: Step address -> its contract; `a->b` -> the contract on that edge alone.
         ledger: Where actions are remembered; for the process alone when None.
         inbox: Where its questions to people are kept besides its checkpointer.
 
@@ -149,15 +148,16 @@ def _watched(config: Any, graph: GuardedGraph) -> Any:
 
 
 def _check(graph: Any, address: str, contract: Contract) -> None:
-    if "->" in address:
-        raise InvalidContract(f"{address!r}: a contract stands at a step's exit here; name the step alone.")
-    inside, name = locate(graph, address)
+    way = way_of(address)
+    inside, name = locate(graph, address if way is None else way[0])
     node = inside.nodes[name]
     if isinstance(node.bound, Pregel):
         raise InvalidContract(
-            f"{address!r} is a subgraph; put the contract on one of its steps: "
-            + ", ".join(f"{address}/{inner}" for inner in node.bound.nodes if inner != START)
+            f"{name!r} is a subgraph; put the contract on one of its steps: "
+            + ", ".join(f"{name}/{inner}" for inner in node.bound.nodes if inner != START)
         )
+    if way is not None:
+        _check_edge(inside, address, way, contract)
     _check_owners(address, node, contract)
     if contract.gate is not None:
         if node.cache_policy is not None:
@@ -172,6 +172,26 @@ def _check(graph: Any, address: str, contract: Contract) -> None:
                     f"{address}: Review() pauses the run, and without a checkpointer nothing can go on from there. Compile "
                     "the graph with one, or use Goto(step) or Refuse()."
                 )
+
+
+def _check_edge(graph: Any, address: str, way: tuple[str, str], contract: Contract) -> None:
+    """Refuses a contract that cannot hold on an edge, and one on an edge that the graph has not."""
+    theirs = [name for name in contract.names if name in STEP_POLICIES]
+    if theirs or contract.effect:
+        raise InvalidContract(
+            f"{address}: {', '.join(theirs or ['effect'])} concerns the step's own work: put it in the contract of {way[0]!r}. "
+            "On an edge there is what looks at the handoff: output, complete, fresh, grounded, guards, repair, gate."
+        )
+    prefix, _, source = way[0].rpartition("/")
+    target = way[1] if way[1] == FINISH else way[1].removeprefix(f"{prefix}/" if prefix else "")
+    known = receivers(graph, source)
+    if known and target not in known:
+        raise InvalidContract(
+            f"{address}: the graph declares no such way. From {way[0]!r} it leads to {', '.join(known)}. A way that a Command "
+            f"names is declared with add_node(..., destinations=({target!r},)) or `-> Command[Literal[{target!r}]]`."
+        )
+    if target != FINISH and target not in graph.nodes:
+        raise UnknownName(f"{address}: no step {way[1]!r} beside {way[0]!r}.")
 
 
 def _check_owners(address: str, node: private.PregelNode, contract: Contract) -> None:
@@ -203,7 +223,7 @@ def _check_goto(graph: Any, address: str, node: private.PregelNode, target: str)
         for writer in node.writers
         if isinstance(writer, private.ChannelWrite)
         for entry in writer.writes
-        if isinstance(entry, private.ChannelWriteEntry) and entry.channel.startswith(_JOIN)
+        if isinstance(entry, private.ChannelWriteEntry) and entry.channel.startswith(private.JOIN)
     ]
     if joins:
         raise PolicyConflict(

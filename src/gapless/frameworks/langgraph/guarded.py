@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Generator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from langgraph.errors import GraphBubbleUp, ParentCommand
 from langgraph.types import Command
-from msgspec import structs
 
 from gapless.boundary.contract import Contract
 from gapless.boundary.crossing import Crossing
 from gapless.boundary.flow import adrive, compose, drive
 from gapless.boundary.guarding import Guarding, Passed, Watch
-from gapless.boundary.guards.gate import Goto, Refuse, Review
-from gapless.boundary.review import Question, decided
+from gapless.boundary.guards.gate import Goto, Review
 from gapless.boundary.session import current_session, deliveries, measured
-from gapless.errors import BoundaryError
+from gapless.frameworks.calls import hear_first_tokens
+from gapless.frameworks.langgraph import private
+from gapless.frameworks.langgraph.asking import Asking, Refusal, adrain, drain
 from gapless.frameworks.langgraph.door import Door
-from gapless.frameworks.langgraph.gates import Refused, Slots, edited, rerouted
+from gapless.frameworks.langgraph.gates import Leaving, Slots, edited, rerouted
 from gapless.frameworks.langgraph.handover import update_of
-from gapless.records.value import digest, encode, to_plain
 
 WATCH_KEY = "__gapless_watch"
 """In `configurable` of a guarded run outside of a measurement: what its guards share."""
-
-Errands = Generator[Callable[[], Any], Any, Any]
-"""Calls to databases on the way to a value: run here, or beside the event loop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +32,8 @@ class GuardedDoor:
 
     door: Door
     contract: Contract
+    edges: Mapping[str, Contract] = field(default_factory=dict[str, Contract])
+    """Node, or the end -> the contract on the way to it."""
 
     def applies(self) -> bool:
         """Whether a call has to pass through here: always."""
@@ -47,7 +43,9 @@ class GuardedDoor:
         """Runs the step in this thread, as often as its contract allows."""
         slots, guarding = self._begin(config)
         if slots.remembered:
-            passed = self._remembered(slots, guarding)
+            passed = self._remembered(slots)
+        elif slots.beyond is not None:
+            passed = Passed(slots.beyond)
         else:
             crossing = self._crossing(state, config)
 
@@ -58,16 +56,18 @@ class GuardedDoor:
                     return leaving.args[0]  # a handoff like any other: it goes on its way below
 
             passed = drive(compose((*deliveries(), guarding.around), crossing), attempt)
-        output = drain(self._after(passed, slots, guarding, state))
-        if isinstance(output, _Refusal):
+        output = drain(self._asking(passed, slots, guarding, state).outcome(passed))
+        if isinstance(output, Refusal):
             raise slots.refuse(passed.output, self.door.address, output.reason, output.value)
-        return _sent(output)
+        return self._left(output, passed, state, config)
 
     async def across(self, state: Any, config: Any, call: Callable[[Any], Awaitable[Any]]) -> Any:
         """Awaits the step, as often as its contract allows."""
         slots, guarding = self._begin(config)
         if slots.remembered:
-            passed = self._remembered(slots, guarding)
+            passed = self._remembered(slots)
+        elif slots.beyond is not None:
+            passed = Passed(slots.beyond)
         else:
             crossing = self._crossing(state, config)
 
@@ -78,19 +78,18 @@ class GuardedDoor:
                     return leaving.args[0]
 
             passed = await adrive(compose((*deliveries(), guarding.around), crossing), attempt)
-        output = await adrain(self._after(passed, slots, guarding, state))
-        if isinstance(output, _Refusal):
+        output = await adrain(self._asking(passed, slots, guarding, state).outcome(passed))
+        if isinstance(output, Refusal):
             raise await slots.arefuse(passed.output, self.door.address, output.reason, output.value)
-        return _sent(output)
+        return self._left(output, passed, state, config)
 
     def _begin(self, config: Any) -> tuple[Slots, Guarding]:
         slots = Slots(config)
         if slots.refusal() is not None:
             raise slots.again(self.door.address)
-        trial = measured()
-        watch = trial.watch if trial is not None else watch_of(config)
-        watch.control = (GraphBubbleUp,)
-        return slots, Guarding(self.contract, watch, update_of, edited)
+        if self.contract.ttft_s is not None:
+            hear_first_tokens()
+        return slots, guarding_at(self.contract, config)
 
     def _crossing(self, state: Any, config: Any) -> Crossing:
         passage, session = self.door.passage(config), current_session.get()
@@ -102,112 +101,46 @@ class GuardedDoor:
             seed=session.seed if session is not None else 0,
         )
 
-    def _remembered(self, slots: Slots, guarding: Guarding) -> Passed:
+    def _remembered(self, slots: Slots) -> Passed:
         """The judged output of an earlier run of this task: it waits for a person, or goes where it went then."""
-        gate = guarding.contract.gate
+        gate = self.contract.gate
         below = gate.below if gate is not None else Review()
         return Passed(slots.output, slots.reason, below, slots.signal)
 
-    def _after(self, passed: Passed, slots: Slots, guarding: Guarding, state: Any) -> Errands:
-        """What the node returns: the output, a rerouted one, or a refusal."""
-        if passed.doubt is None:
-            return passed.output
-        below = passed.below
-        if isinstance(below, Review):
-            return (yield from self._reviewed(passed, below, slots, guarding, state))
-        return self._instead(below, passed.output, passed.doubt)
-
-    def _reviewed(
-        self, passed: Passed, below: Review, slots: Slots, guarding: Guarding, state: Any
-    ) -> Errands:
-        """What a person makes of a handoff.
-
-        The inbox knows the question before the run is seen to pause, and the decision as consumed before it counts; an
-        inbox that fails fails the run, which then waits where it was.
-        """
-        question, inbox = self._question(passed, below), guarding.watch.inbox
-        answer = slots.ask(passed.output, question.subject, question.reason, question.signal)
-        if answer is None:
-            if inbox is not None:
-                given = yield slots.run_input
-                shown = structs.replace(question, given=to_plain(state), input=given)
-                yield partial(inbox.post, shown.to_plain(), slots.place)
-            raise slots.pause(question)
-        decision = decided(answer, question.subject)
-        if decision.choice == "edit":
-            try:
-                guarding.accept(Crossing(step=self.door.address, state=state), decision.value)
-            except BoundaryError as error:
-                if inbox is not None:
-                    yield partial(inbox.give_back, question.to_plain(), slots.place, str(error))
-                raise
-        if inbox is not None:
-            first = yield partial(inbox.settle, question.to_plain(), slots.place, decision.to_plain())
-            if not first:
-                yield partial(slots.must_be_newest, self.door.address)
-        slots.keep()
-        if decision.choice == "approve":
-            return passed.output
-        if decision.choice == "edit":
-            return edited(passed.output, decision.value)
-        return self._instead(below.rejected, passed.output, decision.note or "the reviewer rejected it")
-
-    def _question(self, passed: Passed, below: Review) -> Question:
-        plain = to_plain(update_of(passed.output))
-        return Question(
-            step=self.door.address,
-            reason=passed.doubt or "",
-            note=below.note,
-            signal=passed.signal,
-            handoff=plain,
-            subject=digest(encode(plain)),
+    def _asking(self, passed: Passed, slots: Slots, guarding: Guarding, state: Any) -> Asking:
+        return Asking(
+            address=self.door.address, guarding=guarding, slots=slots, state=state, kept=passed.output
         )
 
-    def _instead(self, below: Any, output: Any, reason: str) -> Any:
-        if isinstance(below, Goto):
-            return rerouted(output, below.step)
-        return _Refusal(reason, below.value if isinstance(below, Refuse) else None)
+    def _left(self, output: Any, passed: Passed, state: Any, config: Any) -> Any:
+        """What the node returns, on its way to the writers."""
+        if isinstance(output, Goto):
+            return rerouted(passed.output, output.step)
+        if isinstance(output, Command) and cast("Command[Any]", output).graph not in (None, Command.PARENT):
+            # LangGraph takes a command that an inner graph addressed to this one as an exception.
+            raise ParentCommand(cast("Command[Any]", output))
+        return Leaving(output, state, len(private.writes_of(config) or ())) if self.edges else output
 
 
-def drain(errands: Errands) -> Any:
-    """Runs errands in this thread."""
-    result: Any = None
-    while True:
-        try:
-            errand = errands.send(result)
-        except StopIteration as done:
-            return done.value
-        result = errand()
+def guarding_at(contract: Contract, config: Any, edge: bool = False) -> Guarding:
+    """A contract at work in the run that is in progress: at a step's exit, or on one of its edges."""
+    trial = measured()
+    watch = trial.watch if trial is not None else watch_of(config)
+    watch.control = (GraphBubbleUp,)
+    if edge:
+        return Guarding(contract, watch, _as_it_is, _another)
+    return Guarding(contract, watch, update_of, edited)
 
 
-async def adrain(errands: Errands) -> Any:
-    """Runs errands beside the event loop: a database may take its time."""
-    result: Any = None
-    while True:
-        try:
-            errand = errands.send(result)
-        except StopIteration as done:
-            return done.value
-        result = await asyncio.to_thread(errand)
+def _as_it_is(handoff: Any) -> Any:
+    return handoff
 
 
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    reason: str
-    value: Any
-
-
-def _sent(output: Any) -> Any:
-    """The output for LangGraph, which takes a command that an inner graph addressed to this one as an exception."""
-    if isinstance(output, Command) and cast("Command[Any]", output).graph not in (None, Command.PARENT):
-        raise ParentCommand(cast("Command[Any]", output))
-    return output
+def _another(handoff: Any, instead: Any) -> Any:
+    return instead
 
 
 def watch_of(config: Any) -> Watch:
     """What the guards of this run share; a watch of its own for a call outside of any run."""
     found = ((config or {}).get("configurable") or {}).get(WATCH_KEY)
     return found if isinstance(found, Watch) else Watch()
-
-
-__all__ = ["WATCH_KEY", "GuardedDoor", "Refused", "watch_of"]

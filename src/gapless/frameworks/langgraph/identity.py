@@ -10,8 +10,8 @@ from gapless.frameworks import langchain_parts
 from gapless.frameworks.fingerprint import fingerprint_code
 from gapless.frameworks.langchain_parts import stable_text
 from gapless.frameworks.langgraph import private
-from gapless.frameworks.langgraph.facade import contract_at, unwrap
-from gapless.frameworks.langgraph.gates import ungated
+from gapless.frameworks.langgraph.exits import ungated
+from gapless.frameworks.langgraph.facade import contract_at, edges_at, unwrap
 from gapless.frameworks.langgraph.shaping import shape_of
 
 
@@ -44,8 +44,9 @@ def _graph_parts(graph: Any) -> list[Any]:
         parts += [f"node {name}", node.bound, stable_text([node.retry_policy, node.metadata])]
         contract = contract_at(node.bound)
         parts += [] if contract is None else [contract]
-        for writer in node.writers:
-            branch = getattr(getattr(ungated(writer), "func", None), "__self__", None)
+        parts += [part for way in edges_at(node.bound).items() for part in way]
+        for writer in ungated(node.writers):
+            branch = getattr(getattr(writer, "func", None), "__self__", None)
             if isinstance(branch, private.BranchSpec):
                 parts += [branch.path, stable_text(branch.ends)]
     builder = cast("Any", getattr(graph, "builder", None))

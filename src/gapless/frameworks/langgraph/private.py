@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 # pyright: reportPrivateUsage=false, reportPrivateImportUsage=false
-from typing import Any
+from collections import deque
+from typing import Any, cast
 
 from langgraph._internal._constants import (
     CONFIG_KEY_CHECKPOINT_MAP,
@@ -53,6 +54,7 @@ __all__ = [
     "RunnableSeq",
     "interrupt_id",
     "routes_of",
+    "writes_of",
 ]
 
 
@@ -61,5 +63,13 @@ def routes_of(branch: BranchSpec) -> tuple[Any, Any]:
     return branch._route, branch._aroute
 
 
+def writes_of(config: Any) -> deque[tuple[str, Any]] | None:
+    """What the task in progress has written so far, to be added to and taken from; None outside of a task."""
+    written = getattr((config.get("configurable") or {}).get(CONFIG_KEY_SEND), "__self__", None)
+    return cast("deque[tuple[str, Any]]", written) if isinstance(written, deque) else None
+
+
 BRANCH_TO = "branch:to:{}"
 """Channel that starts a node."""
+JOIN = "join:"
+"""How the channel of a node begins that waits for several: `join:a+b:node`."""

@@ -10,12 +10,12 @@ from typing import Any, cast
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel import Pregel
 
-from gapless.boundary.contract import Contract
+from gapless.boundary.contract import Contract, way_of
 from gapless.boundary.session import current_session
 from gapless.frameworks.langgraph import private
 from gapless.frameworks.langgraph.door import BRANCH_KEY, Door, branch_of
-from gapless.frameworks.langgraph.facade import contract_at, facade, unwrap
-from gapless.frameworks.langgraph.gates import gated, ungated
+from gapless.frameworks.langgraph.exits import gated, ungated
+from gapless.frameworks.langgraph.facade import contract_at, edges_at, facade, unwrap
 from gapless.frameworks.langgraph.guarded import GuardedDoor
 from gapless.frameworks.langgraph.handover import Place, receivers_of, route_reader
 from gapless.records.workflow import FINISH, START
@@ -71,25 +71,36 @@ def _record(graph: Any, place: Place, contracts: Mapping[str, Contract]) -> Any:
 def _record_node(
     name: str, node: private.PregelNode, place: Place, contracts: Mapping[str, Contract]
 ) -> private.PregelNode:
-    contract = contracts.get(place.address(name)) or contract_at(node.bound)
-    writers = [_record_writer(ungated(writer), name, place) for writer in node.writers]
-    changes: dict[str, Any] = {
-        "writers": gated(writers) if contract is not None and contract.gate is not None else writers,
-        "subgraphs": node.subgraphs,
-    }
+    address = place.address(name)
+    edges = {**edges_at(node.bound), **_edges(contracts, address, place)}
+    contract = contracts.get(address) or contract_at(node.bound) or (Contract() if edges else None)
+    writers = [_record_writer(writer, name, place) for writer in ungated(node.writers)]
+    if edges or (contract is not None and contract.gate is not None):
+        writers = gated(writers, address, edges, {node: place.receiver(node) or FINISH for node in edges})
+    changes: dict[str, Any] = {"writers": writers, "subgraphs": node.subgraphs}
     if node.bound is not private.DEFAULT_BOUND:
         bound = unwrap(node.bound)
         if isinstance(bound, Pregel):
-            inside = f"{place.address(name)}/"
+            inside = f"{address}/"
             below = Place(prefix=inside, entries=_entries(bound, inside), parent=place)
             changes["bound"] = _record(bound, below, contracts)
             changes["subgraphs"] = [changes["bound"] if sub is node.bound else sub for sub in node.subgraphs]
         else:
-            door = Door(address=place.address(name), node=name, receivers=partial(_receivers, place))
+            door = Door(address=address, node=name, receivers=partial(_receivers, place))
             changes["bound"] = facade(
-                bound, door if contract is None else GuardedDoor(door=door, contract=contract)
+                bound, door if contract is None else GuardedDoor(door=door, contract=contract, edges=edges)
             )
     return node.copy(changes)
+
+
+def _edges(contracts: Mapping[str, Contract], address: str, place: Place) -> dict[str, Contract]:
+    """Node, or the end -> the contract on the way to it from the step at this address."""
+    ways = ((way_of(key), contract) for key, contract in contracts.items())
+    return {
+        way[1].removeprefix(place.prefix): contract
+        for way, contract in ways
+        if way is not None and way[0] == address
+    }
 
 
 def _receivers(place: Place, output: Any) -> tuple[str, ...]:

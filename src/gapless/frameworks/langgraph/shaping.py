@@ -8,10 +8,11 @@ from typing import Any
 
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel import Pregel
+from msgspec import structs
 
 from gapless.frameworks.langgraph import private
-from gapless.frameworks.langgraph.facade import contract_at, unwrap
-from gapless.frameworks.langgraph.gates import ungated
+from gapless.frameworks.langgraph.exits import ungated
+from gapless.frameworks.langgraph.facade import contract_at, edges_at, unwrap
 from gapless.frameworks.langgraph.recording import router_name
 from gapless.frameworks.layers import describe_step
 from gapless.records.workflow import FINISH, START, Edge, Shape, Step
@@ -66,12 +67,16 @@ def _read_node(name: str, node: Any, prefix: str, settings: Mapping[str, StepSet
         return _read(bound, f"{prefix}{name}/", settings)
     address = f"{prefix}{name}"
     step = describe_step(address, settings, node.metadata, contract=contract_at(node.bound))
+    ways = edges_at(node.bound).items()
+    step = structs.replace(
+        step, guards=(*step.guards, *(f"->{end}: {guard}" for end, held in ways for guard in held.names))
+    )
     return _Part(steps=[step], entries=[(address, False)], exits=[(address, False)])
 
 
 def _routers(name: str, node: Any, prefix: str, settings: Mapping[str, StepSettings]) -> Iterator[Step]:
-    for writer in node.writers:
-        branch = getattr(getattr(ungated(writer), "func", None), "__self__", None)
+    for writer in ungated(node.writers):
+        branch = getattr(getattr(writer, "func", None), "__self__", None)
         if isinstance(branch, private.BranchSpec):
             label = router_name(name, unwrap(branch.path))
             yield describe_step(f"{prefix}{label}", settings, router=True)
@@ -123,6 +128,11 @@ def _anywhere(graph: CompiledStateGraph[Any, Any, Any, Any], source: str) -> lis
     """Where a conditional edge may lead that declares no targets: LangGraph itself assumes any node, or the end."""
     named = (name for name, node in graph.nodes.items() if not node.is_error_handler)
     return [*(name for name in named if name not in (START, source)), FINISH]
+
+
+def receivers(graph: Any, node: str) -> list[str]:
+    """Nodes beside it, and the end, to which the graph declares a way from this one, in the order of declaration."""
+    return list(dict.fromkeys(target for source, target, _ in _links(graph) if source == node))
 
 
 def _ordered(steps: list[Step], edges: list[Edge]) -> tuple[Step, ...]:
