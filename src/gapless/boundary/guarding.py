@@ -69,6 +69,7 @@ class Watch:
         reason: str,
         *,
         signal: float | None = None,
+        signals: dict[str, float | None] | None = None,
         ms: float = 0.0,
     ) -> None:
         """Notes what a guard did."""
@@ -82,6 +83,7 @@ class Watch:
                 action=action,
                 reason=reason,
                 signal=signal,
+                signals=signals or {},
                 ms=ms,
             )
         )
@@ -209,11 +211,14 @@ class Guarding:
         shown = encode(to_plain(handoff))
         reading = gate.read(crossing)
         if reading.doubt is None and encode(to_plain(handoff)) != shown:
-            reading = Reading(reading.signal, "the signal changed the handoff that it was to judge")
+            changed = "the signal changed the handoff that it was to judge"
+            reading = Reading(reading.signal, changed, reading.signals)
         below = gate.below
         kind: dict[str, Action] = {"Review": "review", "Goto": "goto", "Refuse": "refuse"}
         action = "proceed" if reading.doubt is None else kind[type(below).__name__]
-        self.watch.rule(crossing, gate.name, action, reading.doubt or "", signal=reading.signal)
+        self.watch.rule(
+            crossing, gate.name, action, reading.doubt or "", signal=reading.signal, signals=reading.signals
+        )
         if reading.doubt is None or self.watch.mode != "guarded":
             return Passed(output, signal=reading.signal)
         return Passed(output, reading.doubt, below, reading.signal)

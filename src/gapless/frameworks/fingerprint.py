@@ -130,11 +130,11 @@ class CodeReader:
     def _define(self, module: str, qualname: str) -> bool:
         """Adds a top-level definition; False when its source cannot be read, and then its name alone counts."""
         name = qualname.partition(".")[0]
-        key = f"{module}:{name}"
+        key = f"{_known_as(module)}:{name}"
         if key in self.found:
             return bool(self.found[key])
         self.found[key] = ""
-        self.found.setdefault(f"{module}:{qualname}", "")
+        self.found.setdefault(f"{_known_as(module)}:{qualname}", "")
         names = _definitions(module) if self._own(module) else {}
         nodes = names.get(name, [])
         self.found[key] = "\n".join(ast.dump(node) for node in nodes)
@@ -162,7 +162,7 @@ class CodeReader:
                 self._define(module, name)
 
     def _compiled(self, function: types.FunctionType) -> None:
-        key = f"{function.__module__}:{function.__qualname__}#code"
+        key = f"{_known_as(function.__module__)}:{function.__qualname__}#code"
         self.found[key] = digest(encode(list(_code_parts(function.__code__))))
 
     def _own(self, module: str) -> bool:
@@ -177,11 +177,20 @@ class CodeReader:
 
 def _fields(contract: Any) -> list[Any]:
     """What a contract consists of: its numbers, and the user's functions in it."""
-    fields = dataclasses.fields(contract)
+    fields = [f for f in dataclasses.fields(contract) if f.compare]  # the rest is no part of what it is
     return [
         type(contract).__qualname__,
         *(part for f in fields for part in (f.name, getattr(contract, f.name))),
     ]
+
+
+def _known_as(module: str) -> str:
+    """A module's name: a program that is run by itself goes by its file's, as if it had been imported."""
+    if module != "__main__":
+        return module
+    main = sys.modules[module]
+    spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+    return spec.name if spec is not None else Path(file).stem if file is not None else module
 
 
 def _definitions(module: str) -> dict[str, list[ast.stmt]]:

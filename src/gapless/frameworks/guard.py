@@ -51,13 +51,14 @@ def guard(
         >>> shop("pen"), careful("pen")
         (-1.0, 9.5)
     """
+    home = sys._getframe(1).f_globals.get("__name__")  # pyright: ignore[reportPrivateUsage]
     if "langgraph" in sys.modules:
         from langgraph.pregel import Pregel
 
         from gapless.frameworks.langgraph.guard import guard_graph
 
         if isinstance(workflow, Pregel):
-            return guard_graph(workflow, contracts, ledger, inbox)
+            return guard_graph(workflow, contracts, ledger, inbox, home)
     from gapless.frameworks.guarded_function import guard_function
 
     if inbox is not None:
@@ -65,7 +66,7 @@ def guard(
             "guard(inbox=...) is for graphs, which pause. A function waits: reviewer=inbox.ask, or inbox.wait if it is async."
         )
     if callable(workflow):
-        return guard_function(workflow, contracts, ledger, reviewer)
+        return guard_function(workflow, contracts, ledger, reviewer, home)
     raise InvalidContract(
         f"{type(workflow).__name__} cannot be guarded: hand over a compiled LangGraph graph, or a function with gapless.step."
     )

@@ -11,9 +11,11 @@ from msgspec import UNSET
 
 from gapless.boundary.contract import Contract, way_of
 from gapless.boundary.guarding import Watch
+from gapless.boundary.guards.certificate import bind
 from gapless.boundary.guards.gate import Goto, Review
 from gapless.boundary.ledger import Ledger
 from gapless.errors import InvalidContract, PolicyConflict
+from gapless.frameworks.fingerprint import fingerprint_code
 from gapless.frameworks.function import reachable_steps, step
 from gapless.frameworks.in_force import HELD, InForce, contracts_of, in_force
 from gapless.records.value import to_plain
@@ -29,6 +31,7 @@ def guard_function(
     contracts: Mapping[str, Contract],
     ledger: Ledger | None = None,
     reviewer: Callable[[dict[str, Any]], Any] | None = None,
+    home: str | None = None,
 ) -> Any:
     """A function whose steps keep to their contracts; a function without marked steps is one step by itself.
 
@@ -52,6 +55,8 @@ def guard_function(
             raise InvalidContract(f"no step {address!r} in {function.__name__}; it has {', '.join(known)}.")
         _check(address, contract)
     held = {**contracts_of(function), **contracts}
+    named = held
+    held = bind(named, lambda: fingerprint_code([function, named], home=home, extra=list(known)))
 
     signature = inspect.signature(function)
 

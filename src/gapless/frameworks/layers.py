@@ -12,7 +12,7 @@ import msgspec
 
 from gapless.boundary.contract import Contract
 from gapless.records.trial import CallKind, StepEvent, TrialRecord
-from gapless.records.workflow import FINISH, LAYERS, START, Edge, Layer, LayerSource, Shape, Step
+from gapless.records.workflow import FINISH, LAYERS, START, Edge, Layer, LayerSource, Shape, Step, StepGate
 from gapless.settings import StepSettings
 
 _WORDS: tuple[tuple[Layer, tuple[str, ...]], ...] = (
@@ -77,6 +77,26 @@ def describe_step(
         router=router,
         guards=contract.names if contract is not None else (),
         limit_s=contract.longest_s if contract is not None else None,
+        gates=gates_of({name: contract} if contract is not None else {}),
+    )
+
+
+def gates_of(contracts: Mapping[str, Contract]) -> tuple[StepGate, ...]:
+    """The confidence gates of contracts, by step or edge."""
+    held = ((address, contract.gate) for address, contract in contracts.items())
+    return tuple(
+        StepGate(
+            at=address,
+            signals=tuple(sorted(gate.signals)),
+            low=gate.scale[0],
+            high=gate.scale[1],
+            file=gate.calibrated,
+            fingerprint=gate.bound.fingerprint if gate.bound is not None else None,
+            certificate=gate.bound.certificate if gate.bound is not None else None,
+            void=gate.bound.void if gate.bound is not None else None,
+        )
+        for address, gate in held
+        if gate is not None
     )
 
 

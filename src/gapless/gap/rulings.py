@@ -28,10 +28,21 @@ class Ruled:
                 self._rulings[key] += ruling.count
             yield row
 
-    def rows(self) -> tuple[RulingRow, ...]:
-        """What was counted, by step, the most frequent first; what merely let pass is left out."""
+    def rows(self, *, logged: bool = False) -> tuple[RulingRow, ...]:
+        """What was counted, by step, the most frequent first; what merely let pass is left out.
+
+        Args:
+            logged: Whether gates only logged what they would have done.
+        """
         found = [
-            RulingRow(step=key[0], guard=key[1], action=key[2], n_trials=n, n_rulings=self._rulings[key])
+            RulingRow(
+                step=key[0],
+                guard=key[1],
+                action=key[2],
+                n_trials=n,
+                n_rulings=self._rulings[key],
+                logged=logged and key[1] == "gate",
+            )
             for key, n in self._trials.items()
             if key[1:] != ("gate", "proceed")
         ]

@@ -171,7 +171,15 @@ def _wanted(runner: Workflow, cases: Suite, suite_digest: str, settings: Setting
     seed = settings.seed if settings.seed is not None else cases.seed
     return Measurement(
         id=new_ulid(),
-        key=resume_key(ask.kind, runner.fingerprint, suite_digest, condition, weather, seed),
+        key=resume_key(
+            ask.kind,
+            runner.fingerprint,
+            suite_digest,
+            condition,
+            weather,
+            seed,
+            _certificates(runner, condition),
+        ),
         kind=ask.kind,
         target=runner.target,
         fingerprint=runner.fingerprint,
@@ -296,6 +304,14 @@ def _harness(
         return writer.commit(batch)
 
     return Harness(work, commit, teller.finished, concurrency=settings.concurrency)
+
+
+def _certificates(runner: Workflow, condition: str) -> tuple[str, ...]:
+    """The thresholds in force, where gates act and keep theirs in a file: other thresholds, other trials."""
+    kept = [
+        f"{gate.at} {gate.certificate or gate.void}" for gate in runner.shape.gates if gate.file is not None
+    ]
+    return tuple(kept) if _mode(condition) == "guarded" else ()
 
 
 def _mode(condition: str) -> Mode:

@@ -50,7 +50,7 @@ def report_on(store: Store, measurement: Measurement, prices: Prices | None = No
     gap = msgspec.structs.replace(
         gap,
         costs=costs(table, prices or locate().settings.cost),
-        rulings=ruled.rows(),
+        rulings=ruled.rows(logged=measurement.condition.rpartition(",")[2] == "shadow"),
         verdict_sources=dict(judged.sources),
         judge=judge,
         baseline=prompt,

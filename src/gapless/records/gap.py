@@ -154,6 +154,8 @@ class RulingRow(Record, frozen=True, kw_only=True):
     n_trials: int
     """Trials in which it ruled so."""
     n_rulings: int
+    logged: bool = False
+    """Whether the guard, a gate in shadow, only logged what it would have done."""
 
 
 class SliceRow(Record, frozen=True, kw_only=True):

@@ -57,7 +57,17 @@ class Measurement(Record, frozen=True, kw_only=True):
 
 
 def resume_key(
-    kind: str, fingerprint: str, suite_digest: str, condition: str, weather: str | None, seed: int
+    kind: str,
+    fingerprint: str,
+    suite_digest: str,
+    condition: str,
+    weather: str | None,
+    seed: int,
+    certificates: tuple[str, ...] = (),
 ) -> str:
-    """The identity of a measurement: equal keys are the same measurement, whatever the number of trials."""
-    return digest(encode([kind, fingerprint, suite_digest, condition, weather, seed]))
+    """The identity of a measurement: equal keys are the same measurement, whatever the number of trials.
+
+    `certificates` are the digests of the thresholds in force, where gates have some that stand outside the code.
+    """
+    parts = [kind, fingerprint, suite_digest, condition, weather, seed]
+    return digest(encode([*parts, list(certificates)] if certificates else parts))

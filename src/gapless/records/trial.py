@@ -62,8 +62,16 @@ class Ruling(Record, frozen=True, kw_only=True):
     """In words, with the value that decided."""
     signal: float | None = None
     """What the gate's signal said; None where there is none or it said nothing."""
+    signals: dict[str, float | None] = {}
+    """What each of the gate's signals said, where it reads several."""
     ms: float = 0.0
     """What the ruling cost: time waited or spent again, in milliseconds."""
+
+    @property
+    def heard(self) -> dict[str, float | None]:
+        """What a gate saw, by step and by `step#signal`."""
+        parts = {f"{self.step}#{name}": said for name, said in self.signals.items()}
+        return {self.step: self.signal} | parts
 
 
 class Call(Record, frozen=True, kw_only=True):
@@ -293,7 +301,7 @@ def summary(record: TrialRecord) -> Run:
         decided=_decided(record),
         tools=_tools(record),
         rulings=_rulings(record),
-        signals={ruling.step: ruling.signal for ruling in record.rulings if ruling.guard == "gate"},
+        signals=dict(pair for r in record.rulings if r.guard == "gate" for pair in r.heard.items()),
     )
 
 

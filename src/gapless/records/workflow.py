@@ -13,6 +13,26 @@ LAYERS: tuple[Layer, ...] = ("hardware", "model", "context", "tool", "orchestrat
 LayerSource = Literal["settings", "metadata", "calls", "name", "default"]
 
 
+class StepGate(Record, frozen=True, kw_only=True):
+    """A confidence gate, as calibration has to know it."""
+
+    at: str
+    """Where it stands: the step, or `a->b`."""
+    signals: tuple[str, ...] = ()
+    """Names of what it reads; empty where it reads one signal."""
+    low: float = 0.0
+    high: float = 1.0
+    """What its one signal may say."""
+    file: str | None = None
+    """Where its thresholds are kept; None where they stand in the code."""
+    fingerprint: str | None = None
+    """Of the workflow and what else its certificate rests on; None where its thresholds stand in the code."""
+    certificate: str | None = None
+    """Digest of the thresholds in force; None where there are none."""
+    void: str | None = None
+    """Why the thresholds of its file are not in force."""
+
+
 class Step(Record, frozen=True, kw_only=True):
     """One component of the workflow."""
 
@@ -32,6 +52,9 @@ class Step(Record, frozen=True, kw_only=True):
     """What its contract consists of, and those of single edges it leaves by (`->b: schema`); empty where there is none."""
     limit_s: float | None = None
     """Seconds its contract lets it take at most, further attempts and waits included; None where nothing limits it."""
+
+    gates: tuple[StepGate, ...] = ()
+    """Its confidence gate, and those of single edges it leaves by."""
 
     @property
     def layer_guessed(self) -> bool:
@@ -57,6 +80,11 @@ class Shape(Record, frozen=True, kw_only=True):
     def step(self, name: str) -> Step | None:
         """The step of that name, or None."""
         return next((step for step in self.steps if step.name == name), None)
+
+    @property
+    def gates(self) -> tuple[StepGate, ...]:
+        """Every confidence gate."""
+        return tuple(gate for step in self.steps for gate in step.gates)
 
     @property
     def guarded(self) -> bool:

@@ -9,15 +9,17 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from gapless.records.calibration import Calibration
 from gapless.records.faults import ENDINGS, FaultCell, FaultMatrix
 from gapless.records.gap import PSEUDO_EXITS, Gap
 from gapless.records.report import Report
-from gapless.report import faults, wording
+from gapless.report import calibration, faults, wording
 from gapless.report.appendix import basis, methods, moment
 from gapless.report.headline import opened
 from gapless.report.printable import isolated, printable
 from gapless.report.quantiles import quantiles
 from gapless.report.sections import order
+from gapless.report.svg import curves
 from gapless.report.svg.graph import undrawn, workflow
 from gapless.report.svg.rates import suspicions, waterfall, whisker
 
@@ -47,6 +49,28 @@ def render_faults(matrix: FaultMatrix) -> str:
             next_steps=list(faults.next_steps(shown)),
             notes=list(faults.notes(shown)),
             when=moment(shown.clean.created_at),
+        )
+    )
+
+
+def render_calibration(made: Calibration) -> str:
+    """A calibration as HTML text."""
+    shown = printable(made)
+    first, _, rest = shown.statement.partition(". ")
+    drawn = ((gate.step, curves.reliability(gate.reliability)) for gate in shown.gates)
+    return (
+        _environment()
+        .get_template("calibration.html.j2")
+        .render(
+            made=shown,
+            first=f"{first.rstrip('.')}.",
+            rest=rest,
+            rows=calibration.ROWS,
+            cell=calibration.cell,
+            risk=curves.risk(shown),
+            reviews=curves.reviews(shown),
+            reliability=[(step, drawing) for step, drawing in drawn if drawing is not None],
+            when=moment(shown.made_at),
         )
     )
 

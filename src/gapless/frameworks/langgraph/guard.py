@@ -12,6 +12,7 @@ from langgraph.types import Command
 
 from gapless.boundary.contract import STEP_POLICIES, Contract, way_of
 from gapless.boundary.guarding import Watch
+from gapless.boundary.guards.certificate import bind
 from gapless.boundary.guards.gate import Goto, Review
 from gapless.boundary.ledger import Ledger
 from gapless.boundary.review import Inbox
@@ -19,6 +20,7 @@ from gapless.boundary.session import measured
 from gapless.errors import InvalidContract, PolicyConflict, UnknownName
 from gapless.frameworks.langgraph import private
 from gapless.frameworks.langgraph.guarded import WATCH_KEY
+from gapless.frameworks.langgraph.identity import fingerprint_of
 from gapless.frameworks.langgraph.recording import extend, record_graph
 from gapless.frameworks.langgraph.shaping import receivers
 from gapless.frameworks.langgraph.state import locate
@@ -31,6 +33,7 @@ def guard_graph(
     contracts: Mapping[str, Contract],
     ledger: Ledger | None = None,
     inbox: Inbox | None = None,
+    home: str | None = None,
 ) -> Any:
     """A copy of a compiled graph whose steps keep to their contracts; the original stays as it was.
 
@@ -39,6 +42,7 @@ def guard_graph(
         contracts: Step address -> its contract; `a->b` -> the contract on that edge alone.
         ledger: Where actions are remembered; for the process alone when None.
         inbox: Where its questions to people are kept besides its checkpointer.
+        home: Module the workflow belongs to: its package is the workflow's own code.
 
     Raises:
         InvalidContract: A contract names a step the graph has not.
@@ -46,7 +50,8 @@ def guard_graph(
     """
     for address, contract in contracts.items():
         _check(graph, address, contract)
-    guarded = extend(record_graph(graph, contracts), GuardedGraph)
+    held = bind(dict(contracts), lambda: fingerprint_of(record_graph(graph, contracts), home))
+    guarded = extend(record_graph(graph, held), GuardedGraph)
     guarded.gapless_ledger = ledger if ledger is not None else getattr(graph, "gapless_ledger", None)
     guarded.gapless_inbox = inbox if inbox is not None else getattr(graph, "gapless_inbox", None)
     return guarded

@@ -76,7 +76,7 @@ def _record_node(
     contract = contracts.get(address) or contract_at(node.bound) or (Contract() if edges else None)
     writers = [_record_writer(writer, name, place) for writer in ungated(node.writers)]
     if edges or (contract is not None and contract.gate is not None):
-        writers = gated(writers, address, edges, {node: place.receiver(node) or FINISH for node in edges})
+        writers = gated(writers, address, edges, {n: n if n == FINISH else place.address(n) for n in edges})
     changes: dict[str, Any] = {"writers": writers, "subgraphs": node.subgraphs}
     if node.bound is not private.DEFAULT_BOUND:
         bound = unwrap(node.bound)

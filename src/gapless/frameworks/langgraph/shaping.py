@@ -14,7 +14,7 @@ from gapless.frameworks.langgraph import private
 from gapless.frameworks.langgraph.exits import ungated
 from gapless.frameworks.langgraph.facade import contract_at, edges_at, unwrap
 from gapless.frameworks.langgraph.recording import router_name
-from gapless.frameworks.layers import describe_step
+from gapless.frameworks.layers import describe_step, gates_of
 from gapless.records.workflow import FINISH, START, Edge, Shape, Step
 from gapless.settings import StepSettings
 
@@ -69,9 +69,15 @@ def _read_node(name: str, node: Any, prefix: str, settings: Mapping[str, StepSet
     step = describe_step(address, settings, node.metadata, contract=contract_at(node.bound))
     ways = edges_at(node.bound).items()
     step = structs.replace(
-        step, guards=(*step.guards, *(f"->{end}: {guard}" for end, held in ways for guard in held.names))
+        step,
+        guards=(*step.guards, *(f"->{end}: {guard}" for end, held in ways for guard in held.names)),
+        gates=(*step.gates, *gates_of({f"{address}->{_at(prefix, end)}": held for end, held in ways})),
     )
     return _Part(steps=[step], entries=[(address, False)], exits=[(address, False)])
+
+
+def _at(prefix: str, node: str) -> str:
+    return node if node == FINISH else f"{prefix}{node}"
 
 
 def _routers(name: str, node: Any, prefix: str, settings: Mapping[str, StepSettings]) -> Iterator[Step]:

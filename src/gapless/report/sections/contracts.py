@@ -16,6 +16,12 @@ _SAID = {
     "refuse": "stopped",
 }
 
+_LOGGED = {
+    "review": "would have asked a person",
+    "goto": "would have sent it elsewhere",
+    "refuse": "would have stopped",
+}
+
 
 def contracts(gap: Gap) -> Section | None:
     """The section; None where no guard did anything."""
@@ -26,7 +32,13 @@ def contracts(gap: Gap) -> Section | None:
         lead="Trials in which a guard acted at a step's exit. What that is worth, `gapless report --compare` tells: these are counts.",
         heads=("Step", "Guard", "What it did", "In trials", "Times"),
         rows=tuple(
-            (row.step, row.guard, _SAID[row.action], str(row.n_trials), str(row.n_rulings))
+            (
+                row.step,
+                row.guard,
+                _LOGGED.get(row.action, _SAID[row.action]) if row.logged else _SAID[row.action],
+                str(row.n_trials),
+                str(row.n_rulings),
+            )
             for row in gap.rulings
         ),
     )

@@ -1,0 +1,255 @@
+"""`gapless calibrate`: from a shadow measurement to the file of thresholds that gates read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from gapless.errors import UsageError
+from gapless.operations.report import run_table
+from gapless.records.calibration import Calibration, Look
+from gapless.records.measurement import Measurement
+from gapless.records.suite import Suite
+from gapless.records.trial import Run
+from gapless.records.value import digest, encode, to_plain
+from gapless.records.workflow import StepGate
+from gapless.settings import Place
+
+if TYPE_CHECKING:
+    from gapless.gap.calibrate import Outcome
+    from gapless.gap.shadow import Shadow
+    from gapless.stores.store import Store
+
+DEFAULT_FILE = "gates.json"
+_HOW = "Measure with gates that only log: `gapless measure --condition shadow`, then run this again."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrateAsk:
+    """What is settled before any verdict is read."""
+
+    alpha: float = 0.05
+    """The risk allowed."""
+    delta: float = 0.1
+    """How often a calibration like this one may be wrong."""
+    risk: Literal["joint", "conditional"] = "joint"
+    """joint: delivered and wrong, of all answers; conditional: wrong, of delivered ones."""
+    gates: tuple[str, ...] = ()
+    """Steps whose gates are meant; all that logged when empty."""
+    out: Path | None = None
+    """Where the file goes; where the gates look for it when None."""
+
+
+def calibrate(
+    store: Store, measurement: Measurement, ask: CalibrateAsk, place: Place
+) -> tuple[Calibration, Path]:
+    """Certifies thresholds on a measurement's trials and writes the file, whole or not at all.
+
+    Returns:
+        What the file states, and where it is.
+
+    Raises:
+        UsageError: The measurement has no gate that logged, or its trials cannot be used.
+    """
+    from gapless.gap.calibrate import Declared
+    from gapless.gap.calibrate import calibrate as certify
+    from gapless.gap.shadow import shadow_of
+    from gapless.report.calibration import advice, statement
+
+    check(ask)
+    rows = list(run_table(store, measurement))
+    gates = _gates(rows, measurement, ask)
+    known = {gate.at: gate for gate in measurement.shape.gates}
+    scales = {at: (gate.low, gate.high) for at, gate in known.items()}
+    same = _same(store.suite(measurement.suite_digest))
+    live = not _shadowed(measurement)
+    shadow = shadow_of(rows, gates=gates, live=live, same=same, scales=scales)
+    _usable(rows, gates, known, scales)
+    data = digest(
+        encode(
+            [[row.case, row.trial, row.group, row.outcome, row.shadow_correct, row.signals] for row in rows]
+        )
+    )
+    file = ask.out if ask.out is not None else _file(known, gates, place)
+    looks = _looks(file, Look(data=data, alpha=ask.alpha, delta=ask.delta, risk=ask.risk, gates=tuple(gates)))
+    declared = Declared(
+        risk=ask.risk,
+        alpha=ask.alpha,
+        delta=ask.delta,
+        looks=len(looks),
+        seed=measurement.seed,
+        scales=scales,
+    )
+    found = certify(shadow, declared)
+    made = _stated(found, shadow, measurement, ask, looks)
+    made = msgspec.structs.replace(made, fingerprint=_fingerprint(known, gates, measurement), data=data)
+    merged = sum(1 for group, other in same.items() if group != other)
+    made = msgspec.structs.replace(
+        made,
+        statement=statement(made),
+        advice=tuple(advice(made, merged=merged, live=live, read=any(g.file for g in known.values()))),
+    )
+    _write(file, made)
+    return made, file
+
+
+def _stated(
+    found: Outcome, shadow: Shadow, measurement: Measurement, ask: CalibrateAsk, looks: tuple[Look, ...]
+) -> Calibration:
+    """What was found as it goes into the file; its words and digests are still to come."""
+    return Calibration(
+        risk=ask.risk,
+        alpha=ask.alpha,
+        delta=ask.delta,
+        looks=looks,
+        certified=found.thresholds is not None,
+        gates=found.gates,
+        method=f"{found.method}, {found.test}",
+        grid=tuple(sorted({point for vector in found.curve for point in vector.thresholds}, reverse=True)),
+        n_runs=found.n_runs,
+        n_cases=found.n_cases,
+        n_groups=found.n_groups,
+        unknown=int((shadow.unknown & shadow.deliverable).sum()),
+        measurement=measurement.id,
+        condition=measurement.condition,
+        fingerprint="",
+        data="",
+        seed=measurement.seed,
+        made_at=time.time(),
+        statement="",
+        calibrated=found.calibrated,
+        tested=found.tested,
+        average_threshold=found.average_threshold,
+        curve=found.curve,
+    )
+
+
+def pick_shadow(store: Store, prefix: str | None) -> Measurement:
+    """The measurement a user named by the beginning of its id, or the newest whose gates only logged.
+
+    Raises:
+        UsageError: There is none.
+        UnknownName: There is none of that name.
+    """
+    if prefix is not None:
+        return store.measurement(prefix)
+    found = (
+        m for m in store.measurements() if m.kind == "measure" and _shadowed(m) and m.finished_at is not None
+    )
+    newest = next(found, None)
+    if newest is None:
+        raise UsageError(f"no finished measurement whose gates only logged is in {store.url}. {_HOW}")
+    return newest
+
+
+def check(ask: CalibrateAsk) -> None:
+    """Makes sure that risk and confidence can be asked for.
+
+    Raises:
+        UsageError: One is not between 0 and 1.
+    """
+    for name in ("alpha", "delta"):
+        value = getattr(ask, name)
+        if not 0 < value < 1:
+            raise UsageError(f"--{name} {value:g}: a share above 0 and below 1, such as 0.05.")
+
+
+def _shadowed(measurement: Measurement) -> bool:
+    return measurement.condition.rpartition(",")[2] == "shadow"
+
+
+def _gates(rows: Iterable[Run], measurement: Measurement, ask: CalibrateAsk) -> list[str]:
+    logged = list(dict.fromkeys(key.partition("#")[0] for row in rows for key in row.signals))
+    if not logged:
+        raise UsageError(
+            f"measurement {measurement.id[:10]} ({measurement.condition}) holds nothing that a gate saw. Put a gapless.Gate into "
+            f"a contract. {_HOW}"
+        )
+    missing = [gate for gate in ask.gates if gate not in logged]
+    if missing:
+        raise UsageError(
+            f"--gate {missing[0]}: no such gate logged anything. There are: {', '.join(logged)}."
+        )
+    return list(ask.gates) or logged
+
+
+def _usable(
+    rows: list[Run],
+    gates: list[str],
+    known: Mapping[str, StepGate],
+    scales: Mapping[str, tuple[float, float]],
+) -> None:
+    """Refuses a gate none of whose numbers can be used: its scale is another, or it never said anything."""
+    for at in gates:
+        if at in known and known[at].signals:
+            continue
+        said = [value for row in rows if (value := row.signals.get(at)) is not None]
+        low, high = scales.get(at, (0.0, 1.0))
+        if not said and not any(key.startswith(f"{at}#") for row in rows for key in row.signals):
+            raise UsageError(f"gate {at}: its signal never said anything: there is nothing to calibrate.")
+        beyond = sum(not low <= value <= high for value in said)
+        if said and beyond > len(said) / 2:
+            raise UsageError(
+                f"gate {at}: {beyond} of {len(said)} signals lie outside {low:g} to {high:g} (the first is {said[0]:g}), which is "
+                "doubt at the gate. Say what it may say: Gate(..., scale=(0, 100)), and measure again."
+            )
+
+
+def _same(suite: Suite) -> dict[str, str]:
+    """Group -> the group it belongs to, where cases of several groups have one and the same input."""
+    first: dict[str, str] = {}
+    merged: dict[str, str] = {}
+    for case in suite.cases:
+        ours = merged.get(case.unit, case.unit)
+        other = first.setdefault(digest(encode(to_plain(case.input))), ours)
+        if other != ours:
+            merged = {group: other if to == ours else to for group, to in merged.items()} | {ours: other}
+            first = {key: other if group == ours else group for key, group in first.items()}
+    return merged
+
+
+def _fingerprint(known: Mapping[str, StepGate], gates: list[str], measurement: Measurement) -> str:
+    bound = {
+        fingerprint for at in gates if at in known and (fingerprint := known[at].fingerprint) is not None
+    }
+    return bound.pop() if len(bound) == 1 else measurement.fingerprint
+
+
+def _file(known: Mapping[str, StepGate], gates: list[str], place: Place) -> Path:
+    """Where the gates look for their thresholds.
+
+    Raises:
+        UsageError: They look in several places.
+    """
+    named = {file for at in gates if at in known and (file := known[at].file) is not None}
+    if len(named) > 1:
+        raise UsageError(
+            f"these gates read several files ({', '.join(sorted(named))}): calibrate them one by one with --gate, or name one --out."
+        )
+    return Path(place.root) / (named.pop() if named else DEFAULT_FILE)
+
+
+def _looks(file: Path, look: Look) -> tuple[Look, ...]:
+    """Every differing question asked so far of these data; the same question again is no further look."""
+    from gapless.boundary.guards.certificate import read
+
+    before = read(file)
+    asked = [one for one in (before.looks if before is not None else ()) if one.data == look.data]
+    return tuple(asked) if look in asked else (*asked, look)
+
+
+def _write(file: Path, made: Calibration) -> None:
+    temporary = file.with_name(file.name + ".tmp")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
+        temporary.replace(file)
+    except OSError as error:
+        raise UsageError(
+            f"{file}: cannot be written ({error.strerror}). Choose another path with --out."
+        ) from error

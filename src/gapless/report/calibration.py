@@ -1,0 +1,224 @@
+"""A calibration in words: what is guaranteed, what it costs, and what to do where nothing is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from gapless.records.calibration import Calibration, CurvePoint, GateThreshold, Realised, SignalQuality
+from gapless.records.estimate import Estimate
+from gapless.report.json import plain
+from gapless.report.printable import printable
+from gapless.report.wording import count, listed, percent, rate
+
+_LITTLE = 0.1
+_RISKS = {
+    "joint": ("answers delivered and wrong", "at most {} of all answers are delivered and wrong"),
+    "conditional": ("wrong among delivered", "at most {} of the delivered answers are wrong"),
+}
+
+
+def statement(made: Calibration) -> str:
+    """The guarantee in words, or that there is none."""
+    limit, sure = share(made.alpha), share(1 - made.delta)
+    if not made.certified:
+        return (
+            f"No threshold can be certified: {_RISKS[made.risk][0]} at most {limit}, in at least {sure} of calibrations, on "
+            f"{_basis(made)}. Every gate sends everything to a person."
+        )
+    unit = "" if "binomial" in made.method else ", each group counted once"
+    return (
+        f"In at least {sure} of calibrations like this one, {_RISKS[made.risk][1].format(limit)}, for cases drawn like these "
+        f"{_basis(made)}{unit}, judged by the same checks. It says nothing of a single answer or of a part of the cases, and "
+        "ends with any change of model, prompt, tools, index or traffic."
+    )
+
+
+def advice(made: Calibration, *, merged: int = 0, live: bool = False, read: bool = True) -> Iterator[str]:
+    """What to know and what to do, the most urgent first.
+
+    Args:
+        made: The calibration, its statement still to come.
+        merged: Groups that were counted as part of another, for they have the same input.
+        live: Whether the gates acted.
+        read: Whether a gate reads its threshold from a file.
+    """
+    if not made.certified:
+        yield from _why_not(made)
+    if len(made.looks) > 1:
+        yield (
+            f"These trials were asked {len(made.looks)} different questions: each was given {made.delta:g}/{len(made.looks)} of "
+            "delta. New trials start afresh."
+        )
+    if live:
+        yield (
+            "The gates acted while these trials ran: what they stopped has no verdict and counts as wrong, so that thresholds can "
+            "only be tightened. Measure in shadow to loosen them."
+        )
+    if made.unknown and not live:
+        yield f"{count(made.unknown, 'trial')} without a verdict: each counts as wrong where it would be delivered."
+    if merged:
+        yield f"{count(merged, 'group')} had the very input of another and count as part of it."
+    delivered = made.calibrated.coverage.point
+    if made.certified and delivered is not None and delivered < _LITTLE:
+        yield f"It delivers only {percent(delivered)}: the signal tells little of right and wrong, and nearly everything goes to a person."
+    for gate in made.gates:
+        yield from _about(gate)
+    if made.certified and not read:
+        yield 'No gate reads this file yet: write Gate(..., calibrated="gates.json") and measure in shadow again.'
+    if made.average_threshold is not None:
+        yield (
+            f"Conformal risk control would pick {made.average_threshold:g}: alpha would hold on average over calibrations, and not "
+            "with a stated confidence for this one."
+        )
+
+
+def _why_not(made: Calibration) -> Iterator[str]:
+    from math import ceil, log
+
+    binomial = "binomial" in made.method
+    level = made.delta / len(made.looks)
+    least = ceil(log(level) / log(1 - made.alpha) - 1e-9)
+    if made.n_groups < least or not binomial:
+        kind = "" if binomial else " (a few more where groups hold several trials)"
+        if made.n_groups < least:
+            yield (
+                f"Too few: without a single wrong delivery it takes {least} independent groups{kind} at alpha {made.alpha:g} and "
+                f"delta {level:g}; here are {made.n_groups}. Add cases, or ask for a larger alpha."
+            )
+            return
+    best = min((p for p in made.curve if p.coverage > 0), key=lambda point: point.p, default=None)
+    if best is None:
+        yield "Nothing would be delivered at any threshold: every signal is doubt."
+        return
+    seen = best.joint if made.risk == "joint" else best.conditional or 0.0
+    yield (
+        f"The nearest was {_at(best)}: it delivers {percent(best.coverage)} and {percent(seen)} came out wrong "
+        f"(p = {best.p:.3g}, needed {level:g})."
+        + (
+            " A signal that tells right from wrong better, or more cases, would change that."
+            if seen < made.alpha
+            else " The signal does not tell right from wrong well enough: more cases will not help, a better signal will."
+        )
+    )
+
+
+def _about(gate: GateThreshold) -> Iterator[str]:
+    if gate.quality:
+        best = gate.quality[0].auroc
+        if best.low is not None and best.low <= 0.5 and best.point is not None:
+            yield (
+                f"{gate.step}: its confidence is not shown to tell right from wrong (AUROC {best.point:.2f}, "
+                f"{best.low:.2f} to {best.high or 1:.2f}; 0.5 is a coin)."
+            )
+        for one in gate.quality[1:]:
+            loss = one.loss_without
+            if loss is not None and loss.high is not None and loss.high <= 0:
+                yield f"{gate.step}: the signal {one.name!r} makes the others worse; leave it out."
+
+
+def render_json(made: Calibration) -> str:
+    """The calibration for machines: `gapless.gates/1`, every key written out."""
+    return json.dumps(plain(made), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def render(made: Calibration, file: str | None = None) -> str:
+    """The calibration for the terminal."""
+    return "\n".join(_lines(printable(made), file))
+
+
+def _lines(made: Calibration, file: str | None) -> Iterator[str]:
+    yield made.statement
+    yield ""
+    for gate in made.gates:
+        passes = "nothing passes" if gate.threshold is None else f"passes at {gate.threshold:g} or more"
+        of = f" (of {', '.join(gate.signals)})" if gate.signals else ""
+        yield f"  {gate.step}: {passes}{of}"
+        for one in gate.quality:
+            yield f"      {_quality(one)}"
+    yield ""
+    yield from table(made)
+    if made.advice:
+        yield ""
+        yield from (f"- {line}" for line in made.advice)
+    if file is not None:
+        yield ""
+        yield f"Written: {file}"
+
+
+def table(made: Calibration) -> Iterator[str]:
+    """What the thresholds do, on the trials they come from and on fresh ones."""
+    yield f"  {'':28}{'calibrated on':>28}" + (f"{'fresh trials':>28}" if made.tested else "")
+    for name, words in ROWS:
+        cells = [cell(getattr(one, name)) for one in (made.calibrated, made.tested) if one is not None]
+        yield f"  {words:28}" + "".join(f"{text:>28}" for text in cells)
+    for words, name in (
+        ("best threshold in hindsight", "best_coverage"),
+        ("a perfect gate delivers", "perfect_coverage"),
+    ):
+        values = [getattr(one, name) for one in (made.calibrated, made.tested) if one is not None]
+        if any(value is not None for value in values):
+            yield f"  {words:28}" + "".join(f"{'' if v is None else percent(v):>28}" for v in values)
+
+
+ROWS = (
+    ("joint", "delivered and wrong"),
+    ("conditional", "wrong among delivered"),
+    ("coverage", "delivered"),
+    ("reviews_per_1000", "reviews per 1,000"),
+)
+
+
+def cell(estimate: Estimate) -> str:
+    """A figure of the table with its interval."""
+    if estimate.point is None:
+        return estimate.reason or "not estimable"
+    if estimate.point > 1 or (estimate.high or 0) > 1:
+        return f"{estimate.point:.0f} ({estimate.low or 0:.0f}-{estimate.high or 0:.0f})"
+    return rate(estimate)
+
+
+def efficiency(realised: Realised) -> float | None:
+    """Coverage as a share of what the best threshold in hindsight would have delivered."""
+    if realised.coverage.point is None or not realised.best_coverage:
+        return None
+    return realised.coverage.point / realised.best_coverage
+
+
+def _quality(one: SignalQuality) -> str:
+    if one.auroc.point is None:
+        return f"{one.name}: {one.auroc.reason}"
+    said = [f"AUROC {one.auroc.point:.3f} ({one.auroc.low or 0:.3f}-{one.auroc.high or 1:.3f})"]
+    if one.excess_aurc is not None:
+        said.append(f"AURC {one.aurc or 0:.3f}, {one.excess_aurc:.3f} above the best possible")
+    if one.ece is not None and one.brier is not None:
+        said.append(f"ECE {one.ece:.3f}, Brier {one.brier:.3f}")
+    loss = one.loss_without
+    if loss is not None and loss.point is not None:
+        said.append(
+            f"without it AUROC falls by {loss.point:+.3f} ({loss.low or 0:+.3f} to {loss.high or 0:+.3f})"
+        )
+    return f"{one.name}: {'; '.join(said)}"
+
+
+def _at(point: CurvePoint) -> str:
+    return (
+        f"a threshold of {point.thresholds[0]:g}"
+        if len(point.thresholds) == 1
+        else (f"thresholds of {listed([f'{value:g}' for value in point.thresholds])}")
+    )
+
+
+def _basis(made: Calibration) -> str:
+    same = made.n_groups == made.n_runs
+    return f"{made.n_runs:,} trials" if same else f"{made.n_runs:,} trials of {made.n_groups:,} groups"
+
+
+def share(value: float) -> str:
+    """A declared share, as people say it.
+
+    Example:
+        >>> share(0.05), share(0.9), share(0.025)
+        ('5 %', '90 %', '2.5 %')
+    """
+    return f"{round(100 * value, 6):g} %"
