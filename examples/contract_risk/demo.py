@@ -13,6 +13,7 @@ from contract_risk.background import BACKGROUND
 from contract_risk.contracts import contracts
 from contract_risk.corpus import SEED, SUPPLIERS, generate
 from contract_risk.finance.desk import Desk
+from contract_risk.gate import FULL, QUICK, Gated
 from contract_risk.library import Library
 from contract_risk.model.chat import open_chat
 from contract_risk.model.client import Endpoint, Model
@@ -113,6 +114,10 @@ class Demo:
             return graph(Agent(library=library, finance=Desk(), model=self._need()))
 
         return build, folder.questions_about(corpus), notes
+
+    def gated(self, *, full: bool) -> Gated:
+        """The agent with a confidence gate, over 240 suppliers, or 1,500."""
+        return Gated(FULL if full else QUICK, self._need())
 
     def close(self) -> None:
         """Ends the tool server and the model's processes."""

@@ -13,7 +13,8 @@ import pytest
 from gapless.boundary.faults.weather import Weather
 from gapless.cli.main import _run
 from gapless.errors import InvalidSuite, UsageError
-from gapless.operations.demo import Stage, as_builtins, demo_contracts
+from gapless.operations.demo import as_builtins, demo_contracts
+from gapless.operations.demo_stage import Stage
 from gapless.operations.open import open_store
 from gapless.operations.progress import Stop, silent
 from gapless.records.suite import Case, Suite

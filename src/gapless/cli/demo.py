@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from gapless.cli.show import write
 
 if TYPE_CHECKING:
     from gapless.operations.demo import Shown
+    from gapless.operations.demo_gate import GateAct
     from gapless.records.comparison import Comparison
     from gapless.settings import Place
 
@@ -50,6 +52,9 @@ if TYPE_CHECKING:
 @click.option(
     "--json", "as_json", is_flag=True, help="Print everything that was measured as JSON (gapless.demo/1)."
 )
+@click.option(
+    "--full", is_flag=True, help="Certify the gate at alpha .03, over 1,500 suppliers: about half an hour."
+)
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 @click.option("--open/--no-open", "open_page", default=None, help="Open the report in a browser.")
 def command(html: str | None, as_json: bool, quiet: bool, open_page: bool | None, **chosen: Any) -> int:
@@ -84,7 +89,13 @@ def command(html: str | None, as_json: bool, quiet: bool, open_page: bool | None
 
 
 def _refuse(
-    *, cases: int | None, contracts: str | None, questions: str | None, cuad: str | None, model: str | None
+    *,
+    cases: int | None,
+    contracts: str | None,
+    questions: str | None,
+    cuad: str | None,
+    model: str | None,
+    full: bool,
 ) -> None:
     """Flags that exclude each other: none of them may be passed over in silence."""
     if questions and not contracts:
@@ -94,6 +105,10 @@ def _refuse(
     if cuad and (model or cases):
         raise click.UsageError(
             "--cuad asks every question of the data set, and no model: leave out --model and --cases."
+        )
+    if full and (contracts or cuad):
+        raise click.UsageError(
+            "--full certifies the gate of the agent on its own contracts: leave out --contracts and --cuad."
         )
     if cases is not None and cases < 10 and not contracts:
         raise click.BadParameter(f"{cases} is too few to say anything: at least 10.", param_hint="--cases")
@@ -108,8 +123,10 @@ def _run(
     questions: str | None,
     cuad: str | None,
     model: str | None,
+    full: bool,
 ) -> Shown:
-    from gapless.operations.demo import Stage, demo, demo_contracts, demo_cuad, find_agent
+    from gapless.operations.demo import demo, demo_contracts, demo_cuad, find_agent
+    from gapless.operations.demo_stage import Stage
     from gapless.operations.loop import run_sync
     from gapless.operations.open import open_store
 
@@ -130,7 +147,7 @@ def _run(
                     return await demo_contracts(
                         agent, stage, Path(contracts), questions=asked, cases=cases, model=model
                     )
-                return await demo(agent, stage, cases=cases or 60, model=model)
+                return await demo(agent, stage, cases=cases or 60, model=model, full=full)
 
             return run_sync(work)
     finally:
@@ -141,6 +158,10 @@ def _write_page(shown: Shown, page: Path) -> None:
     from gapless.report.html import render
 
     write(page, render(_headliner(shown).report))
+    for gate in shown.gates:
+        from gapless.report.html import render_calibration
+
+        write(_gate_page(page, gate), render_calibration(gate.calibration))
     for matrix in shown.matrices:
         from gapless.report.html import render_faults
 
@@ -150,6 +171,13 @@ def _write_page(shown: Shown, page: Path) -> None:
 def _beside(page: Path, *, guarded: bool) -> Path:
     """Where the fault matrix goes: demo-faults-bare.html beside demo.html."""
     return page.with_name(f"{page.stem}-faults-{'guarded' if guarded else 'bare'}{page.suffix}")
+
+
+def _gate_page(page: Path, gate: GateAct) -> Path:
+    """Where a calibration goes: demo-gates-guarded.html beside demo.html."""
+    return page.with_name(
+        f"{page.stem}-gates-{'guarded' if 'contracts' in gate.name else 'alone'}{page.suffix}"
+    )
 
 
 def _headliner(shown: Shown) -> Any:
@@ -174,11 +202,28 @@ def _print(shown: Shown, page: Path) -> None:
         from gapless.report.faults import render as render_faults
 
         click.echo(render_faults(matrix, brief=True))
+    for line in _gates(shown):
+        click.echo(line)
     for note in shown.notes:
         click.echo(note)
     click.echo(f"\nReport: {page.resolve()}")
     for matrix in shown.matrices:
         click.echo(f"Faults: {_beside(page, guarded=matrix.guarded).resolve()}")
+    for gate in shown.gates:
+        click.echo(f"Gates:  {_gate_page(page, gate).resolve()}")
+
+
+def _gates(shown: Shown) -> Iterator[str]:
+    """What the calibrated gates promise and what they did on fresh cases, a column for each."""
+    from gapless.operations.demo_gate import gate_rows
+
+    if not shown.gates:
+        return
+    made = shown.gates[0].calibration
+    yield f"\nA calibrated gate before the draft (alpha {made.alpha:g}, delta {made.delta:g}), at work on fresh cases:"
+    yield f"{'':34}" + "".join(f"{one.name:>30}" for one in shown.gates)
+    for words, cells in gate_rows(shown.gates):
+        yield f"{words:34}" + "".join(f"{cell:>30}" for cell in cells)
 
 
 def _boundaries(comparison: Comparison) -> list[str]:

@@ -153,24 +153,17 @@ def realised(
     alone = trials.signals.shape[1] == 1
     able = np.where(trials.deliverable, np.nan_to_num(trials.signals[:, 0], nan=-math.inf), -math.inf)
     lost = trials.wrong & trials.deliverable
-    failed = float(np.mean(~trials.deliverable))
+    weights = units_of(trials.group, trials.n_groups).weights
+    right = float(weights[trials.deliverable & ~trials.wrong].sum())
+    most = float(weights[trials.deliverable].sum())
     return Realised(
         joint=_rate(trials, case, sent & trials.wrong, everything),
         conditional=conditional,
         coverage=_rate(trials, case, sent, everything),
         reviews_per_1000=_scaled(reviews, 1000),
-        best_coverage=_hindsight(able, lost, declared.alpha) if alone else None,
-        perfect_coverage=max(0.0, selective.perfect_coverage(lost, declared.alpha) - failed),
+        best_coverage=selective.best_coverage(able, lost, weights, declared.alpha) if alone else None,
+        perfect_coverage=min(most, right + declared.alpha),
     )
-
-
-def _hindsight(signal: NDArray[Any], wrong: NDArray[Any], alpha: float) -> float:
-    """`selective.best_coverage`, where some trials can never be delivered."""
-    can = signal > -math.inf
-    if not can.any():
-        return 0.0
-    share = float(can.mean())
-    return share * selective.best_coverage(signal[can], wrong[can], alpha / share)
 
 
 def _split(shadow: Shadow, *, tune: bool, seed: int) -> _Parts:

@@ -5,7 +5,6 @@ Descriptive throughout: nothing here certifies a threshold.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,13 +136,21 @@ def excess_aurc(signal: ArrayLike, wrong: ArrayLike) -> float:
     return aurc(signal, wrong) - aurc(1.0 - bad, wrong)
 
 
-def best_coverage(signal: ArrayLike, wrong: ArrayLike, alpha: float) -> float:
-    """Greatest coverage at which P(delivered and wrong) stays at most alpha, in hindsight: no threshold of the signal does better."""
-    curve = risk_coverage(signal, wrong)
-    fits = curve.coverage * curve.risk <= alpha + 1e-12
-    return float(curve.coverage[fits].max()) if fits.any() else 0.0
+def best_coverage(signal: ArrayLike, wrong: ArrayLike, weights: ArrayLike, alpha: float) -> float:
+    """Greatest coverage at which P(delivered and wrong) stays at most alpha, in hindsight: no threshold of the signal does better.
 
-
-def perfect_coverage(wrong: Sequence[bool] | NDArray[Any], alpha: float) -> float:
-    """Coverage of a gate that knows everything and still may deliver a share alpha of wrong answers."""
-    return float(min(1.0, 1.0 - np.mean(np.asarray(wrong, dtype=float)) + alpha))
+    Args:
+        signal: float array [N]; minus infinity for what can never be delivered.
+        wrong: bool array [N].
+        weights: float array [N] that adds up to 1: how much each trial counts.
+        alpha: The joint risk allowed.
+    """
+    values, w = np.asarray(signal, dtype=float), np.asarray(weights, dtype=float)
+    order = np.argsort(-values, kind="stable")
+    ordered = values[order]
+    sent = np.cumsum(w[order])
+    lost = np.cumsum(w[order] * np.asarray(wrong, dtype=float)[order])
+    # Infinities are equal to each other, though their difference is no number.
+    last = np.append(ordered[1:] != ordered[:-1], True)
+    fits = last & (lost <= alpha + 1e-12) & (ordered > -np.inf)
+    return float(sent[fits].max()) if fits.any() else 0.0

@@ -14,22 +14,20 @@ import msgspec
 from gapless.errors import InvalidSuite, MissingExtra
 from gapless.operations.benchmark import Benchmarked, benchmark_into
 from gapless.operations.compare import compare
+from gapless.operations.demo_gate import GateAct, GatedAgent, gate_builtins, gates
+from gapless.operations.demo_stage import Act, Stage, run_act
 from gapless.operations.fault_cells import FaultsAsk
 from gapless.operations.faults import faults_into
-from gapless.operations.measure import Ask, measure_into
+from gapless.operations.measure import Ask
 from gapless.operations.open import open_suite
-from gapless.operations.progress import Stop, Tell
-from gapless.operations.report import report_on
 from gapless.records.comparison import Comparison
 from gapless.records.estimate import Estimate
 from gapless.records.faults import FaultMatrix
-from gapless.records.report import Report
 from gapless.records.suite import Case, Suite
 from gapless.settings import Place
 
 if TYPE_CHECKING:
     from gapless.boundary.faults.weather import Weather
-    from gapless.stores.store import Store
 
 ENTRY_POINTS = "gapless.demo"
 AGENT = "contract_risk"
@@ -84,6 +82,10 @@ class Agent(Protocol):
         """Builds the agent over a folder of contracts, once prepared; a question for each supplier; what was read."""
         ...
 
+    def gated(self, *, full: bool) -> GatedAgent:
+        """The agent with a confidence gate, over many more suppliers; over still more if `full`."""
+        ...
+
     def close(self) -> None:
         """Stops every process it started."""
         ...
@@ -98,14 +100,6 @@ class Agent(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
-    """One measurement of the demo."""
-
-    name: str
-    report: Report
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """Everything the demo measured, just now."""
 
@@ -117,17 +111,8 @@ class Shown:
     """Under contracts against without, in the same weather."""
     matrices: tuple[FaultMatrix, ...] = ()
     """Every fault at every step: without contracts, and under them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """Where the demo runs."""
-
-    store: Store
-    place: Place
-    tell: Tell
-    say: Callable[[str], None]
-    stop: Stop
+    gates: tuple[GateAct, ...] = ()
+    """A calibrated gate: alone, and on top of the contracts."""
 
 
 def find_agent() -> Agent:
@@ -145,14 +130,17 @@ def find_agent() -> Agent:
         raise MissingExtra(f"The demo ({error.name or error})", "demo") from error
 
 
-async def demo(agent: Agent, stage: Stage, *, cases: int, model: str | None = None) -> Shown:
-    """Measures the reference agent: steps alone, in clear and in bad weather, there under contracts, and one plain prompt.
+async def demo(
+    agent: Agent, stage: Stage, *, cases: int, model: str | None = None, full: bool = False
+) -> Shown:
+    """Measures the reference agent: steps alone, in clear and in bad weather, under contracts, one plain prompt, a gate.
 
     Args:
         agent: The reference agent.
         stage: Store, folder and who is told.
         cases: How many cases.
         model: "provider:model" of LangChain or an OpenAI-compatible base URL, instead of the embedded model.
+        full: Whether the gate is certified at alpha .03, on many more cases, instead of .10.
 
     Raises:
         UsageError: The model cannot be opened.
@@ -181,20 +169,23 @@ async def demo(agent: Agent, stage: Stage, *, cases: int, model: str | None = No
         if not complete:
             break
         stage.say(f"the workflow: {name}" if asked is suite else name)
-        act, complete = await _act(stage, name, workflow, asked, ask)
+        act, complete = await run_act(stage, name, workflow, asked, ask)
         acts.append(act)
     told = {act.name: act.report.measurement for act in acts}
     compared = None
     if "under contracts" in told:
         compared = compare(stage.store, told["weather"], told["under contracts"])
     matrices, whole = await _broken(agent, stage, suite) if complete else ((), False)
+    gated = agent.gated(full=full)
+    certified, whole = await gates(gated, stage, full=full) if whole else ((), False)
     return Shown(
         acts=tuple(acts),
         benchmark=rates,
-        notes=(*agent.notes(), *agent.remarks()),
+        notes=(*agent.notes(), *agent.remarks(), *([gated.remark()] if certified else [])),
         complete=whole,
         comparison=compared,
         matrices=matrices,
+        gates=certified,
     )
 
 
@@ -251,7 +242,7 @@ async def demo_contracts(
     stage.say("the index, which takes a while the first time")
     graph = await asyncio.to_thread(build)
     stage.say(f"the workflow over {len(suite.cases)} questions")
-    act, complete = await _act(stage, "contracts", graph, suite, Ask(condition="contracts"))
+    act, complete = await run_act(stage, "contracts", graph, suite, Ask(condition="contracts"))
     return Shown(acts=(act,), benchmark=None, notes=(*read, *agent.notes()), complete=complete)
 
 
@@ -284,16 +275,9 @@ async def demo_cuad(agent: Agent, stage: Stage, directory: Path) -> Shown:
         notes += _figure_lines(arm, agent.cuad_figures(directory, arm))
         graph, suite = agent.cuad(directory, arm)
         stage.say(f"{arm}: the workflow over every pair of contract and question")
-        act, complete = await _act(stage, arm, graph, suite, Ask(condition=arm))
+        act, complete = await run_act(stage, arm, graph, suite, Ask(condition=arm))
         acts.append(act)
     return Shown(acts=tuple(acts), benchmark=None, notes=tuple(notes), complete=complete)
-
-
-async def _act(stage: Stage, name: str, workflow: Any, suite: Suite, ask: Ask) -> tuple[Act, bool]:
-    measured = await measure_into(
-        stage.store, workflow, suite, ask, place=stage.place, tell=stage.tell, stop=stage.stop
-    )
-    return Act(name=name, report=report_on(stage.store, measured.measurement)), measured.complete
 
 
 def _figure_lines(arm: str, figures: dict[str, Any]) -> list[str]:
@@ -324,6 +308,7 @@ def as_builtins(shown: Shown) -> dict[str, Any]:
     body["acts"] = [{"name": act.name, "report": msgspec.to_builtins(act.report)} for act in shown.acts]
     if shown.comparison is not None:
         body["comparison"] = msgspec.to_builtins(shown.comparison)
+    body["gates"] = [gate_builtins(one) for one in shown.gates]
     body["faults"] = [msgspec.to_builtins(matrix) for matrix in shown.matrices]
     if shown.benchmark is not None:
         body["benchmark"] = msgspec.to_builtins(shown.benchmark.rates)

@@ -113,7 +113,7 @@ def _about(gate: GateThreshold) -> Iterator[str]:
             )
         for one in gate.quality[1:]:
             loss = one.loss_without
-            if loss is not None and loss.high is not None and loss.high <= 0:
+            if loss is not None and loss.high is not None and loss.high < 0:
                 yield f"{gate.step}: the signal {one.name!r} makes the others worse; leave it out."
 
 
