@@ -18,7 +18,8 @@ from typing import Any
 
 from contract_risk.cuad_categories import CATEGORIES
 from gapless import UsageError
-from gapless.retrievers.dense import Part, sentences
+from gapless.retrievers.dense import Part
+from gapless.retrievers.pooling import sentences_across, windows
 
 WINDOW_WORDS = 150
 _SHORTEST_LABEL = 20
@@ -90,19 +91,19 @@ def load(directory: Path) -> Corpus:
 
 
 def _contract(number: int, name: str, text: str, row: dict[str, Any]) -> Contract:
-    words = text.split()
-    windows = tuple(" ".join(words[at : at + WINDOW_WORDS]) for at in range(0, len(words), WINDOW_WORDS))
+    cut = tuple(windows(text, WINDOW_WORDS))
     gold: dict[str, frozenset[int]] = {}
     for category in CATEGORIES:
-        found = _gold(windows, _labels(name, category, row))
+        found = _gold(cut, _labels(name, category, row))
         if found is not None:
             gold[category] = found
-    return Contract(number=number, name=name, windows=windows, parts=_parts(text), gold=gold)
+    parts = tuple(sentences_across(text, WINDOW_WORDS))
+    return Contract(number=number, name=name, windows=cut, parts=parts, gold=gold)
 
 
-def _gold(windows: tuple[str, ...], labels: list[str]) -> frozenset[int] | None:
+def _gold(cut: tuple[str, ...], labels: list[str]) -> frozenset[int] | None:
     """The windows that overlap a labelled clause; None when there are labels and none of them is in the text."""
-    solid = ["".join(window.split()) for window in windows]
+    solid = ["".join(window.split()) for window in cut]
     ends = list(accumulate(len(window) for window in solid))
     flat = "".join(solid)
     gold: set[int] = set()
@@ -114,16 +115,6 @@ def _gold(windows: tuple[str, ...], labels: list[str]) -> frozenset[int] | None:
                 stop = start + len(wanted)
                 gold.update(at for at, end in enumerate(ends) if start < end and end - len(solid[at]) < stop)
     return None if labels and not gold else frozenset(gold)
-
-
-def _parts(text: str) -> tuple[Part, ...]:
-    parts: list[Part] = []
-    word = 0
-    for sentence in sentences(text):
-        last = word + len(sentence.split()) - 1
-        parts.append(Part(sentence, tuple(range(word // WINDOW_WORDS, last // WINDOW_WORDS + 1))))
-        word = last + 1
-    return tuple(parts)
 
 
 def _labels(name: str, category: str, row: dict[str, Any]) -> list[str]:

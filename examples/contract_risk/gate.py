@@ -23,12 +23,13 @@ from contract_risk.model.client import Model
 from contract_risk.suite import suite
 from contract_risk.weather import weather
 from gapless import Contract, Gate, Review, Suite, Weather, guard
+from gapless.boundary.signals.evidence_age import EvidenceAge
+from gapless.boundary.signals.namesakes import Namesakes
 
 QUICK, FULL = 240, 1_500
 """Suppliers, and cases: two of three are a group of their own, the others share one with their namesake."""
 _SPLITS = ("tune",) * 5 + ("cal",) * 8 + ("test",) * 7
 """Of twenty groups: on what the model is fitted, the thresholds are certified, and both are tried."""
-_DAY_S = 86_400
 _YEAR_DAYS = 365
 _ALIKE = 0.7
 _RELATIVE = re.compile(r"\b(?:doubl|tripl|halv|twice)|per cent|%", re.IGNORECASE)
@@ -93,19 +94,6 @@ def _with_gate(contract: Contract, file: str) -> Contract:
     return replace(contract, gate=Gate(signals=SIGNALS, calibrated=file, below=Review()))
 
 
-def freshness(crossing: Any) -> float | None:
-    """1 for evidence that was indexed with the rest, falling to 0 within a year of it."""
-    times = [item["indexed_at"] for item in _evidence(crossing)]
-    return max(0.0, 1 - (INDEXED - min(times)) / (_YEAR_DAYS * _DAY_S)) if times else None
-
-
-def own(crossing: Any) -> float | None:
-    """Share of the evidence that belongs to the supplier who was asked about."""
-    evidence = _evidence(crossing)
-    mine = [item["supplier"] == crossing.state["supplier"] for item in evidence]
-    return sum(mine) / len(mine) if mine else None
-
-
 def stated(crossing: Any) -> float | None:
     """Share of the facts that the passages they are said to come from do state."""
     facts, sources = crossing.state["facts"], crossing.state["sources"]
@@ -168,8 +156,8 @@ def _evidence(crossing: Any) -> list[dict[str, Any]]:
 
 
 SIGNALS = {
-    "freshness": freshness,
-    "own": own,
+    "freshness": EvidenceAge(dates="retrieved.indexed_at", days=_YEAR_DAYS, clock=lambda: INDEXED),
+    "own": Namesakes(names="retrieved.supplier", asked="supplier"),
     "stated": stated,
     "absolute": absolute,
     "sections": gapless_sections,

@@ -71,7 +71,13 @@ def test_the_face_is_small_and_every_name_is_there() -> None:
     assert sorted(gapless.__all__) == list(gapless.__all__)
 
 
-PUBLIC = ("gapless", "gapless.errors", "gapless.retrievers", "gapless.boundary.faults")
+PUBLIC = (
+    "gapless",
+    "gapless.errors",
+    "gapless.retrievers",
+    "gapless.boundary.faults",
+    "gapless.boundary.signals",
+)
 """What the reference agent may import: the face, and the parts that are meant to be built with."""
 
 

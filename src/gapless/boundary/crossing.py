@@ -27,6 +27,8 @@ class Crossing:
     """Seed of this crossing: the same case, trial, step, visit and attempt always get the same."""
     handoff: Any = None
     """What the step hands over, once it has run: what guards and signals look at."""
+    took_s: float | None = None
+    """Seconds the attempt that succeeded took, once it has run under a contract with a gate."""
     faults: list[str] = field(default_factory=list[str])
     """Faults that were injected at this crossing, for the record only."""
 

@@ -165,8 +165,11 @@ class Guarding:
         number = 0
         while True:
             crossing.attempt = number = number + 1
+            started = watch.clock()
             try:
-                return (yield from proceed(crossing.state))
+                output = yield from proceed(crossing.state)
+                crossing.took_s = watch.clock() - started
+                return output
             except watch.control:
                 raise
             except Exception as error:

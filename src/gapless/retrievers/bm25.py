@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from gapless.errors import MissingExtra
 from gapless.retrievers.base import Document, Hit, ranked
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _WORD = re.compile(r"[a-z0-9]+")
 
@@ -46,12 +50,30 @@ class Bm25:
         """The best documents that share a word with the query."""
         import numpy as np
 
-        known = self._index.get_tokens_ids(words(query)) if self._index is not None else []
-        if not known or self._index is None:
-            return []
-        scores = np.asarray(self._index.get_scores_from_ids(known), dtype=np.float64)
-        k = min(k, int((scores > 0).sum()))
+        scores = self._scores(words(query))
+        k = min(k, int(np.sum(scores > 0)))
         return ranked(self._documents, scores, k, "bm25")
+
+    def weighted(self, shares: Mapping[str, float]) -> NDArray[np.float64]:
+        """float array [documents]: the scores of a query whose words count `shares` instead of once each.
+
+        Args:
+            shares: Word, as `words` gives it -> how much it counts; unknown words find nothing.
+        """
+        import numpy as np
+
+        scores = np.zeros(len(self._documents))
+        for word, share in shares.items():
+            scores += share * self._scores([word])
+        return scores
+
+    def _scores(self, asked: list[str]) -> NDArray[np.float64]:
+        import numpy as np
+
+        known = self._index.get_tokens_ids(asked) if self._index is not None else []
+        if not known or self._index is None:
+            return np.zeros(len(self._documents))
+        return np.asarray(self._index.get_scores_from_ids(known), dtype=np.float64)
 
 
 def _build(tokens: list[list[str]], k1: float, b: float) -> Any:
