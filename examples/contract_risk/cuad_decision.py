@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from contract_risk.cuad_corpus import Corpus
 from contract_risk.cuad_search import Search, formulations
 from gapless import UsageError
+from gapless.retrievers.rerank import logistic
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,24 +106,11 @@ def _usual(seen: Sequence[Seen]) -> tuple[NDArray[np.float64], NDArray[np.float6
 
 
 def _fit(rows: NDArray[np.float64], present: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Weights of a ridge-penalised logistic regression."""
+    """The line; questions with a clause and those without weigh the same in total."""
     import numpy as np
-    from scipy.optimize import minimize
-    from scipy.special import expit
 
     counts = np.where(present, present.sum(), (~present).sum())
-    weight = 0.5 * len(present) / counts
-    sign = np.where(present, 1.0, -1.0)
-
-    def loss(line: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        margin = sign * (rows @ line)
-        slope = -weight * sign * expit(-margin)
-        return float(
-            weight @ np.logaddexp(0, -margin) + _PULL / 2 * line @ line
-        ), rows.T @ slope + _PULL * line
-
-    start: Any = np.zeros(rows.shape[1])
-    return minimize(loss, start, jac=True, method="L-BFGS-B").x
+    return logistic(rows, present, weights=0.5 * len(present) / counts, pull=_PULL)
 
 
 def _threshold(line: NDArray[np.float64], present: NDArray[np.bool_], found: NDArray[np.bool_]) -> float:
