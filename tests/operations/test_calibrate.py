@@ -252,3 +252,17 @@ async def test_the_command(folder: Folder) -> None:
     assert checked.returncode == 0
     assert json.loads(checked.stdout)["schema"] == "gapless.drift/1"
     assert run("--alpha", "2").returncode == 2
+
+
+def test_a_gate_that_is_passed_several_times_counts_by_its_least_sure_passage() -> None:
+    from gapless.records.trial import Ruling, TrialRecord, summary
+
+    rulings = tuple(
+        Ruling(step="x", guard="gate", action="proceed", signal=signal) for signal in (0.9, 0.2, 0.7)
+    )
+    record = TrialRecord(case="c", trial=0, group="c", outcome="correct", rulings=rulings)
+    assert summary(record).signals == {"x": 0.2}
+    silent = Ruling(step="x", guard="gate", action="review", signal=None)
+    assert summary(
+        TrialRecord(case="c", trial=0, group="c", outcome="correct", rulings=(*rulings, silent))
+    ).signals == {"x": None}

@@ -18,6 +18,7 @@ from gapless.records.suite import Suite
 from gapless.records.trial import Run
 from gapless.records.value import digest, encode, to_plain
 from gapless.records.workflow import StepGate
+from gapless.report.calibration import advice, nearest, statement
 from gapless.settings import Place
 
 if TYPE_CHECKING:
@@ -59,7 +60,6 @@ def calibrate(
     from gapless.gap.calibrate import Declared
     from gapless.gap.calibrate import calibrate as certify
     from gapless.gap.shadow import shadow_of
-    from gapless.report.calibration import advice, statement
 
     check(ask)
     rows = list(run_table(store, measurement))
@@ -67,7 +67,7 @@ def calibrate(
     known = {gate.at: gate for gate in measurement.shape.gates}
     scales = {at: (gate.low, gate.high) for at, gate in known.items()}
     same = _same(store.suite(measurement.suite_digest))
-    live = not _shadowed(measurement)
+    live = _acting(measurement)
     shadow = shadow_of(rows, gates=gates, live=live, same=same, scales=scales)
     _usable(rows, gates, known, scales)
     data = digest(
@@ -92,7 +92,11 @@ def calibrate(
     made = msgspec.structs.replace(
         made,
         statement=statement(made),
-        advice=tuple(advice(made, merged=merged, live=live, read=any(g.file for g in known.values()))),
+        advice=tuple(
+            advice(
+                made, least=_least(made), merged=merged, live=live, read=any(g.file for g in known.values())
+            )
+        ),
     )
     _write(file, made)
     return made, file
@@ -126,6 +130,19 @@ def _stated(
         tested=found.tested,
         average_threshold=found.average_threshold,
         curve=found.curve,
+    )
+
+
+def _least(made: Calibration) -> tuple[int | None, int | None]:
+    """Groups it takes without a wrong delivery, and with as many as the nearest threshold let through."""
+    from gapless.gap.certify import groups_needed
+
+    level, test = made.delta / len(made.looks), "binomial" if "binomial" in made.method else "betting"
+    best = nearest(made)
+    seen = 1.0 if best is None else best.joint if made.risk == "joint" else best.conditional or 0.0
+    return (
+        groups_needed(made.alpha, level, test=test),
+        groups_needed(made.alpha, level, wrong=seen, test=test),
     )
 
 
@@ -163,6 +180,11 @@ def _shadowed(measurement: Measurement) -> bool:
     return measurement.condition.rpartition(",")[2] == "shadow"
 
 
+def _acting(measurement: Measurement) -> bool:
+    """Whether gates held something back: they do unless the condition's name says otherwise."""
+    return measurement.condition.rpartition(",")[2] not in ("shadow", "baseline")
+
+
 def _gates(rows: Iterable[Run], measurement: Measurement, ask: CalibrateAsk) -> list[str]:
     logged = list(dict.fromkeys(key.partition("#")[0] for row in rows for key in row.signals))
     if not logged:
@@ -186,11 +208,12 @@ def _usable(
 ) -> None:
     """Refuses a gate none of whose numbers can be used: its scale is another, or it never said anything."""
     for at in gates:
-        if at in known and known[at].signals:
+        if any(key.startswith(f"{at}#") for row in rows for key in row.signals):
+            _once(at, rows)
             continue
         said = [value for row in rows if (value := row.signals.get(at)) is not None]
         low, high = scales.get(at, (0.0, 1.0))
-        if not said and not any(key.startswith(f"{at}#") for row in rows for key in row.signals):
+        if not said:
             raise UsageError(f"gate {at}: its signal never said anything: there is nothing to calibrate.")
         beyond = sum(not low <= value <= high for value in said)
         if said and beyond > len(said) / 2:
@@ -198,6 +221,19 @@ def _usable(
                 f"gate {at}: {beyond} of {len(said)} signals lie outside {low:g} to {high:g} (the first is {said[0]:g}), which is "
                 "doubt at the gate. Say what it may say: Gate(..., scale=(0, 100)), and measure again."
             )
+
+
+def _once(at: str, rows: list[Run]) -> None:
+    """Refuses several signals at a gate that a trial passes more than once: which passage decides depends on their weights."""
+    most = max(
+        (sum(one.count for one in row.rulings if one.step == at and one.guard == "gate") for row in rows),
+        default=0,
+    )
+    if most > 1:
+        raise UsageError(
+            f"gate {at}: a trial passes it up to {most} times (a loop, or a fan-out), and it reads several signals. Give it one "
+            "signal, whose least sure passage counts, or put the gate behind the loop."
+        )
 
 
 def _same(suite: Suite) -> dict[str, str]:

@@ -301,49 +301,18 @@ def summary(record: TrialRecord) -> Run:
         decided=_decided(record),
         tools=_tools(record),
         rulings=_rulings(record),
-        signals=dict(pair for r in record.rulings if r.guard == "gate" for pair in r.heard.items()),
+        signals=_heard(record),
     )
 
 
-def retold(run: Run) -> TrialRecord:
-    """A whole record of a trial of which only the summary row is kept, as when it came from a run table."""
-    blamed = [i for i, event in enumerate(run.events) if event.step == run.blame and event.ok is False]
-    return TrialRecord(
-        case=run.case,
-        trial=run.trial,
-        group=run.group,
-        outcome=run.outcome,
-        split=run.split,
-        slice=run.slice,
-        planned=run.planned,
-        blame=run.blame,
-        events=tuple(
-            _retold(event, run.why if blamed[-1:] == [index] else "")
-            for index, event in enumerate(run.events)
-        ),
-        ms=run.ms,
-        faults=run.faults,
-        starts=run.starts,
-        tokens_in=run.tokens_in,
-        tokens_out=run.tokens_out,
-    )
-
-
-def _retold(event: StepOutcome, why: str) -> StepEvent:
-    status: dict[bool | None, VerdictStatus] = {True: "pass", False: "fail", None: "unknown"}
-    verdict = Verdict(check="run table", status=status[event.ok], reason=why or "as the table says")
-    return StepEvent(
-        step=event.step,
-        branch=event.branch,
-        visit=event.visit,
-        attempt=event.attempt,
-        status=event.status,
-        ms=event.ms,
-        router=event.router,
-        ok=event.ok,
-        verdicts=() if event.ok is None else (verdict,),
-        suspicions=tuple(Suspicion(check=name, reason="as the table says") for name in event.suspicions),
-    )
+def _heard(record: TrialRecord) -> dict[str, float | None]:
+    """What each gate saw; of several passages the least sure, for a trial is delivered only if every one passes."""
+    found: dict[str, float | None] = {}
+    for ruling in record.rulings:
+        for key, said in ruling.heard.items() if ruling.guard == "gate" else ():
+            before = found.get(key, said)
+            found[key] = None if said is None or before is None else min(said, before)
+    return found
 
 
 def _rulings(record: TrialRecord) -> tuple[RulingCount, ...]:

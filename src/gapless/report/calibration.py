@@ -34,17 +34,30 @@ def statement(made: Calibration) -> str:
     )
 
 
-def advice(made: Calibration, *, merged: int = 0, live: bool = False, read: bool = True) -> Iterator[str]:
+def nearest(made: Calibration) -> CurvePoint | None:
+    """The thresholds that came nearest to being certified and deliver something."""
+    return min((point for point in made.curve if point.coverage > 0), key=lambda point: point.p, default=None)
+
+
+def advice(
+    made: Calibration,
+    *,
+    least: tuple[int | None, int | None] = (None, None),
+    merged: int = 0,
+    live: bool = False,
+    read: bool = True,
+) -> Iterator[str]:
     """What to know and what to do, the most urgent first.
 
     Args:
         made: The calibration, its statement still to come.
+        least: Groups it takes without a wrong delivery, and with as many as the nearest threshold let through.
         merged: Groups that were counted as part of another, for they have the same input.
         live: Whether the gates acted.
         read: Whether a gate reads its threshold from a file.
     """
     if not made.certified:
-        yield from _why_not(made)
+        yield from _why_not(made, *least)
     if len(made.looks) > 1:
         yield (
             f"These trials were asked {len(made.looks)} different questions: each was given {made.delta:g}/{len(made.looks)} of "
@@ -73,34 +86,27 @@ def advice(made: Calibration, *, merged: int = 0, live: bool = False, read: bool
         )
 
 
-def _why_not(made: Calibration) -> Iterator[str]:
-    from math import ceil, log
-
-    binomial = "binomial" in made.method
+def _why_not(made: Calibration, least: int | None, needed: int | None) -> Iterator[str]:
     level = made.delta / len(made.looks)
-    least = ceil(log(level) / log(1 - made.alpha) - 1e-9)
-    if made.n_groups < least or not binomial:
-        kind = "" if binomial else " (a few more where groups hold several trials)"
-        if made.n_groups < least:
-            yield (
-                f"Too few: without a single wrong delivery it takes {least} independent groups{kind} at alpha {made.alpha:g} and "
-                f"delta {level:g}; here are {made.n_groups}. Add cases, or ask for a larger alpha."
-            )
-            return
-    best = min((p for p in made.curve if p.coverage > 0), key=lambda point: point.p, default=None)
+    if least is not None and made.n_groups < least:
+        yield (
+            f"Too few: without a single wrong delivery it takes {least} independent groups at alpha {made.alpha:g} and delta "
+            f"{level:g}; here are {made.n_groups}. Add cases, or ask for a larger alpha."
+        )
+        return
+    best = nearest(made)
     if best is None:
         yield "Nothing would be delivered at any threshold: every signal is doubt."
         return
     seen = best.joint if made.risk == "joint" else best.conditional or 0.0
-    yield (
+    what = (
         f"The nearest was {_at(best)}: it delivers {percent(best.coverage)} and {percent(seen)} came out wrong "
         f"(p = {best.p:.3g}, needed {level:g})."
-        + (
-            " A signal that tells right from wrong better, or more cases, would change that."
-            if seen < made.alpha
-            else " The signal does not tell right from wrong well enough: more cases will not help, a better signal will."
-        )
     )
+    if needed is None:
+        yield f"{what} The signal does not tell right from wrong well enough: more cases will not help, a better signal will."
+    else:
+        yield f"{what} With that share of wrong ones about {needed:,} groups would do; here are {made.n_groups:,}."
 
 
 def _about(gate: GateThreshold) -> Iterator[str]:

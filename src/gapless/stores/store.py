@@ -19,9 +19,10 @@ from sqlalchemy.engine import Connection
 from gapless.errors import StoreError, UnknownName
 from gapless.records.label import Label
 from gapless.records.measurement import Measurement
+from gapless.records.retold import retold
 from gapless.records.row import RunRow
 from gapless.records.suite import Suite
-from gapless.records.trial import ComponentRun, Run, Suspicion, TrialRecord, retold
+from gapless.records.trial import ComponentRun, Run, Suspicion, TrialRecord
 from gapless.records.value import decode
 from gapless.stores import schema
 from gapless.stores.damage import missing, whole, whole_squeezed
