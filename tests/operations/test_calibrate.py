@@ -266,3 +266,20 @@ def test_a_gate_that_is_passed_several_times_counts_by_its_least_sure_passage() 
     assert summary(
         TrialRecord(case="c", trial=0, group="c", outcome="correct", rulings=(*rulings, silent))
     ).signals == {"x": None}
+
+
+@pytest.mark.parametrize("same_input", [False, True])
+async def test_a_group_in_several_splits_is_refused(folder: Folder, same_input: bool) -> None:
+    cases = [
+        {
+            "id": f"c{i}",
+            "group": f"g{i if same_input else i // 2}",
+            "split": ["tune", "cal"][i % 2],
+            "input": i // 2 if same_input else i,
+            "checks": CHECKS,
+        }
+        for i in range(40)
+    ]
+    await measure(folder.app("one"), cases, place=folder.place, condition="shadow", concurrency=8)
+    with pytest.raises(UsageError, match="several splits"):
+        folder.calibrate(alpha=0.2)

@@ -242,7 +242,10 @@ def _gate(
         if clean.any() and confidence[clean].min() >= 0 and confidence[clean].max() <= 1
         else ()
     )
-    scores = confidence[parts.cal]
+    first = np.unique(shadow.group[parts.cal], return_index=True)[
+        1
+    ]  # one of each group: they are independent
+    scores = confidence[parts.cal][np.sort(first)]
     return GateThreshold(
         step=shadow.gates[number],
         threshold=threshold,

@@ -70,6 +70,7 @@ def calibrate(
     live = _acting(measurement)
     shadow = shadow_of(rows, gates=gates, live=live, same=same, scales=scales)
     _usable(rows, gates, known, scales)
+    _apart(rows, same)
     data = digest(
         encode(
             [[row.case, row.trial, row.group, row.outcome, row.shadow_correct, row.signals] for row in rows]
@@ -220,6 +221,27 @@ def _usable(
             raise UsageError(
                 f"gate {at}: {beyond} of {len(said)} signals lie outside {low:g} to {high:g} (the first is {said[0]:g}), which is "
                 "doubt at the gate. Say what it may say: Gate(..., scale=(0, 100)), and measure again."
+            )
+
+
+def _apart(rows: list[Run], same: Mapping[str, str]) -> None:
+    """Refuses a group that is in several splits: what was tuned on would certify itself."""
+    splits: dict[str, str] = {}
+    if rows and all(row.split in ("tune", "test", "deploy") for row in rows):
+        raise UsageError(
+            "no case is in split cal: that is where thresholds are certified. Give some cases `split: cal`."
+        )
+    for row in rows:
+        group, split = same.get(row.group, row.group), row.split or ""
+        if splits.setdefault(group, split) != split:
+            said = " or ".join(repr(one) if one else "none" for one in sorted({split, splits[group]}))
+            why = (
+                "its cases, or others with the very same input, are"
+                if group in same.values()
+                else "its cases are"
+            )
+            raise UsageError(
+                f"group {group!r} is in several splits: {why} in {said}. A group belongs to one of tune, cal and test."
             )
 
 

@@ -82,10 +82,7 @@ def _harm(rows: Sequence[Run]) -> tuple[Estimate, int]:
     from gapless.gap.drift import harm
     from gapless.gap.sequential import confidence_sequence
 
-    first: dict[str, Run] = {}
-    for row in rows:
-        first.setdefault(row.group, row)
-    one = list(first.values())
+    one = _independent(rows)
     unjudged = sum(row.outcome == "unjudged" for row in one)
     basis: dict[str, Any] = {
         "n_runs": len(one),
@@ -123,10 +120,18 @@ def _harm(rows: Sequence[Run]) -> tuple[Estimate, int]:
     )
 
 
+def _independent(rows: Sequence[Run]) -> list[Run]:
+    """The first trial of each group."""
+    first: dict[str, Run] = {}
+    for row in rows:
+        first.setdefault(row.group, row)
+    return list(first.values())
+
+
 def _shift(gate: GateThreshold, made: Calibration, rows: Sequence[Run]) -> Shift:
     from gapless.gap.drift import ALARM, shift
 
-    scores = [score for row in rows if (score := _score(gate, row)) is not None]
+    scores = [score for row in _independent(rows) if (score := _score(gate, row)) is not None]
     before = len(gate.scores)
     if not scores or not before:
         return Shift(step=gate.step, n_calibrated=before, n_since=len(scores), evidence=None, alarm=False)

@@ -100,7 +100,7 @@ class GateThreshold(Record, frozen=True, kw_only=True):
     quality: tuple[SignalQuality, ...] = ()
     reliability: tuple[ReliabilityBin, ...] = ()
     scores: tuple[float, ...] = ()
-    """What it said on the calibration trials, in their order: later values are ranked among them."""
+    """What it said on one calibration trial of each group, in their order: later values are ranked among them."""
 
 
 class Realised(Record, frozen=True, kw_only=True):
