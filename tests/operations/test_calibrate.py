@@ -20,7 +20,7 @@ from gapless.operations.calibrate import CalibrateAsk, calibrate, pick_shadow
 from gapless.operations.drift import check_drift
 from gapless.operations.measure import measure
 from gapless.operations.open import open_store
-from gapless.report.calibration import render, render_json
+from gapless.report.calibration import render, render_json, render_markdown
 from gapless.report.html import render_calibration
 from gapless.settings import Place, Settings
 
@@ -223,6 +223,7 @@ async def test_the_faces(folder: Folder) -> None:
     assert "passes at" in text
     assert page.count("<svg") == 3
     assert json.loads(render_json(made))["schema"] == "gapless.gates/1"
+    assert "| a |" in render_markdown(made)
     assert read(folder.root / "gates.json") == made
 
 
@@ -240,10 +241,11 @@ async def test_the_command(folder: Folder) -> None:
             timeout=60,
         )
 
-    done = run("--alpha", "0.1", "--html", "gates.html")
+    done = run("--alpha", "0.1", "--html", "gates.html", "--markdown", "gates.md")
     assert done.returncode == 0, done.stderr
     assert "Written" in done.stdout
     assert (folder.root / "gates.html").exists()
+    assert run("--alpha", "0.1", "--markdown").stdout == (folder.root / "gates.md").read_text()
     assert json.loads(run("--alpha", "0.1", "--json").stdout)["certified"] is True
     refused = run("--alpha", "0.001")
     assert refused.returncode == 1

@@ -40,6 +40,14 @@ from gapless.cli.show import write
 @click.option("--workflow", metavar="TARGET", help="With --check: the workflow they are used in.")
 @click.option("--html", type=click.Path(dir_okay=False), help="Also write a page with the curves.")
 @click.option(
+    "--markdown",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    is_flag=False,
+    flag_value="-",
+    metavar="[FILE|-]",
+    help="Also write it as Markdown; without FILE, print that instead.",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print the result as JSON (gapless.gates/1, gapless.drift/1)."
 )
 def command(  # noqa: PLR0913 - click hands over one parameter per option
@@ -52,6 +60,7 @@ def command(  # noqa: PLR0913 - click hands over one parameter per option
     check: bool,
     workflow: str | None,
     html: str | None,
+    markdown: str | None,
     as_json: bool,
 ) -> int:
     """Find gate thresholds with a stated guarantee, on trials whose gates only logged.
@@ -77,7 +86,7 @@ def command(  # noqa: PLR0913 - click hands over one parameter per option
                 raise SystemExit(1)
             return 0
         from gapless.operations.calibrate import CalibrateAsk, calibrate, pick_shadow
-        from gapless.report.calibration import render, render_json
+        from gapless.report.calibration import render, render_json, render_markdown
 
         ask = CalibrateAsk(
             alpha=alpha,
@@ -92,7 +101,12 @@ def command(  # noqa: PLR0913 - click hands over one parameter per option
 
         write(Path(html), render_calibration(made))
         click.echo(f"HTML: {Path(html).resolve()}", err=True)
-    click.echo(render_json(made) if as_json else render(made, str(file)))
+    if markdown not in (None, "-"):
+        write(Path(str(markdown)), render_markdown(made))
+    if as_json:
+        click.echo(render_json(made))
+    else:
+        click.echo(render_markdown(made) if markdown == "-" else render(made, str(file)), nl=markdown != "-")
     if not made.certified:
         raise SystemExit(1)
     return 0

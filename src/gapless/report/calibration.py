@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from gapless.records.calibration import Calibration, CurvePoint, GateThreshold, Realised, SignalQuality
 from gapless.records.estimate import Estimate
 from gapless.report.json import plain
+from gapless.report.marked import code, prose
+from gapless.report.marked import table as marked_table
 from gapless.report.printable import printable
 from gapless.report.wording import count, listed, percent, rate
 
@@ -140,8 +142,7 @@ def _lines(made: Calibration, file: str | None) -> Iterator[str]:
         passes = "nothing passes" if gate.threshold is None else f"passes at {gate.threshold:g} or more"
         of = f" (of {', '.join(gate.signals)})" if gate.signals else ""
         yield f"  {gate.step}: {passes}{of}"
-        for one in gate.quality:
-            yield f"      {_quality(one)}"
+        yield from (f"      {line}" for line in _qualities(gate))
     yield ""
     yield from table(made)
     if made.advice:
@@ -191,20 +192,52 @@ def efficiency(realised: Realised) -> float | None:
     return realised.coverage.point / realised.best_coverage
 
 
-def _quality(one: SignalQuality) -> str:
-    if one.auroc.point is None:
-        return f"{one.name}: {one.auroc.reason}"
-    said = [f"AUROC {one.auroc.point:.3f} ({one.auroc.low or 0:.3f}-{one.auroc.high or 1:.3f})"]
-    if one.excess_aurc is not None:
-        said.append(f"AURC {one.aurc or 0:.3f}, {one.excess_aurc:.3f} above the best possible")
-    if one.ece is not None and one.brier is not None:
-        said.append(f"ECE {one.ece:.3f}, Brier {one.brier:.3f}")
-    loss = one.loss_without
-    if loss is not None and loss.point is not None:
-        said.append(
-            f"without it AUROC falls by {loss.point:+.3f} ({loss.low or 0:+.3f} to {loss.high or 0:+.3f})"
+HEADS = ("", "AUROC (95 %)", "AURC", "above best", "ECE", "Brier", "AUROC without it")
+
+
+def _qualities(gate: GateThreshold) -> Iterator[str]:
+    """A table of what each signal knows, as wide as what stands in it."""
+    rows = [list(HEADS), *([one.name, *qualities(one)] for one in gate.quality)]
+    kept = [at for at in range(len(HEADS)) if at == 0 or any(row[at] for row in rows[1:])]
+    widths = {at: max(len(row[at]) for row in rows) for at in kept}
+    for row in rows:
+        cells = (row[at].ljust(widths[at]) if at == 0 else row[at].rjust(widths[at]) for at in kept)
+        yield "  ".join(cells).rstrip()
+
+
+def qualities(one: SignalQuality) -> list[str]:
+    """A signal's figures as cells: AUROC, AURC, excess AURC, ECE, Brier, what the model loses without it."""
+    auroc, loss = one.auroc, one.loss_without
+    plain_ = [one.aurc, one.excess_aurc, one.ece, one.brier]
+    return [
+        auroc.reason or ""
+        if auroc.point is None
+        else f"{auroc.point:.3f} ({auroc.low or 0:.3f}-{auroc.high or 1:.3f})",
+        *("" if value is None else f"{value:.3f}" for value in plain_),
+        ""
+        if loss is None or loss.point is None
+        else f"{-loss.point:+.3f} ({-(loss.high or 0):+.3f} to {-(loss.low or 0):+.3f})",
+    ]
+
+
+def render_markdown(made: Calibration) -> str:
+    """The calibration for a pull request, where its file is reviewed."""
+    return "\n\n".join(_parts(printable(made))) + "\n"
+
+
+def _parts(made: Calibration) -> Iterator[str]:
+    yield f"**{prose(made.statement)}**"
+    heads = ["", "calibrated on", *(["fresh trials"] if made.tested else [])]
+    shown = [one for one in (made.calibrated, made.tested) if one is not None]
+    yield marked_table(heads, [[words, *(cell(getattr(one, name)) for one in shown)] for name, words in ROWS])
+    for gate in made.gates:
+        passes = "nothing passes" if gate.threshold is None else f"passes at {gate.threshold:g} or more"
+        yield f"{code(gate.step)}: {passes}"
+        yield marked_table(
+            ["signal", *HEADS[1:]], [[prose(one.name), *qualities(one)] for one in gate.quality]
         )
-    return f"{one.name}: {'; '.join(said)}"
+    if made.advice:
+        yield "\n".join(f"- {prose(line)}" for line in made.advice)
 
 
 def _at(point: CurvePoint) -> str:

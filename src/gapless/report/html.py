@@ -67,6 +67,8 @@ def render_calibration(made: Calibration) -> str:
             rest=rest,
             rows=calibration.ROWS,
             cell=calibration.cell,
+            heads=calibration.HEADS[1:],
+            qualities=calibration.qualities,
             risk=curves.risk(shown),
             reviews=curves.reviews(shown),
             reliability=[(step, drawing) for step, drawing in drawn if drawing is not None],
