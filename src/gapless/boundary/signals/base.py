@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from typing import Any, cast
 
 from gapless.boundary.crossing import Crossing
 from gapless.boundary.faults.handoff import UNCHANGED, read
+from gapless.errors import InvalidContract
 from gapless.records.value import to_plain
 
 _WORD = re.compile(r"[^\W_]+")
+_INDEX = re.compile(r"-?\d{1,9}")
+_MOST_LISTS = 32
+"""Lists within lists that a path goes through."""
 _MOST_TEXT = 200_000
 """Characters looked at; a signal is asked while somebody waits."""
 
@@ -19,16 +23,35 @@ _MOST_TEXT = 200_000
 def at(crossing: Crossing, path: str) -> Any:
     """What stands at a dotted path in what is handed over, else in what the step was given, else in the case's input.
 
-    Through a list, the path goes on in each of its items: `retrieved.score` is the scores of all that was retrieved.
+    Through a list, the path goes on in each of its items, or in the one at an index: `retrieved.score` is the scores of
+    all that was retrieved, None for each item without one; `messages.-1.content` is the last message's text.
 
     Returns:
-        None where nothing stands there.
+        None where nothing stands there. The first of the three that has the path's first key decides, even if it holds
+        None or [] there: what a step found nothing of is not taken from an earlier one.
     """
-    for source in (crossing.handoff, crossing.state, crossing.case_input):
-        found = _follow(source, path.split(".") if path else [])
-        if found is not UNCHANGED and found is not None:
-            return found
-    return None
+    return _first((crossing.handoff, crossing.state, crossing.case_input), path)
+
+
+def given(crossing: Crossing, path: str) -> Any:
+    """As `at`, in what the step was given first: what it hands over is no evidence for itself where there is other.
+
+    Returns:
+        None where nothing stands there, or what does is empty; "" never takes in the handoff.
+    """
+    sources = (crossing.state, crossing.case_input, *((crossing.handoff,) if path else ()))
+    found = (_first((source,), path) for source in sources)
+    return next((one for one in found if not is_empty(one)), None)
+
+
+def handed(crossing: Crossing, path: str) -> Any:
+    """As `at`, in what is handed over alone."""
+    return _first((crossing.handoff,), path)
+
+
+def is_empty(value: Any) -> bool:
+    """Whether a value is None, "", [] or {}."""
+    return value is None or (isinstance(value, Sized) and len(value) == 0)
 
 
 def items(value: Any) -> list[Any] | None:
@@ -56,9 +79,9 @@ def number(value: Any) -> float | None:
     return real if math.isfinite(real) else None
 
 
-def text(value: Any) -> str | None:
-    """All texts in a value, line by line; None where there are none."""
-    joined = "\n".join(_texts(to_plain(value)))[:_MOST_TEXT]
+def text(value: Any, *, figures: bool = False) -> str | None:
+    """All texts in a value, line by line, with its numbers if `figures`; None where there are none."""
+    joined = "\n".join(_texts(to_plain(value), figures))[:_MOST_TEXT]
     return joined if joined.strip() else None
 
 
@@ -67,32 +90,72 @@ def words(said: str) -> list[str]:
     return [word for word in _WORD.findall(said.casefold()) if word not in _EVERYWHERE and len(word) > 1]
 
 
+def at_least(owner: object, setting: str, value: float, least: float) -> None:
+    """Refuses a setting that is below its least value, or no number.
+
+    Raises:
+        InvalidContract: It is.
+    """
+    if not value >= least:
+        raise InvalidContract(f"{type(owner).__name__}({setting}={value!r}): it is {least:g} or more.")
+
+
+def above_0(owner: object, setting: str, value: float) -> None:
+    """Refuses a setting that is not above 0 and finite.
+
+    Raises:
+        InvalidContract: It is not.
+    """
+    if not 0 < value < math.inf:
+        raise InvalidContract(f"{type(owner).__name__}({setting}={value!r}): it is a number above 0.")
+
+
 def within(value: float) -> float:
     """A number put between 0 and 1."""
     return min(1.0, max(0.0, value))
 
 
-def _follow(value: Any, path: list[str]) -> Any:
+def _first(sources: Iterable[Any], path: str) -> Any:
+    keys = path.split(".") if path else []
+    for source in sources:
+        known = _follow(source, keys[:1])
+        if known is not UNCHANGED and (keys or known is not None):
+            found = _follow(source, keys)
+            return None if found is UNCHANGED else found
+    return None
+
+
+def _follow(value: Any, path: list[str], lists: int = 0) -> Any:
     for index, key in enumerate(path):
-        if isinstance(value, (list, tuple)):
-            found = [_follow(item, path[index:]) for item in cast("list[Any]", value)]
-            kept = [item for item in found if item is not UNCHANGED]
-            return kept if kept else UNCHANGED
+        if isinstance(value, (list, tuple)) and not _INDEX.fullmatch(key):
+            return _fan_out(cast("list[Any]", value), path[index:], lists + 1)
         value = read(value, key)
         if value is UNCHANGED:
             return UNCHANGED
     return value
 
 
-def _texts(plain: Any) -> Iterator[str]:
+def _fan_out(held: list[Any], path: list[str], lists: int) -> Any:
+    """One entry for each item: a piece without what is asked for must not go unnoticed among others."""
+    if lists > _MOST_LISTS:
+        return UNCHANGED
+    found = [_follow(item, path, lists) for item in held]
+    if found and all(item is UNCHANGED for item in found):
+        return UNCHANGED
+    return [None if item is UNCHANGED else item for item in found]
+
+
+def _texts(plain: Any, figures: bool) -> Iterator[str]:
     if isinstance(plain, str):
         yield plain
     elif isinstance(plain, Mapping):
         for value in cast("Mapping[str, Any]", plain).values():
-            yield from _texts(value)
+            yield from _texts(value, figures)
     elif isinstance(plain, (list, tuple)):
         for value in cast("list[Any]", plain):
-            yield from _texts(value)
+            yield from _texts(value, figures)
+    elif figures and number(plain) is not None:
+        yield repr(plain)
 
 
 _EVERYWHERE = frozenset(

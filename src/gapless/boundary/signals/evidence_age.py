@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from gapless.boundary.crossing import Crossing
 from gapless.boundary.guards.fresh import seconds
-from gapless.boundary.signals.base import at, items, within
+from gapless.boundary.signals.base import above_0, at, items, number, within
 
 _DAY_S = 86_400.0
+_AHEAD = 1.0  # days that clocks and time zones may differ by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +27,23 @@ class EvidenceAge:
     clock: Callable[[], float] = time.time
     """Unix time in seconds."""
 
+    def __post_init__(self) -> None:
+        above_0(self, "days", self.days)
+
     def __call__(self, crossing: Crossing) -> float | None:
-        """The freshness; None where there is no time, or one that cannot be read."""
+        """The freshness; None where a piece has no time, one that cannot be read, or one in the future."""
         found = at(crossing, self.dates)
-        stamps = [
-            seconds(stamp) for stamp in (items(found) if isinstance(found, (list, tuple)) else [found]) or []
-        ]
-        known = [stamp for stamp in stamps if stamp is not None]
-        if not known or len(known) < len(stamps):
+        stamps = items(found) if isinstance(found, (list, tuple)) else [found]
+        ages = [self._age(stamp) for stamp in stamps or []]
+        known = [age for age in ages if age is not None]
+        if not known or len(known) < len(ages):
             return None
-        return within(1 - (self.clock() - min(known)) / _DAY_S / self.days)
+        return within(1 - max(known) / self.days)
+
+    def _age(self, stamp: Any) -> float | None:
+        """In days. A time far ahead is milliseconds taken for seconds, or a wrong clock: the age is unknown."""
+        if isinstance(stamp, (int, float)):
+            stamp = number(stamp)
+        when = seconds(stamp)
+        age = None if when is None else (self.clock() - when) / _DAY_S
+        return age if age is not None and age >= -_AHEAD else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from gapless.boundary.crossing import Crossing
-from gapless.boundary.signals.base import at, numbers, within
+from gapless.boundary.signals.base import at, at_least, numbers, within
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,9 +18,13 @@ class ScoreMargin:
     scores: str
     """Path of the scores, higher is better: `retrieved.score`."""
     k: int = 6
+    """Which score the first is compared with; the last where there are fewer."""
+
+    def __post_init__(self) -> None:
+        at_least(self, "k", self.k, 2)
 
     def __call__(self, crossing: Crossing) -> float | None:
-        """The margin; None without scores, or where none is above 0."""
+        """The margin; None without scores, where a result has none, or where none is above 0."""
         found = numbers(at(crossing, self.scores))
         if not found:
             return None

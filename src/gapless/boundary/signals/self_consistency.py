@@ -31,8 +31,10 @@ class SelfConsistency:
     """Whether two answers mean the same."""
 
     def __call__(self, crossing: Crossing) -> float | None:
-        """The share; None for no resamples."""
-        return sum(self._agrees(crossing) for _ in range(self.n)) / self.n if self.n > 0 else None
+        """The share; None for no resamples, and where nothing is handed over."""
+        if self.n < 1 or crossing.handoff is None:
+            return None
+        return sum(self._agrees(crossing) for _ in range(self.n)) / self.n
 
     def _agrees(self, crossing: Crossing) -> bool:
         try:

@@ -12,7 +12,10 @@ from gapless.boundary.signals.base import at, text, words
 
 @dataclass(frozen=True, kw_only=True)
 class TermCoverage:
-    """Share of the question's words that occur in the evidence; words of every question do not count."""
+    """Share of the question's words that occur in the evidence; words of every question do not count.
+
+    Words are compared as they are written, in small letters: "caps" is not "cap".
+    """
 
     name: ClassVar[str] = "term-coverage"
 
