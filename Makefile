@@ -5,10 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-full lint format lock bench clean
+.PHONY: demo setup test test-full lint format lock bench clean
 
 demo: $(STAMP)
 	$(BIN)/gapless demo
+
+setup: $(STAMP)
 
 test: $(STAMP) lint
 	$(BIN)/python -m pytest -m "not full" -n 2 --dist worksteal

@@ -171,6 +171,11 @@ def read(file: Path) -> Settings:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidSettings(
             f"{file}: cannot be read as TOML: {error}. Mend the file or remove it."
+            + (
+                " A table stands once: put the key into the one that is there."
+                if "twice" in str(error)
+                else ""
+            )
         ) from error
     _check_keys(data, Settings, str(file))
     for name, step in cast("dict[str, Any]", data.get("steps", {})).items():

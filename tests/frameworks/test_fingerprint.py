@@ -231,3 +231,20 @@ def test_plain_data_in_a_closure_counts_in_its_order():
 def test_code_behind_much_data_still_counts(printed):
     app = "rows = [{{'n': [n]}} for n in range(30_000)]\ndef make(rows, after):\n    return lambda text: after(text, rows)\ndef after(text, rows):\n    return text + {!r}\ngraph = make(rows, after)\n"
     assert printed(app.format("a")) != printed(app.format("b"))
+
+
+def test_values_exchanged_within_a_contract_are_another_contract() -> None:
+    from gapless.boundary.contract import Contract
+    from gapless.boundary.guards.gate import Gate
+    from gapless.boundary.signals.score_margin import ScoreMargin
+    from gapless.frameworks.fingerprint import fingerprint_code
+
+    def contract(first: int, second: int) -> Contract:
+        signals = {"a": ScoreMargin(scores="x", k=first), "b": ScoreMargin(scores="x", k=second)}
+        return Contract(gate=Gate(signals=signals, calibrated="gates.json"))
+
+    assert fingerprint_code([contract(5, 6)]) == fingerprint_code([contract(5, 6)])
+    assert fingerprint_code([contract(5, 6)]) != fingerprint_code([contract(6, 5)])
+    assert fingerprint_code([Contract(timeout_s=1, deadline_s=2)]) != fingerprint_code(
+        [Contract(timeout_s=2, deadline_s=1)]
+    )

@@ -174,6 +174,22 @@ async def test_an_edit_that_breaks_the_schema_is_refused_and_the_review_comes_ba
     assert counted.ran == ["price", "finish"]
 
 
+@pytest.mark.parametrize(
+    ("value", "named"), [({"prise": 1.0}, "no key 'prise'"), ({"price": "much"}, "price")]
+)
+def test_an_edit_that_the_state_does_not_declare_is_refused_without_any_schema(
+    inbox: Inbox, value: dict[str, Any], named: str
+) -> None:
+    counted = Counted(inbox)
+    counted.app.invoke({}, CONFIG)
+    (waiting,) = inbox.list()
+    inbox.decide(waiting.id, decision(waiting, "edit", value=value), "ann")
+    with pytest.raises(SchemaBreach, match=named):
+        resume(counted.app, "t")
+    assert named.strip("'") in str(inbox.list()[0].returned)
+    assert counted.ran == ["price"]
+
+
 def test_the_question_is_on_disk_before_the_run_is_seen_to_pause(inbox: Inbox) -> None:
     counted = Counted(inbox)
     seen = []

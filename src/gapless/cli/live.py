@@ -39,7 +39,13 @@ def describe(update: Progress) -> str:
     judged = total - update.outcomes.get("unjudged", 0)
     if judged == 0:
         return counts
-    return f"S {update.outcomes.get('correct', 0) / total:.0%} so far ({counts})".replace("%", " %")
+    right = update.outcomes.get("correct", 0)
+    rate = (
+        f"{right / total:.0%}"
+        if judged == total
+        else f"{right / total:.0%} to {(right + total - judged) / total:.0%}"
+    )
+    return f"S {rate} so far ({counts})".replace("%", " %")
 
 
 @contextmanager

@@ -152,10 +152,10 @@ def resuming(thread: str, workflow: str, awaited: bool, as_json: bool) -> None:
     import asyncio
 
     from gapless.operations.open import import_object
-    from gapless.operations.review import aresume, resume
+    from gapless.operations.review import aresume, made, resume
     from gapless.records.value import to_plain
 
-    graph = import_object(workflow)
+    graph = made(import_object(workflow))
     done = asyncio.run(aresume(graph, thread)) if awaited else resume(graph, thread)
     plain: dict[str, Any] = {"thread": thread, "output": to_plain(done)}
     if as_json:

@@ -95,7 +95,7 @@ def said(review: ReviewRecord) -> str:
     if review.interrupt is None:
         return told  # a function waits for it by itself
     thread = shlex.quote(safe(review.thread))
-    return f"{told}\nIts run goes on with: gapless review resume {thread} --workflow app.py:graph"
+    return f"{told}\nIts run goes on with: gapless review resume {thread} --workflow TARGET\n(TARGET is the guarded graph, as file.py:name)"
 
 
 def said_of(review: ReviewRecord) -> str:

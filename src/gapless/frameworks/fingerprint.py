@@ -27,6 +27,8 @@ _MOST = 20_000
 _LONG, _LARGE = 1_000, 10**100
 _PLAIN = (str, int, float, bool, bytes, type(None))
 _CONTRACTS = "gapless.boundary."
+_SIGNALS = "gapless.boundary.signals."
+_DEEP = 12
 _FRAMEWORKS = ("langgraph", "langchain", "langchain_core", "gapless")
 _LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
@@ -82,6 +84,7 @@ class CodeReader:
 
     def _apart(self, value: Any) -> list[Any] | None:
         if dataclasses.is_dataclass(value) and type(value).__module__.startswith(_CONTRACTS):
+            self.found[f"contract {digest(encode(_drawn(value)))}"] = ""
             return _fields(value)
         return self.hook(value) if self.hook is not None else None
 
@@ -182,6 +185,37 @@ def _fields(contract: Any) -> list[Any]:
         type(contract).__qualname__,
         *(part for f in fields for part in (f.name, getattr(contract, f.name))),
     ]
+
+
+def _drawn(value: Any, depth: int = 0) -> Any:
+    """Which value stands in which place of a contract: two thresholds exchanged are another contract."""
+    if type(value) in _PLAIN:
+        return _named(value)
+    if depth > _DEEP:
+        return str(type(value))
+    if dataclasses.is_dataclass(value) and type(value).__module__.startswith(_CONTRACTS):
+        named = [
+            [f.name, _drawn(getattr(value, f.name), depth + 1)]
+            for f in dataclasses.fields(value)
+            if f.compare
+        ]
+        return [type(value).__qualname__, _source(type(value).__module__), named]
+    if isinstance(value, dict):
+        return [
+            [_drawn(k, depth + 1), _drawn(v, depth + 1)] for k, v in cast("dict[Any, Any]", value).items()
+        ]
+    if isinstance(value, (list, tuple)):
+        return [_drawn(item, depth + 1) for item in cast("list[Any]", value)]
+    what: Any = value if hasattr(value, "__qualname__") else type(value)
+    return f"{_known_as(str(what.__module__))}:{what.__qualname__}"
+
+
+def _source(module: str) -> str:
+    """Digest of a signal's own code: what a certificate says of its numbers holds for these numbers alone."""
+    if not module.startswith(_SIGNALS):
+        return ""
+    nodes = (node for found in _definitions(module).values() for node in found)
+    return digest(encode([ast.dump(node) for node in nodes]))
 
 
 def _known_as(module: str) -> str:

@@ -90,6 +90,11 @@ def _mask(place: Place) -> Callable[[Any], Any] | None:
     return redaction.value if redaction is not None else None
 
 
+def made(found: Any) -> Any:
+    """A graph, or what a function without arguments makes."""
+    return found() if callable(found) and not hasattr(found, "get_state") else found
+
+
 def resume(graph: Any, thread: str, *, config: Any = None) -> Any:
     """Goes on with a paused thread of a graph guarded with `inbox=`; see `gapless.frameworks.langgraph.resuming`."""
     from gapless.frameworks.langgraph.resuming import resume as go_on
@@ -154,24 +159,27 @@ def edited(review: ReviewRecord, changes: Iterable[str] = (), file: Path | None 
         path, found, text = change.partition("=")
         if not found or not path.strip():
             raise UsageError(f"--set {change!r}: write path=value, for example --set answer.total=12.")
-        value = _put(value, path.strip().split("."), parsed(text, f"--set {change!r}"), change)
+        new = parsed(text, f"--set {change!r}")
+        value = _put(value, path.strip().split("."), new, change, adding=file is not None)
     if msgspec.json.encode(value) == msgspec.json.encode(before):
         raise UsageError("the edit changes nothing. Approve the handoff if it is right as it is.")
     return value
 
 
-def _put(value: Any, path: list[str], new: Any, said: str) -> Any:
+def _put(value: Any, path: list[str], new: Any, said: str, *, adding: bool) -> Any:
     if not path:
         return new
     head, rest = path[0], path[1:]
-    if isinstance(value, dict) and (head in value or not rest):
-        value[head] = _put(value.get(head), rest, new, said)
+    if isinstance(value, dict) and (head in value or (adding and not rest)):
+        value[head] = _put(value.get(head), rest, new, said, adding=adding)
         return value
     if isinstance(value, list) and head.isdigit() and int(head) < len(value):
-        value[int(head)] = _put(value[int(head)], rest, new, said)
+        value[int(head)] = _put(value[int(head)], rest, new, said, adding=adding)
         return value
     has = printable(", ".join(map(str, value))) if isinstance(value, dict) else f"a {type(value).__name__}"
-    raise UsageError(f"--set {said!r}: the path leads nowhere at {head!r}; there is {has}.")
+    raise UsageError(
+        f"--set {said!r}: the path leads nowhere at {head!r}; there is {has}. To add a key, give the whole handoff with --file."
+    )
 
 
 def _read(file: Path) -> Any:

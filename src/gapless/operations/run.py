@@ -19,7 +19,7 @@ from gapless import __version__
 from gapless.errors import UsageError
 from gapless.records.measurement import Measurement, resume_key
 from gapless.records.suite import Suite
-from gapless.records.trial import Outcome, TrialRecord, summary
+from gapless.records.trial import Outcome, StepEvent, TrialRecord, summary
 from gapless.records.ulid import new_ulid
 from gapless.records.value import decode, digest, encode
 from gapless.records.workflow import Shape
@@ -177,7 +177,7 @@ class _Keeper:
             trial=number,
             group=case,
             outcome=outcome,
-            events=seen.recorder.close(),
+            events=tuple(_failed(event) for event in seen.recorder.close()),
             input=given,
             output=seen.recorder.keep(seen.output) if seen.error is None else None,
             error=error_info(seen.error) if seen.error is not None else None,
@@ -186,3 +186,8 @@ class _Keeper:
             omitted=seen.recorder.omitted,
         )
         return msgspec.structs.replace(record, blame=blame(summary(record).events, outcome))
+
+
+def _failed(event: StepEvent) -> StepEvent:
+    """A step that raised, or was given up, has failed: nobody has to judge that."""
+    return msgspec.structs.replace(event, ok=False) if event.status in ("error", "abandoned") else event

@@ -26,7 +26,7 @@ def statement(made: Calibration) -> str:
     if not made.certified:
         return (
             f"No threshold can be certified: {_RISKS[made.risk][0]} at most {limit}, in at least {sure} of calibrations, on "
-            f"{_basis(made)}. Every gate sends everything to a person."
+            f"{_basis(made)}. A gate that reads this file lets nothing pass."
         )
     unit = "" if "binomial" in made.method else ", each group counted once"
     return (

@@ -26,9 +26,15 @@ def sentence(success: Change, answer: Answer, margin: float) -> str:
     moved = f"S {'rose' if found.point > 0 else 'fell'} by {_size(found)}"
     if abs(found.point) < 5e-4:
         moved = f"S did not move ({_interval(found)})"
+    # The interval rests on a bell curve, the test on nothing: with few groups they may part.
+    doubt = (
+        f", not proven by {success.test} (p {success.p:.3f})"
+        if success.p is not None and success.p > 0.05
+        else ""
+    )
     said = {
-        "better": f"{moved}: better.",
-        "worse": f"{moved}: worse.",
+        "better": f"{moved}: better{doubt}.",
+        "worse": f"{moved}: worse{doubt}.",
         "no regression": f"{moved}; a loss of more than {tolerated} is excluded.",
         "not excluded": f"{moved}; a loss of more than {tolerated} is not excluded.",
     }[answer]

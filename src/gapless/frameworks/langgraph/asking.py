@@ -14,12 +14,16 @@ from gapless.boundary.crossing import Crossing
 from gapless.boundary.guarding import Guarding, Passed
 from gapless.boundary.guards.gate import Destination, Goto, Refuse, Review
 from gapless.boundary.review import Question, decided
-from gapless.errors import BoundaryError
+from gapless.errors import BoundaryError, SchemaBreach
 from gapless.frameworks.langgraph.gates import Slots
 from gapless.records.value import digest, encode, to_plain
 
 Errands = Generator[Callable[[], Any], Any, Any]
 """Calls to databases on the way to a value: run here, or beside the event loop."""
+
+
+def _nothing(update: Any) -> str | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ class Asking:
     """What the step was given."""
     kept: Any
     """What the step returned: remembered, so that it is not run again."""
+    undeclared: Callable[[Any], str | None] = _nothing
+    """What in an edited handoff the graph's state does not know."""
 
     def outcome(self, passed: Passed) -> Errands:
         """What goes on instead of the step: an output, a `Goto`, or a `Refusal`."""
@@ -69,7 +75,7 @@ class Asking:
         decision = decided(answer, question.subject)
         if decision.choice == "edit":
             try:
-                self.guarding.accept(Crossing(step=self.address, state=self.state), decision.value)
+                self._accept(decision.value)
             except BoundaryError as error:
                 if inbox is not None:
                     yield partial(inbox.give_back, question.to_plain(), slots.place, str(error))
@@ -84,6 +90,17 @@ class Asking:
         if decision.choice == "edit":
             return self.guarding.replaced(passed.output, decision.value)
         return _instead(below.rejected, decision.note or "the reviewer rejected it")
+
+    def _accept(self, value: Any) -> None:
+        """Holds what a person wrote against the graph's state and against the contract.
+
+        Raises:
+            BoundaryError: It breaks one of them.
+        """
+        wrong = self.undeclared(value)
+        if wrong is not None:
+            raise SchemaBreach(f"{self.address}: the edit cannot stand: {wrong}", boundary=self.address)
+        self.guarding.accept(Crossing(step=self.address, state=self.state), value)
 
     def _question(self, passed: Passed, below: Review) -> Question:
         plain = to_plain(self.guarding.handoff(passed.output))

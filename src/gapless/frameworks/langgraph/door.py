@@ -32,6 +32,8 @@ class Door:
     """Reads the receiving steps from the output."""
     router: bool = False
     """Whether this is a conditional edge."""
+    undeclared: Callable[[Any], str | None] = lambda update: None
+    """What in an update that a person wrote the graph's state does not know."""
 
     def applies(self) -> bool:
         """Whether a call has to pass through here: while a session is in progress."""

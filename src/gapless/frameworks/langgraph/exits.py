@@ -8,7 +8,7 @@ taken, holds each against its contract, and takes back what must not stand. No w
 from __future__ import annotations
 
 import copy
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,7 +97,11 @@ def _plain(writer: Any) -> Any:
 
 
 def gated(
-    writers: Sequence[Any], step: str, edges: Mapping[str, Contract], addresses: Mapping[str, str]
+    writers: Sequence[Any],
+    step: str,
+    edges: Mapping[str, Contract],
+    addresses: Mapping[str, str],
+    undeclared: Callable[[Any], str | None],
 ) -> list[Any]:
     """A node's writers, each of which lets a rerouted output pass, and behind them the contracts of its edges.
 
@@ -108,6 +112,7 @@ def gated(
         step: The node's address.
         edges: Node, or the end -> the contract on the way to it.
         addresses: Those nodes' addresses.
+        undeclared: What in an update that a person wrote the graph's state does not know.
     """
     merged: list[Any] = []
     for writer in ungated(writers):
@@ -121,7 +126,7 @@ def gated(
             merged.append(writer)
     last = len(merged) - 1 if not edges else len(merged)  # the toll is the last, where there is one
     made = [_gated(writer, index == 0, index == last) for index, writer in enumerate(merged)]
-    return [*made, Toll(made, step, edges, addresses)] if edges else made
+    return [*made, Toll(made, step, edges, addresses, undeclared)] if edges else made
 
 
 def _gated(writer: Any, first: bool, last: bool) -> Any:
@@ -163,10 +168,16 @@ class Toll(private.RunnableCallable):
     """Stands behind a node's writers, and holds what goes over each edge they took against that edge's contract."""
 
     def __init__(
-        self, writers: Sequence[Any], step: str, edges: Mapping[str, Contract], addresses: Mapping[str, str]
+        self,
+        writers: Sequence[Any],
+        step: str,
+        edges: Mapping[str, Contract],
+        addresses: Mapping[str, str],
+        undeclared: Callable[[Any], str | None],
     ) -> None:
         super().__init__(self._pass, self._apass, name="toll", trace=False)
         self.writers, self.step, self.edges, self.addresses = list(writers), step, edges, addresses
+        self.undeclared = undeclared
         object.__setattr__(self, "_is_channel_writer", None)  # it declares no way on for drawings
 
     def _pass(self, input: Any, config: RunnableConfig) -> Any:  # noqa: A002
@@ -254,7 +265,12 @@ class _Visit:
             raise slots.again(address)
         passed = self._judged(slots, guarding, address, handoff)
         asking = Asking(
-            address=address, guarding=guarding, slots=slots, state=self._leaving.state, kept=self.output
+            address=address,
+            guarding=guarding,
+            slots=slots,
+            state=self._leaving.state,
+            kept=self.output,
+            undeclared=self._toll.undeclared if way.packet is None else _anything,
         )
         outcome = yield from asking.outcome(passed)
         return _Refused(slots, address, outcome) if isinstance(outcome, Refusal) else outcome
@@ -314,6 +330,11 @@ class _Visit:
         kept = [write for write in written[self._leaving.before :] if write[0] == private.RESUME]
         self._writes.clear()
         self._writes.extend([*written[: self._leaving.before], *kept, *writes])
+
+
+def _anything(arg: Any) -> str | None:
+    """A Send's payload may be whatever its receiver takes."""
+    return None
 
 
 def _target(channel: str) -> str | None:

@@ -109,7 +109,12 @@ class GuardedDoor:
 
     def _asking(self, passed: Passed, slots: Slots, guarding: Guarding, state: Any) -> Asking:
         return Asking(
-            address=self.door.address, guarding=guarding, slots=slots, state=state, kept=passed.output
+            address=self.door.address,
+            guarding=guarding,
+            slots=slots,
+            state=state,
+            kept=passed.output,
+            undeclared=self.door.undeclared,
         )
 
     def _left(self, output: Any, passed: Passed, state: Any, config: Any) -> Any:

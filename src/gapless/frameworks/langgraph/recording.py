@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import lru_cache, partial
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from langgraph.pregel import Pregel
 from gapless.boundary.contract import Contract, way_of
 from gapless.boundary.session import current_session
 from gapless.frameworks.langgraph import private
+from gapless.frameworks.langgraph.declaring import undeclared
 from gapless.frameworks.langgraph.door import BRANCH_KEY, Door, branch_of
 from gapless.frameworks.langgraph.exits import gated, ungated
 from gapless.frameworks.langgraph.facade import contract_at, edges_at, facade, unwrap
@@ -64,19 +65,27 @@ def _extended(kind: type[Any], mixin: type[Any]) -> type[Any]:
 
 def _record(graph: Any, place: Place, contracts: Mapping[str, Contract]) -> Any:
     recorded = extend(graph, RecordedGraph)
-    recorded.nodes = {name: _record_node(name, node, place, contracts) for name, node in graph.nodes.items()}
+    known = partial(undeclared, graph)
+    recorded.nodes = {
+        name: _record_node(name, node, place, contracts, known) for name, node in graph.nodes.items()
+    }
     return recorded
 
 
 def _record_node(
-    name: str, node: private.PregelNode, place: Place, contracts: Mapping[str, Contract]
+    name: str,
+    node: private.PregelNode,
+    place: Place,
+    contracts: Mapping[str, Contract],
+    known: Callable[[Any], str | None],
 ) -> private.PregelNode:
     address = place.address(name)
     edges = {**edges_at(node.bound), **_edges(contracts, address, place)}
     contract = contracts.get(address) or contract_at(node.bound) or (Contract() if edges else None)
     writers = [_record_writer(writer, name, place) for writer in ungated(node.writers)]
     if edges or (contract is not None and contract.gate is not None):
-        writers = gated(writers, address, edges, {n: n if n == FINISH else place.address(n) for n in edges})
+        addresses = {n: n if n == FINISH else place.address(n) for n in edges}
+        writers = gated(writers, address, edges, addresses, known)
     changes: dict[str, Any] = {"writers": writers, "subgraphs": node.subgraphs}
     if node.bound is not private.DEFAULT_BOUND:
         bound = unwrap(node.bound)
@@ -86,7 +95,7 @@ def _record_node(
             changes["bound"] = _record(bound, below, contracts)
             changes["subgraphs"] = [changes["bound"] if sub is node.bound else sub for sub in node.subgraphs]
         else:
-            door = Door(address=address, node=name, receivers=partial(_receivers, place))
+            door = Door(address=address, node=name, receivers=partial(_receivers, place), undeclared=known)
             changes["bound"] = facade(
                 bound, door if contract is None else GuardedDoor(door=door, contract=contract, edges=edges)
             )

@@ -15,12 +15,12 @@ def case_mix(gap: Gap) -> Section | None:
         return None
     return Section(
         title="Alone and in the chain",
-        lead="Later steps see the cases that survived, which are easier. ln(alone / in the chain) is the sum of that selection "
+        lead='Later steps see the cases that survived ("if reached"), which are easier. ln(alone / in the chain) is the sum of that selection '
         "(negative: easier cases) and of what the boundary loses. Points only: no interval stands behind them.",
         heads=(
             "Step",
             "Alone",
-            "Alone, on the cases that reach it",
+            "Alone, if reached",
             "In the chain",
             "ln ratio",
             "Selection",
