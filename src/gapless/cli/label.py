@@ -116,7 +116,15 @@ def _from_reviews(review: str | None, promote: str | None, as_json: bool) -> Non
     for taken in done:
         click.echo(_taken(taken, file is not None))
     if file is not None and any(taken.promoted for taken in done):
-        click.echo(f"Next: gapless benchmark --suite {_quoted(str(file))}")
+        click.echo(f"Next: {_benchmark(str(file))}")
+
+
+def _benchmark(file: str) -> str:
+    """What to type next; the workflow with it where no gapless.toml names it."""
+    from gapless.settings import locate
+
+    known = locate().settings.workflow is not None
+    return f"gapless benchmark --suite {_quoted(file)}{'' if known else ' --target app.py:graph'}"
 
 
 def _taken(taken: Taken, wanted: bool) -> str:
@@ -153,9 +161,7 @@ def _tell(done: dict[str, Any], as_json: bool) -> None:
         )
     if "promoted" in done:
         file = safe(done["promoted"])
-        click.echo(
-            f"{trial} is now a case in {file}. Next: gapless benchmark --suite {_quoted(done['promoted'])}"
-        )
+        click.echo(f"{trial} is now a case in {file}. Next: {_benchmark(done['promoted'])}")
 
 
 def _show(shown: Any, measurement: str, as_json: bool) -> None:

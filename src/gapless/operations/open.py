@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gapless.errors import InvalidSettings, InvalidTarget, UnknownName, UsageError
+from gapless.errors import InvalidContract, InvalidSettings, InvalidTarget, UnknownName, UsageError
 from gapless.records.suite import Suite
 from gapless.settings import Place, Settings, locate
 
@@ -50,10 +50,17 @@ def open_workflow(target: Any, place: Place) -> Workflow:
             "no workflow: name one (`gapless measure app.py:graph`), or set `workflow` in gapless.toml (`gapless init` writes it)."
         )
     steps, contracts = place.settings.steps, open_contracts(place)
-    if isinstance(wanted, str):
-        root = Path(place.root) if target is None else Path.cwd()
-        return load(wanted, steps=steps, root=root, contracts=contracts)
-    return adapt(wanted, steps=steps, contracts=contracts)
+    try:
+        if isinstance(wanted, str):
+            root = Path(place.root) if target is None else Path.cwd()
+            return load(wanted, steps=steps, root=root, contracts=contracts)
+        return adapt(wanted, steps=steps, contracts=contracts)
+    except (InvalidContract, UnknownName) as error:
+        if not contracts:
+            raise
+        raise type(error)(
+            f"{error} The contracts are those of [steps.*] in gapless.toml, for every workflow run here."
+        ) from error
 
 
 def open_contracts(place: Place) -> dict[str, Contract]:

@@ -242,7 +242,7 @@ def _suspected(console: Console, gap: Gap) -> None:
 def _plain(console: Console, sections: list[Section]) -> None:
     for section in sections:
         _title(console, section.title)
-        console.print(tables.plain(section))
+        console.print(tables.plain(section, console.width))
         console.print(" ".join(part for part in (section.lead, section.under) if part), style="dim")
 
 

@@ -89,17 +89,26 @@ def suspected(rows: Sequence[SuspectedRow], width: int) -> Table:
     return table
 
 
-def plain(section: Section) -> Table:
-    """A section's table; a column in which no row has anything is left out."""
+def plain(section: Section, width: int) -> Table:
+    """A section's table; a column in which no row has anything is left out. Where it is too wide, heads and cells fold."""
     heads, rows = section.filled()
     first, *others = (head if len(head) < 3 else head.lower() for head in heads)
     long = any(len(cell) > _LONG for _, *cells in rows for cell in cells)
     table = _table([first], [], others) if long else _table([first], others)
     if section.ours:
         table.columns[0].min_width = min(ROOM, max((len(name) for name, *_ in rows), default=0))
+    if not long and _needs(heads, rows) > width:
+        for column in table.columns[1:]:
+            column.no_wrap, column.overflow = False, "fold"
     for name, *cells in rows:
         table.add_row(shortened(name, ROOM), *cells)
     return table
+
+
+def _needs(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Columns of the terminal that a table takes where nothing folds."""
+    longest = [max(len(cell) for cell in column) for column in zip(heads, *rows, strict=True)]
+    return min(longest[0], ROOM) + sum(longest[1:]) + 2 * (len(longest) - 1)
 
 
 def latencies(timed: Quantiles) -> Table:
