@@ -1,4 +1,4 @@
-"""`python -m bench [imports|harness|node|run_table ...]`: runs the benchmarks and prints ratios; `--json FILE` keeps them."""
+"""`python -m bench [imports|harness|node|run_table|cuad ...]`: runs the benchmarks and prints ratios; `--json FILE` keeps them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import importlib
 import json
 from pathlib import Path
 
-NAMES = ("imports", "harness", "node", "run_table")
+NAMES = ("imports", "harness", "node", "run_table", "cuad")
 
 
 def main() -> None:

@@ -40,6 +40,8 @@ class Contract:
     gold: dict[str, frozenset[int]]
     """Category -> gold windows, empty when the contract has no such clause; a category whose labels are nowhere in the
     text is missing."""
+    clauses: dict[str, tuple[str, ...]]
+    """Category -> the labelled clauses, word by word; as many categories as `gold`."""
 
     @property
     def half(self) -> int:
@@ -93,28 +95,36 @@ def load(directory: Path) -> Corpus:
 def _contract(number: int, name: str, text: str, row: dict[str, Any]) -> Contract:
     cut = tuple(windows(text, WINDOW_WORDS))
     gold: dict[str, frozenset[int]] = {}
+    clauses: dict[str, tuple[str, ...]] = {}
     for category in CATEGORIES:
-        found = _gold(cut, _labels(name, category, row))
-        if found is not None:
-            gold[category] = found
+        labels = _labels(name, category, row)
+        pieces = _pieces(labels)
+        found = _gold(cut, pieces)
+        if found or not labels:  # labels that are nowhere in the text: nobody can say where the clause is
+            gold[category], clauses[category] = found, tuple(pieces)
     parts = tuple(sentences_across(text, WINDOW_WORDS))
-    return Contract(number=number, name=name, windows=cut, parts=parts, gold=gold)
+    return Contract(number=number, name=name, windows=cut, parts=parts, gold=gold, clauses=clauses)
 
 
-def _gold(cut: tuple[str, ...], labels: list[str]) -> frozenset[int] | None:
-    """The windows that overlap a labelled clause; None when there are labels and none of them is in the text."""
+def _pieces(labels: list[str]) -> list[str]:
+    """What the labels quote, without what is too short to be found again."""
+    pieces = [" ".join(piece.split()) for label in labels for piece in label.split(_OMITTED)]
+    return [piece for piece in pieces if len("".join(piece.split())) >= _SHORTEST_LABEL]
+
+
+def _gold(cut: tuple[str, ...], pieces: list[str]) -> frozenset[int]:
+    """The windows that overlap a labelled clause."""
     solid = ["".join(window.split()) for window in cut]
     ends = list(accumulate(len(window) for window in solid))
     flat = "".join(solid)
     gold: set[int] = set()
-    for label in labels:
-        for piece in label.split(_OMITTED):
-            wanted = "".join(piece.split())
-            start = flat.find(wanted)
-            if len(wanted) >= _SHORTEST_LABEL and start >= 0:
-                stop = start + len(wanted)
-                gold.update(at for at, end in enumerate(ends) if start < end and end - len(solid[at]) < stop)
-    return None if labels and not gold else frozenset(gold)
+    for piece in pieces:
+        wanted = "".join(piece.split())
+        start = flat.find(wanted)
+        if start >= 0:
+            stop = start + len(wanted)
+            gold.update(at for at, end in enumerate(ends) if start < end and end - len(solid[at]) < stop)
+    return frozenset(gold)
 
 
 def _labels(name: str, category: str, row: dict[str, Any]) -> list[str]:

@@ -56,11 +56,10 @@ class Search:
         self.rankings = ARMS[arm]
         self._k0 = k0
         self._contracts = {contract.name: contract for contract in corpus.contracts}
-        documents = {contract.name: _documents(contract) for contract in corpus.contracts}
-        self._words = {name: Bm25(windows) for name, windows in documents.items()}
+        self._words = {contract.name: Bm25(documents_of(contract)) for contract in corpus.contracts}
         self._meaning: dict[str, Dense] = {}
         if any(ranking.startswith("meaning") for ranking in self.rankings):
-            self._meaning = _dense(corpus, documents)
+            self._meaning = meaning_of(corpus, embedder())
 
     def find(self, contract: str, queries: Mapping[str, str], k: int = EVIDENCE) -> list[Hit]:
         """The best windows of a contract; each hit has its rank in every ranking.
@@ -90,21 +89,27 @@ class Search:
         return answers
 
 
-def _documents(contract: Contract) -> list[Document]:
+def documents_of(contract: Contract) -> list[Document]:
+    """The windows of a contract, named by their numbers."""
     return [Document(id=str(at), text=window) for at, window in enumerate(contract.windows)]
 
 
-def _dense(corpus: Corpus, documents: Mapping[str, list[Document]]) -> dict[str, Dense]:
-    embedder = Remembering(MiniLM.load(), _MODEL)
+def embedder() -> Remembering:
+    """The embedding model, with what it computed before."""
+    return Remembering(MiniLM.load(), _MODEL)
+
+
+def meaning_of(corpus: Corpus, embed: Remembering) -> dict[str, Dense]:
+    """Contract -> search by meaning over its windows, each as good as its best sentence; the first time takes minutes."""
     texts = {contract.name: [part.text for part in contract.parts] for contract in corpus.contracts}
-    missing = sum(not embedder.known(part) for part in texts.values())
+    missing = sum(not embed.known(part) for part in texts.values())
     if missing:
         print(f"embedding {missing} contracts, once", file=sys.stderr)
     engines: dict[str, Dense] = {}
     for contract in corpus.contracts:
         if missing and sys.stderr.isatty():
             print(f"\r  {len(engines)} of {len(texts)}", end="", file=sys.stderr, flush=True)
-        engines[contract.name] = Dense(documents[contract.name], embedder, parts=contract.parts)
+        engines[contract.name] = Dense(documents_of(contract), embed, parts=contract.parts)
     if missing and sys.stderr.isatty():
         print(f"\r  {len(texts)} of {len(texts)}", file=sys.stderr)
     return engines

@@ -52,11 +52,19 @@ class Dense:
 
     def scores(self, query: str) -> NDArray[np.float32]:
         """The cosine of each document's best part, in the order of the documents; -1 for one without parts."""
+        return self.resemblance(self._embedder.embed([query]))[:, 0]
+
+    def resemblance(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float array [documents, n]: the cosine of each document's best part with each of some unit vectors.
+
+        Args:
+            vectors: float array [n, size], for instance of passages that are known to be what is looked for.
+        """
         import numpy as np
 
-        best = np.full(len(self._documents), -1, dtype=np.float32)
+        best = np.full((len(self._documents), len(vectors)), -1, dtype=np.float32)
         if len(self._part_of):
-            cosines = self._vectors @ self._embedder.embed([query])[0]
+            cosines = self._vectors @ vectors.T
             np.maximum.at(best, self._owner, cosines[self._part_of])
         return best
 

@@ -66,13 +66,16 @@ class Expanded:
 
     def search(self, query: str, k: int) -> list[Hit]:
         """The documents that fit the query and its wordings best; each hit has its rank for every formulation."""
+        found = self.answers(query, max(k, self._depth))
+        weights = {name: self._own_weight if name == "query" else 1.0 for name in found}
+        return fuse(found, k=k, k0=self._k0, weights=weights)
+
+    def answers(self, query: str, k: int) -> dict[str, list[Hit]]:
+        """What the engine finds for "query" and for each "wording 1", "wording 2" and so on, before the fusion."""
         asked = {"query": query} | {
             f"wording {at}": wording for at, wording in enumerate(self._wordings.of(query), start=1)
         }
-        depth = max(k, self._depth)
-        found = {name: self._engine.search(text, depth) for name, text in asked.items()}
-        weights = {name: self._own_weight if name == "query" else 1.0 for name in found}
-        return fuse(found, k=k, k0=self._k0, weights=weights)
+        return {name: self._engine.search(text, k) for name, text in asked.items()}
 
 
 class Feedback:

@@ -67,6 +67,27 @@ def fuse(
     return [_fused(hits[name], scores[name], ranks[name]) for name in best]
 
 
+def highest(found: Mapping[str, list[Hit]], *, k: int) -> list[Hit]:
+    """Fuses answers of one engine, whose scores can be compared: a document scores as in the answer that likes it most.
+
+    Example:
+        >>> a, b, better = Hit(id="a", score=3, text=""), Hit(id="b", score=2, text=""), Hit(id="b", score=4, text="")
+        >>> [(hit.id, hit.score) for hit in highest({"x": [a, b], "y": [better]}, k=2)]
+        [('b', 4), ('a', 3)]
+
+    Source: Fox and Shaw 1994, TREC-2, CombMAX.
+    """
+    best: dict[str, Hit] = {}
+    ranks: dict[str, dict[str, int]] = {}
+    for name, answer in found.items():
+        for rank, hit in enumerate(answer, start=1):
+            ranks.setdefault(hit.id, {})[name] = rank
+            if hit.id not in best or hit.score > best[hit.id].score:
+                best[hit.id] = hit
+    order = sorted(best, key=lambda name: -best[name].score)[: max(k, 0)]
+    return [_fused(best[name], best[name].score, ranks[name]) for name in order]
+
+
 def _fused(hit: Hit, score: float, ranks: dict[str, int]) -> Hit:
     return Hit(
         id=hit.id, score=score, text=hit.text, ranks=ranks, indexed_at=hit.indexed_at, metadata=hit.metadata

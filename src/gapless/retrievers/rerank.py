@@ -171,23 +171,29 @@ class Candidates:
 
 
 def candidates(
-    found: Mapping[str, Sequence[Hit]], texts: Mapping[str, str], cues: Sequence[str] = ()
+    found: Mapping[str, Sequence[Hit]],
+    texts: Mapping[str, str],
+    cues: Sequence[str] = (),
+    *,
+    depth: int | None = None,
 ) -> Candidates:
     """The candidates of one query with their features.
 
-    Per ranking: nearness of the rank (1 / (5 + rank), 0 if absent), share of the best score, and distance of the score from the
-    ranking's mean in standard deviations. Per formulation: share of its words in the candidate. And the share of cue words.
+    Per ranking: the score, nearness of the rank (1 / (5 + rank), 0 if absent), share of the best score, and distance of the
+    score from the ranking's mean in standard deviations. Per formulation: share of its words in the candidate. And the
+    share of cue words.
 
     Args:
-        found: Ranking -> its hits, best first; read as deep as they are given.
+        found: Ranking -> its hits, best first.
         texts: Name of a formulation of the query -> its text.
         cues: Words that passages about this topic use; a phrase counts when all its words stand side by side.
+        depth: What no ranking has among its first `depth` is no candidate; all are when None.
     """
     import numpy as np
 
     hits: dict[str, Hit] = {}
     for answer in found.values():
-        for hit in answer:
+        for hit in answer[:depth]:
             hits.setdefault(hit.id, hit)
     columns: dict[str, list[float]] = {}
     for ranking, answer in found.items():
@@ -208,11 +214,12 @@ def _said(ranking: str, answer: Sequence[Hit], ids: Sequence[str]) -> dict[str, 
     import numpy as np
 
     scores = np.asarray([hit.score for hit in answer], dtype=float)
-    best, last = (scores[0], scores[-1]) if len(scores) else (0.0, 0.0)
-    mean, spread = (scores.mean(), scores.std()) if len(scores) else (0.0, 0.0)
+    best, last = (float(scores[0]), float(scores[-1])) if len(scores) else (0.0, 0.0)
+    mean, spread = (float(scores.mean()), float(scores.std())) if len(scores) else (0.0, 0.0)
     place = {hit.id: (rank, hit.score) for rank, hit in enumerate(answer, start=1)}
     told = [place.get(name, (math.inf, last)) for name in ids]
     return {
+        f"{ranking} score": [score for _, score in told],
         f"{ranking} nearness": [1 / (_NEAR + rank) for rank, _ in told],
         f"{ranking} of best": [score / best if best > 0 else 0.0 for _, score in told],
         f"{ranking} above mean": [(score - mean) / spread if spread > 0 else 0.0 for _, score in told],

@@ -1,0 +1,319 @@
+"""Retrieval on real contracts (CUAD): hit rates by method, and whether a system knows when it is right.
+
+Needs the folder of contracts beside the repository; without it there is nothing to measure and this says so. Settings were compared
+with all contracts in sight; what is fitted (re-ranker, signals, prior) never saw the contract it judges.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.cuad_fitted import EVIDENCE, SIGNALS, Judged, bm25_of, cross_fit, priors_of
+from gapless.gap.clustered import clustered, units
+from gapless.gap.selective import auroc
+from gapless.retrievers.rerank import folds_of
+
+if TYPE_CHECKING:
+    from contract_risk.cuad_rank import Question
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT.parent / "shared" / "data" / "cuad_supplier_dev"
+DEPTHS = (1, 3, 5, 10, 20)
+METHODS = {
+    "bm25": "plain BM25",
+    "plain hybrid": "hybrid, one wording",
+    "expanded words": "BM25, expanded (no labels)",
+    "expanded feedback": "BM25, expanded, RM3 (no labels)",
+    "pooled words": "BM25 by sentence, expanded (no labels)",
+    "pooled meaning": "embeddings by sentence, expanded (no labels)",
+    "expanded": "hybrid, expanded (no labels)",
+    "re-ranked": "re-ranked (cross-fitted)",
+}
+TARGETS = {"bm25": "= .8064", "expanded": ">= .93", "re-ranked": ">= .95"}
+_ACCURATE = 0.95
+_DRAWS = 1_000
+_TOLD = ("top probability", "margin", "presence", "agrees with expanded", "nearest clause")
+"""Signals that stand in the run table beside the learnt one, raw."""
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """Every question with what was found and what was learnt of it."""
+
+    questions: list[Question]
+    judged: list[Judged]
+    prior: NDArray[np.float64]
+    """Log odds of a category in other contracts."""
+
+    @property
+    def contracts(self) -> list[str]:
+        """The group of each question."""
+        return [question.contract for question in self.questions]
+
+    @property
+    def answerable(self) -> NDArray[np.bool_]:
+        """Whether the contract has such a clause."""
+        return np.asarray([bool(question.gold) for question in self.questions])
+
+    def order(self, method: str, at: int) -> tuple[int, ...]:
+        """Windows of a question, best first."""
+        if method == "re-ranked":
+            return self.judged[at].windows
+        return tuple(int(hit.id) for hit in self.questions[at].found[method])
+
+    def hit(self, method: str, k: int = EVIDENCE) -> NDArray[np.bool_]:
+        """Whether a gold window is among the first `k`; never for a question without such a clause."""
+        found = [bool(q.gold & set(self.order(method, at)[:k])) for at, q in enumerate(self.questions)]
+        return np.asarray(found)
+
+    def recall(self, method: str, k: int) -> NDArray[np.float64]:
+        """Share of the gold windows among the first `k`; 0 for a question without such a clause."""
+        shares = [
+            len(q.gold & set(self.order(method, at)[:k])) / max(1, len(q.gold))
+            for at, q in enumerate(self.questions)
+        ]
+        return np.asarray(shares)
+
+    @property
+    def says(self) -> NDArray[np.bool_]:
+        """Whether answer-or-absent answers: a hit is at least as probable as that there is no such clause."""
+        return np.asarray([one.p_hit >= one.p_absent for one in self.judged])
+
+    @property
+    def decided(self) -> NDArray[np.bool_]:
+        """Whether answer-or-absent is right: a gold window in the five, or rightly absent."""
+        return np.where(self.says, self.hit("re-ranked"), ~self.answerable)
+
+    @property
+    def confidence(self) -> NDArray[np.float64]:
+        """P(answer-or-absent is right)."""
+        return np.asarray([max(one.p_hit, one.p_absent) for one in self.judged])
+
+
+def study(directory: Path = DATA) -> Study:
+    """Reads, ranks and cross-fits; the first run embeds the contracts, which takes minutes."""
+    if str(ROOT / "examples") not in sys.path:
+        sys.path.append(str(ROOT / "examples"))
+    from contract_risk.cuad_corpus import load
+    from contract_risk.cuad_rank import questions
+
+    asked = questions(load(directory))
+    fold = folds_of([question.contract for question in asked])
+    prior = np.zeros(len(asked))
+    for number in np.unique(fold):
+        known = priors_of(asked, np.flatnonzero(fold != number))
+        for at in np.flatnonzero(fold == number):
+            prior[at] = known.get(asked[at].category, 0.0)
+    return Study(asked, cross_fit(asked), prior)
+
+
+def run(directory: Path = DATA, runs: Path | None = None) -> list[dict[str, Any]]:
+    """Every figure with its interval; no rows without the data.
+
+    Args:
+        directory: The folder of contracts.
+        runs: Where the run table of answer-or-absent goes; nowhere when None.
+    """
+    if not directory.is_dir():
+        print(f"  not measured: no contracts at {directory.name} beside the repository", file=sys.stderr)
+        return []
+    done = study(directory)
+    if runs is not None:
+        write_runs(done, runs)
+    return [*_retrieval(done), *_slices(done), *_knowing(done), *_deciding(done)]
+
+
+def write_runs(done: Study, path: Path) -> None:
+    """Writes a `gapless.runs/1` table of answer-or-absent: one run per question, all of them decided, none held back.
+
+    Contracts are cut in halves, one to calibrate on and one to test on. The signals stand apart as well as combined, for a gate
+    that fits its own model: "retrieve" is the learnt probability that the decision is right.
+    """
+    half = folds_of(done.contracts, 2, seed=1)
+    right, confidence = done.decided, done.confidence
+    with path.open("w", encoding="utf-8") as file:
+        for at, question in enumerate(done.questions):
+            score = bm25_of(question)
+            signals = {
+                "retrieve": confidence[at],
+                "retrieve#learnt": confidence[at],
+                "retrieve#bm25": score / (1 + score),
+                "retrieve#prior": 1 / (1 + np.exp(-done.prior[at])),
+            } | {f"retrieve#{name}": done.judged[at].signals[SIGNALS.index(name)] for name in _TOLD}
+            line = {
+                "kind": "run",
+                "case": f"{question.number}/{question.category}",
+                "trial": 0,
+                "outcome": "correct" if right[at] else "wrong",
+                "group": question.contract,
+                "split": "test" if half[at] else "cal",
+                "slice": {"answerable": "yes" if question.gold else "no", "category": question.category},
+                "planned": ["retrieve", "decide"],
+                "steps": _steps(done, at),
+                "signals": {name: round(float(value), 6) for name, value in signals.items()},
+            }
+            file.write(json.dumps(line) + "\n")
+
+
+def _steps(done: Study, at: int) -> list[dict[str, Any]]:
+    question = done.questions[at]
+    found = not question.gold or bool(question.gold & set(done.judged[at].windows[:EVIDENCE]))
+    return [
+        {"node": "retrieve", "layer": "context", "ok": found, "ms": 0.0},
+        {
+            "node": "decide",
+            "layer": "orchestration",
+            "ok": bool(done.says[at]) == bool(question.gold),
+            "ms": 0.0,
+        },
+    ]
+
+
+def _retrieval(done: Study) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for method, named in METHODS.items():
+        target = TARGETS.get(method, "")
+        rows.append(_rate(f"hit@5, {named}", done.hit(method), done.answerable, done, target))
+    for method in ("bm25", "plain hybrid", "expanded", "re-ranked"):
+        for k in DEPTHS:
+            rows.append(
+                _rate(f"recall@{k}, {METHODS[method]}", done.recall(method, k), done.answerable, done)
+            )
+    return rows
+
+
+def _slices(done: Study) -> list[dict[str, Any]]:
+    category = np.asarray([question.category for question in done.questions])
+    return [
+        _rate(
+            f"hit@5, {METHODS[method]}: {name}", done.hit(method), done.answerable & (category == name), done
+        )
+        for name in sorted(set(category))
+        for method in ("bm25", "expanded", "re-ranked")
+    ]
+
+
+def _knowing(done: Study) -> list[dict[str, Any]]:
+    """Whether the learnt signal knows when the five windows hold a gold one, against the raw score and the prior."""
+    learnt = np.asarray([one.p_hit for one in done.judged])
+    others = {
+        "raw top BM25 score": np.asarray([bm25_of(question) for question in done.questions]),
+        "category prior, no text read": done.prior,
+    }
+    hit, every = done.hit("re-ranked"), np.ones(len(done.questions), dtype=bool)
+    rows = [_area("AUROC of a hit, learnt, all pairs", learnt, None, hit, every, done, ">= .88")]
+    rows.append(_area("AUROC of a hit, learnt, answerable pairs", learnt, None, hit, done.answerable, done))
+    for name, other in others.items():
+        rows.append(_area(f"AUROC of a hit, {name}", other, None, hit, every, done))
+        rows.append(_area(f"  learnt less {name}", learnt, other, hit, every, done, "low > 0"))
+    rows.append(
+        _area("AUROC of answer-or-absent being right", done.confidence, None, done.decided, every, done)
+    )
+    return rows
+
+
+def _deciding(done: Study) -> list[dict[str, Any]]:
+    every, yes = np.ones(len(done.questions), dtype=bool), done.answerable
+    right = done.decided
+    balanced = (right[yes].mean() + right[~yes].mean()) / 2
+    order = np.argsort(-done.confidence, kind="stable")
+    accurate = np.cumsum(right[order]) / np.arange(1, len(order) + 1) >= _ACCURATE
+    coverage = (int(np.flatnonzero(accurate)[-1]) + 1) / len(order) if accurate.any() else 0.0
+    return [
+        _rate("answer-or-absent, right", right, every, done, ">= .88"),
+        _rate("always absent, right", ~yes, every, done),
+        _rate("answer-or-absent, right on answerable pairs", right, yes, done),
+        _rate("answer-or-absent, right on unanswerable pairs", right, ~yes, done),
+        {"what": "answer-or-absent, balanced", "value": float(balanced), "unit": "share"},
+        {
+            "what": f"coverage at accuracy {_ACCURATE:.2f}, best threshold in hindsight",
+            "value": coverage,
+            "unit": "share",
+            "target": ">= .75",
+        },
+    ]
+
+
+def _rate(
+    what: str, values: NDArray[Any], keep: NDArray[np.bool_], done: Study, target: str = ""
+) -> dict[str, Any]:
+    """A mean over pairs with its interval by contracts."""
+    groups = [name for name, kept in zip(done.contracts, keep, strict=True) if kept]
+    estimate = clustered(np.asarray(values, dtype=float)[keep], units(groups, weighting="runs"))
+    return _row(what, estimate.point, estimate.low, estimate.high, int(keep.sum()), len(set(groups)), target)
+
+
+def _area(
+    what: str,
+    signal: NDArray[Any],
+    other: NDArray[Any] | None,
+    right: NDArray[np.bool_],
+    keep: NDArray[np.bool_],
+    done: Study,
+    target: str = "",
+) -> dict[str, Any]:
+    """An AUROC, or what it is above another, with the percentiles of a bootstrap over contracts."""
+    groups = np.asarray(done.contracts)[keep]
+    signals = [one[keep] for one in (signal, other) if one is not None]
+    truth = right[keep]
+
+    def area(rows: NDArray[np.intp]) -> float:
+        own, *less = (auroc(one[rows], truth[rows]) or np.nan for one in signals)
+        return own - sum(less)
+
+    members = [np.flatnonzero(groups == name) for name in sorted(set(groups.tolist()))]
+    draw = np.random.default_rng(0)
+    draws = [
+        area(np.concatenate([members[at] for at in draw.integers(len(members), size=len(members))]))
+        for _ in range(_DRAWS)
+    ]
+    low, high = np.nanquantile(draws, [0.025, 0.975])
+    point = area(np.arange(len(truth)))
+    return _row(what, point, float(low), float(high), len(truth), len(members), target)
+
+
+def _row(
+    what: str,
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    pairs: int,
+    groups: int,
+    target: str,
+) -> dict[str, Any]:
+    limits = f"({low:.3f}, {high:.3f})" if low is not None and high is not None else ""
+    return {
+        "what": what,
+        "value": value,
+        "unit": f"n={pairs}",
+        "ratio": limits,
+        "target": target,
+        "low": low,
+        "high": high,
+        "pairs": pairs,
+        "contracts": groups,
+    }
+
+
+def main() -> None:
+    """`python -m bench.cuad [FOLDER] [--runs FILE]` prints every figure; `--runs` also writes the run table."""
+    parser = argparse.ArgumentParser(prog="python -m bench.cuad", description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=DATA, help="contracts in CUAD's form")
+    parser.add_argument("--runs", type=Path, help="write a gapless.runs/1 table there")
+    given = parser.parse_args()
+    for row in run(given.folder, given.runs):
+        print(
+            f"  {row['what']:66} {row['value']:7.4f} {row.get('ratio', ''):>16} {row['unit']:7} {row.get('target', '')}"
+        )
+
+
+if __name__ == "__main__":
+    main()
