@@ -202,7 +202,7 @@ def _print(shown: Shown, page: Path) -> None:
         from gapless.report.faults import render as render_faults
 
         click.echo(render_faults(matrix, brief=True))
-    for line in _gates(shown):
+    for line in (*_gates(shown), *_certificates(shown)):
         click.echo(line)
     for note in shown.notes:
         click.echo(note)
@@ -224,6 +224,16 @@ def _gates(shown: Shown) -> Iterator[str]:
     yield f"{'':34}" + "".join(f"{one.name:>30}" for one in shown.gates)
     for words, cells in gate_rows(shown.gates):
         yield f"{words:34}" + "".join(f"{cell:>30}" for cell in cells)
+
+
+def _certificates(shown: Shown) -> Iterator[str]:
+    """What a gate on real contracts can promise, and what it costs."""
+    from gapless.report.calibration import table
+
+    for made in shown.certificates:
+        promise = made.statement.partition(". ")[0].rstrip(".")
+        yield f"\nA gate on the decision, alpha {made.alpha:g}. {promise}."
+        yield from (table(made) if made.certified else (f"- {line}" for line in made.advice[:2]))
 
 
 def _boundaries(comparison: Comparison) -> list[str]:

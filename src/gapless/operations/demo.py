@@ -14,12 +14,20 @@ import msgspec
 from gapless.errors import InvalidSuite, MissingExtra
 from gapless.operations.benchmark import Benchmarked, benchmark_into
 from gapless.operations.compare import compare
-from gapless.operations.demo_gate import GateAct, GatedAgent, gate_builtins, gates
+from gapless.operations.demo_gate import (
+    GateAct,
+    GatedAgent,
+    certified,
+    gate_builtins,
+    gated_decision,
+    gates,
+)
 from gapless.operations.demo_stage import Act, Stage, run_act
 from gapless.operations.fault_cells import FaultsAsk
 from gapless.operations.faults import faults_into
 from gapless.operations.measure import Ask
 from gapless.operations.open import open_suite
+from gapless.records.calibration import Calibration
 from gapless.records.comparison import Comparison
 from gapless.records.estimate import Estimate
 from gapless.records.faults import FaultMatrix
@@ -34,6 +42,7 @@ AGENT = "contract_risk"
 _BROKEN_CASES = 6
 _SLOW_FAULTS = ("hang", "delay")
 """They take their time, and show little here that a timeout does not; `gapless faults` has them."""
+_CUAD_ALPHAS = (0.05, 0.10, 0.20)
 _PROMPTS = 12
 """A prompt that holds whole contracts takes the embedded model some twelve seconds: a few have to do."""
 
@@ -111,6 +120,8 @@ class Shown:
     """Under contracts against without, in the same weather."""
     matrices: tuple[FaultMatrix, ...] = ()
     """Every fault at every step: without contracts, and under them."""
+    certificates: tuple[Calibration, ...] = ()
+    """What can be promised of the last act, each by itself."""
     gates: tuple[GateAct, ...] = ()
     """A calibrated gate: alone, and on top of the contracts."""
 
@@ -177,15 +188,15 @@ async def demo(
         compared = compare(stage.store, told["weather"], told["under contracts"])
     matrices, whole = await _broken(agent, stage, suite) if complete else ((), False)
     gated = agent.gated(full=full)
-    certified, whole = await gates(gated, stage, full=full) if whole else ((), False)
+    acting, whole = await gates(gated, stage, full=full) if whole else ((), False)
     return Shown(
         acts=tuple(acts),
         benchmark=rates,
-        notes=(*agent.notes(), *agent.remarks(), *([gated.remark()] if certified else [])),
+        notes=(*agent.notes(), *agent.remarks(), *([gated.remark()] if acting else [])),
         complete=whole,
         comparison=compared,
         matrices=matrices,
-        gates=certified,
+        gates=acting,
     )
 
 
@@ -275,9 +286,17 @@ async def demo_cuad(agent: Agent, stage: Stage, directory: Path) -> Shown:
         notes += _figure_lines(arm, agent.cuad_figures(directory, arm))
         graph, suite = agent.cuad(directory, arm)
         stage.say(f"{arm}: the workflow over every pair of contract and question")
-        act, complete = await run_act(stage, arm, graph, suite, Ask(condition=arm))
+        # One half of the contracts certifies what the other half is to confirm.
+        halves = tuple(
+            msgspec.structs.replace(case, split="cal") if case.split == "tune" else case
+            for case in suite.cases
+        )
+        suite = msgspec.structs.replace(suite, cases=halves)
+        gated = gated_decision(graph, "decide", "confidence")
+        act, complete = await run_act(stage, arm, gated, suite, Ask(condition=f"{arm},shadow"))
         acts.append(act)
-    return Shown(acts=tuple(acts), benchmark=None, notes=tuple(notes), complete=complete)
+    made = certified(stage, acts[-1].report.measurement, _CUAD_ALPHAS) if complete else ()
+    return Shown(acts=tuple(acts), benchmark=None, notes=tuple(notes), complete=complete, certificates=made)
 
 
 def _figure_lines(arm: str, figures: dict[str, Any]) -> list[str]:
@@ -308,6 +327,7 @@ def as_builtins(shown: Shown) -> dict[str, Any]:
     body["acts"] = [{"name": act.name, "report": msgspec.to_builtins(act.report)} for act in shown.acts]
     if shown.comparison is not None:
         body["comparison"] = msgspec.to_builtins(shown.comparison)
+    body["certificates"] = [msgspec.to_builtins(one) for one in shown.certificates]
     body["gates"] = [gate_builtins(one) for one in shown.gates]
     body["faults"] = [msgspec.to_builtins(matrix) for matrix in shown.matrices]
     if shown.benchmark is not None:

@@ -111,6 +111,31 @@ async def gates(agent: GatedAgent, stage: Stage, *, full: bool) -> tuple[tuple[G
     return tuple(found), True
 
 
+def gated_decision(graph: Any, step: str, key: str) -> Any:
+    """The graph with a gate at a step that reads the confidence which the step itself hands over."""
+    from gapless.boundary.contract import Contract
+    from gapless.boundary.guards.gate import Gate, Refuse
+    from gapless.frameworks.guard import guard
+
+    gate = Gate(signal=lambda crossing: crossing.handoff[key], below=Refuse())
+    return guard(graph, {step: Contract(gate=gate)})
+
+
+def certified(stage: Stage, measurement: Measurement, alphas: Sequence[float]) -> tuple[Calibration, ...]:
+    """What can be promised of a measurement whose gates only logged, for each alpha by itself."""
+    from gapless.operations.calibrate import CalibrateAsk, calibrate
+
+    return tuple(
+        calibrate(
+            stage.store,
+            measurement,
+            CalibrateAsk(alpha=alpha, out=stage.place.folder / f"demo-cuad-{round(100 * alpha):02d}.json"),
+            stage.place,
+        )[0]
+        for alpha in alphas
+    )
+
+
 def _lower(stage: Stage, measurement: Measurement) -> float | None:
     from gapless.gap.clustered import clustered
     from gapless.gap.table import Table
