@@ -14,11 +14,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], help="which; all by default")
     parser.add_argument("--json", type=Path, help="write every figure to this file")
+    parser.add_argument("--runs", type=Path, help="cuad: also write a run table of its answers there")
     given = parser.parse_args()
     results = {}
     for name in given.names or NAMES:
         print(f"\n{name}")
-        results[name] = importlib.import_module(f"bench.{name}").run()
+        results[name] = importlib.import_module(f"bench.{name}").run(
+            **({"runs": given.runs} if name == "cuad" else {})
+        )
         for row in results[name]:
             print(
                 f"  {row['what']:58} {row['value']:10.3f} {row['unit']:10} {row.get('ratio', ''):>8} {row.get('target', '')}"

@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,10 +42,10 @@ TARGETS = {"bm25": "= .8064", "expanded": ">= .93", "re-ranked": ">= .95"}
 _ACCURATE = 0.95
 _DRAWS = 1_000
 _TOLD = ("top probability", "margin", "presence", "agrees with expanded", "nearest clause")
-"""Signals that stand in the run table beside the learnt one, raw."""
+"""Signals that stand in the run table beside the learnt one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Study:
     """Every question with what was found and what was learnt of it."""
 
@@ -82,17 +83,17 @@ class Study:
         ]
         return np.asarray(shares)
 
-    @property
+    @cached_property
     def says(self) -> NDArray[np.bool_]:
         """Whether answer-or-absent answers: a hit is at least as probable as that there is no such clause."""
         return np.asarray([one.p_hit >= one.p_absent for one in self.judged])
 
-    @property
+    @cached_property
     def decided(self) -> NDArray[np.bool_]:
         """Whether answer-or-absent is right: a gold window in the five, or rightly absent."""
         return np.where(self.says, self.hit("re-ranked"), ~self.answerable)
 
-    @property
+    @cached_property
     def confidence(self) -> NDArray[np.float64]:
         """P(answer-or-absent is right)."""
         return np.asarray([max(one.p_hit, one.p_absent) for one in self.judged])
@@ -115,52 +116,67 @@ def study(directory: Path = DATA) -> Study:
     return Study(asked, cross_fit(asked), prior)
 
 
-def run(directory: Path = DATA, runs: Path | None = None) -> list[dict[str, Any]]:
-    """Every figure with its interval; no rows without the data.
+def run(directory: Path = DATA, runs: Path | None = None, *, parts: bool = False) -> list[dict[str, Any]]:
+    """Every figure with its interval; what cannot be measured on these contracts has no row.
 
     Args:
         directory: The folder of contracts.
         runs: Where the run table of answer-or-absent goes; nowhere when None.
+        parts: Whether that table holds the signals apart too.
     """
     if not directory.is_dir():
         print(f"  not measured: no contracts at {directory.name} beside the repository", file=sys.stderr)
         return []
     done = study(directory)
     if runs is not None:
-        write_runs(done, runs)
-    return [*_retrieval(done), *_slices(done), *_knowing(done), *_deciding(done)]
+        write_runs(done, runs, parts=parts)
+    rows = [*_retrieval(done), *_slices(done), *_knowing(done), *_deciding(done)]
+    return [row for row in rows if row["value"] is not None]
 
 
-def write_runs(done: Study, path: Path) -> None:
+def write_runs(done: Study, path: Path, *, parts: bool = False) -> None:
     """Writes a `gapless.runs/1` table of answer-or-absent: one run per question, all of them decided, none held back.
 
-    Contracts are cut in halves, one to calibrate on and one to test on. The signals stand apart as well as combined, for a gate
-    that fits its own model: "retrieve" is the learnt probability that the decision is right.
+    Contracts are cut in halves, one to calibrate on and one to test on. The one signal "retrieve" is the learnt probability that
+    the decision is right, from models that never saw the contract.
+
+    Args:
+        done: The study.
+        path: Where the table goes.
+        parts: Write the signals apart too ("retrieve#bm25" and so on), and set half of the contracts for calibration aside
+            as "tune": a gate with parts fits a model of its own there.
     """
     half = folds_of(done.contracts, 2, seed=1)
-    right, confidence = done.decided, done.confidence
+    quarter = folds_of(done.contracts, 4, seed=1)  # the same shuffle: two quarters make a half
     with path.open("w", encoding="utf-8") as file:
         for at, question in enumerate(done.questions):
-            score = bm25_of(question)
-            signals = {
-                "retrieve": confidence[at],
-                "retrieve#learnt": confidence[at],
-                "retrieve#bm25": score / (1 + score),
-                "retrieve#prior": 1 / (1 + np.exp(-done.prior[at])),
-            } | {f"retrieve#{name}": done.judged[at].signals[SIGNALS.index(name)] for name in _TOLD}
+            split = "test" if half[at] else "tune" if parts and quarter[at] == 0 else "cal"
+            signals = _parts(done, at) if parts else {}
             line = {
                 "kind": "run",
+                "arm": "shadow",
                 "case": f"{question.number}/{question.category}",
                 "trial": 0,
-                "outcome": "correct" if right[at] else "wrong",
+                "outcome": "correct" if done.decided[at] else "wrong",
                 "group": question.contract,
-                "split": "test" if half[at] else "cal",
+                "split": split,
                 "slice": {"answerable": "yes" if question.gold else "no", "category": question.category},
                 "planned": ["retrieve", "decide"],
                 "steps": _steps(done, at),
-                "signals": {name: round(float(value), 6) for name, value in signals.items()},
+                "signals": {"retrieve": float(done.confidence[at])} | signals,
             }
             file.write(json.dumps(line) + "\n")
+
+
+def _parts(done: Study, at: int) -> dict[str, float]:
+    """The learnt signal, the raw score and the prior, each within 0..1, and some of what the learnt one was made of."""
+    score = bm25_of(done.questions[at])
+    known = {
+        "learnt": done.confidence[at],
+        "bm25": score / (1 + score),
+        "prior": 1 / (1 + np.exp(-done.prior[at])),
+    } | {name: done.judged[at].signals[SIGNALS.index(name)] for name in _TOLD}
+    return {f"retrieve#{name}": float(value) for name, value in known.items()}
 
 
 def _steps(done: Study, at: int) -> list[dict[str, Any]]:
@@ -266,9 +282,12 @@ def _area(
     truth = right[keep]
 
     def area(rows: NDArray[np.intp]) -> float:
-        own, *less = (auroc(one[rows], truth[rows]) or np.nan for one in signals)
-        return own - sum(less)
+        own, *less = (auroc(one[rows], truth[rows]) for one in signals)
+        return np.nan if own is None else own - sum(other or 0.0 for other in less)
 
+    point = area(np.arange(len(truth)))
+    if np.isnan(point):
+        return _row(f"{what}: only one kind of pair", None, None, None, len(truth), len(set(groups)), target)
     members = [np.flatnonzero(groups == name) for name in sorted(set(groups.tolist()))]
     draw = np.random.default_rng(0)
     draws = [
@@ -276,7 +295,6 @@ def _area(
         for _ in range(_DRAWS)
     ]
     low, high = np.nanquantile(draws, [0.025, 0.975])
-    point = area(np.arange(len(truth)))
     return _row(what, point, float(low), float(high), len(truth), len(members), target)
 
 
@@ -304,12 +322,13 @@ def _row(
 
 
 def main() -> None:
-    """`python -m bench.cuad [FOLDER] [--runs FILE]` prints every figure; `--runs` also writes the run table."""
+    """`python -m bench.cuad [FOLDER] [--runs FILE [--parts]]` prints every figure; `--runs` also writes the run table."""
     parser = argparse.ArgumentParser(prog="python -m bench.cuad", description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=DATA, help="contracts in CUAD's form")
     parser.add_argument("--runs", type=Path, help="write a gapless.runs/1 table there")
+    parser.add_argument("--parts", action="store_true", help="with --runs: the signals apart too")
     given = parser.parse_args()
-    for row in run(given.folder, given.runs):
+    for row in run(given.folder, given.runs, parts=given.parts):
         print(
             f"  {row['what']:66} {row['value']:7.4f} {row.get('ratio', ''):>16} {row['unit']:7} {row.get('target', '')}"
         )

@@ -68,9 +68,14 @@ class Reranker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise UsageError(f"{path}: not a re-ranker: {error}. Write one with Reranker.save.") from error
         lengths = {len(found.names), len(found.centre), len(found.spread), len(found.weights)}
         numbers = (*found.centre, *found.spread, *found.weights, found.bias)
-        if found.format != FORMAT or len(lengths) > 1 or not all(map(math.isfinite, numbers)):
+        if (
+            found.format != FORMAT
+            or len(lengths) > 1
+            or not all(map(math.isfinite, numbers))
+            or min(found.spread, default=1) <= 0
+        ):
             raise UsageError(
-                f"{path}: not a re-ranker: expected {FORMAT!r} with one finite centre, spread and weight per name, got {found.format!r} with {len(found.names)} names."
+                f"{path}: not a re-ranker: expected {FORMAT!r} with one finite centre, positive spread and finite weight per name, got {found.format!r} with {len(found.names)} names."
             )
         return found
 
