@@ -28,7 +28,10 @@ from gapless.boundary.signals.namesakes import Namesakes
 
 QUICK, FULL = 240, 1_500
 """Suppliers, and cases: two of three are a group of their own, the others share one with their namesake."""
-_SPLITS = ("tune",) * 5 + ("cal",) * 8 + ("test",) * 7
+_SPLITS = {
+    QUICK: ("tune",) * 5 + ("cal",) * 8 + ("test",) * 7,
+    FULL: ("tune",) * 4 + ("cal",) * 11 + ("test",) * 5,
+}
 """Of twenty groups: on what the model is fitted, the thresholds are certified, and both are tried."""
 _YEAR_DAYS = 365
 _ALIKE = 0.7
@@ -71,7 +74,8 @@ class Gated:
         asked = suite(self._suppliers, SEED, self._suppliers)
         groups = sorted({case.unit for case in asked.cases})
         Random(f"{SEED}/splits").shuffle(groups)
-        split = {group: _SPLITS[at % len(_SPLITS)] for at, group in enumerate(groups)}
+        parts = _SPLITS[FULL if self._suppliers >= FULL else QUICK]
+        split = {group: parts[at % len(parts)] for at, group in enumerate(groups)}
         cases = tuple(structs.replace(case, split=split[case.unit]) for case in asked.cases)
         return structs.replace(asked, cases=cases)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from difflib import SequenceMatcher
 from typing import Any
@@ -52,8 +53,20 @@ def _words(text: str) -> list[str]:
 
 
 def _likeness(name: list[str], words: list[str]) -> float:
+    """How alike a name and the most similar words of a question are; 0 below `LIKE`, where it does not matter how far below."""
     if not name:
         return 0.0
     text = " ".join(name)
-    windows = [" ".join(words[at : at + len(name)]) for at in range(max(1, len(words) - len(name) + 1))]
-    return max(SequenceMatcher(None, text, window, autojunk=False).ratio() for window in windows)
+    letters = Counter(text)
+    best = 0.0
+    for at in range(max(1, len(words) - len(name) + 1)):
+        window = " ".join(words[at : at + len(name)])
+        both = len(text) + len(window)
+        # Two quick bounds spare the slow comparison with nearly every name of a long register.
+        if (
+            2 * min(len(text), len(window)) < LIKE * both
+            or 2 * (letters & Counter(window)).total() < LIKE * both
+        ):
+            continue
+        best = max(best, SequenceMatcher(None, text, window, autojunk=False).ratio())
+    return best if best >= LIKE else 0.0

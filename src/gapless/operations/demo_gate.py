@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gapless.boundary.faults.weather import Weather
 
 _ALPHA, _ALPHA_FULL = 0.10, 0.03
-_TRIALS_FULL = 2
+_TRIALS_FULL = 3
 """Of each fresh case: more than a thousand in all, each in weather of its own."""
 
 
