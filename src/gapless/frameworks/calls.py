@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,16 +29,9 @@ def recorded_calls() -> Generator[None]:
         yield
 
 
-def hear_first_tokens() -> None:
-    """From now on, model calls say when their first token comes, through the libraries that are imported by now."""
-    if "langchain_core" in sys.modules:
-        from gapless.frameworks.langchain_calls import watch_langchain
-
-        watch_langchain()
-    if "httpx" in sys.modules or "httpx2" in sys.modules:
-        from gapless.frameworks.http_calls import hear_streams
-
-        hear_streams()
+def heard(wanted: bool) -> AbstractContextManager[None]:
+    """While somebody is inside, model calls say when their first token comes, where that is wanted."""
+    return recorded_calls() if wanted else nullcontext()
 
 
 @dataclass(frozen=True, slots=True)

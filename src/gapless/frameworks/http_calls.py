@@ -21,7 +21,6 @@ LIBRARIES = ("httpx", "httpx2")
 """The same interface twice: LangChain and MCP use the first, the OpenAI package from version 3 on the second."""
 _originals: dict[type[Any], Any] = {}
 _users = 0
-_hearing = False
 _STREAMS = ("text/event-stream", "application/x-ndjson", "application/jsonl")
 """How model servers stream their answers."""
 _lock = threading.Lock()
@@ -41,16 +40,6 @@ def watched_httpx() -> Generator[None]:
             _users -= 1
             if _users == 0:
                 _uninstall()
-
-
-def hear_streams() -> None:
-    """Watches every httpx client from now on, for the first token of a streamed answer; again, where one is imported since."""
-    global _users, _hearing
-    with _lock:
-        if not _hearing:
-            _hearing = True
-            _users += 1
-        _install()
 
 
 def _install() -> None:

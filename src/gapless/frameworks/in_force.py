@@ -20,7 +20,7 @@ from gapless.boundary.guards.gate import Refuse, Review
 from gapless.boundary.review import Decision, Question, decided
 from gapless.boundary.session import Passage, current_session, deliveries, measured
 from gapless.errors import LowConfidence
-from gapless.frameworks.calls import hear_first_tokens
+from gapless.frameworks.calls import heard
 from gapless.records.value import digest, encode, to_plain
 
 Reviewer = Callable[[dict[str, Any]], Any]
@@ -51,7 +51,8 @@ class InForce:
                 return drive(compose((guarding.within,), inner), call)
             return session.cross(passage, given, call, (guarding.within,))
 
-        passed: Passed = drive(compose((*deliveries(), guarding.around), crossing), attempt)
+        with heard(contract.ttft_s is not None):
+            passed: Passed = drive(compose((*deliveries(), guarding.around), crossing), attempt)
         question = self._question(passage, passed, state)
         if question is None:
             return passed.output
@@ -74,7 +75,8 @@ class InForce:
                 return await adrive(compose((guarding.within,), inner), call)
             return await session.across(passage, given, call, (guarding.within,))
 
-        passed: Passed = await adrive(compose((*deliveries(), guarding.around), crossing), attempt)
+        with heard(contract.ttft_s is not None):
+            passed: Passed = await adrive(compose((*deliveries(), guarding.around), crossing), attempt)
         question = self._question(passage, passed, state)
         if question is None:
             return passed.output
@@ -83,8 +85,6 @@ class InForce:
         return _decided(guarding, crossing, passed, decided(answer, question.subject))
 
     def _begin(self, contract: Contract, passage: Passage, state: Any) -> tuple[Crossing, Guarding]:
-        if contract.ttft_s is not None:
-            hear_first_tokens()
         session, trial = current_session.get(), measured()
         watch = trial.watch if trial is not None else self.watch
         crossing = Crossing(

@@ -15,7 +15,7 @@ from gapless.boundary.flow import adrive, compose, drive
 from gapless.boundary.guarding import Guarding, Passed, Watch
 from gapless.boundary.guards.gate import Goto, Review
 from gapless.boundary.session import current_session, deliveries, measured
-from gapless.frameworks.calls import hear_first_tokens
+from gapless.frameworks.calls import heard
 from gapless.frameworks.langgraph import private
 from gapless.frameworks.langgraph.asking import Asking, Refusal, adrain, drain
 from gapless.frameworks.langgraph.door import Door
@@ -55,7 +55,8 @@ class GuardedDoor:
                 except ParentCommand as leaving:
                     return leaving.args[0]  # a handoff like any other: it goes on its way below
 
-            passed = drive(compose((*deliveries(), guarding.around), crossing), attempt)
+            with heard(self.contract.ttft_s is not None):
+                passed = drive(compose((*deliveries(), guarding.around), crossing), attempt)
         output = drain(self._asking(passed, slots, guarding, state).outcome(passed))
         if isinstance(output, Refusal):
             raise slots.refuse(passed.output, self.door.address, output.reason, output.value)
@@ -77,7 +78,8 @@ class GuardedDoor:
                 except ParentCommand as leaving:
                     return leaving.args[0]
 
-            passed = await adrive(compose((*deliveries(), guarding.around), crossing), attempt)
+            with heard(self.contract.ttft_s is not None):
+                passed = await adrive(compose((*deliveries(), guarding.around), crossing), attempt)
         output = await adrain(self._asking(passed, slots, guarding, state).outcome(passed))
         if isinstance(output, Refusal):
             raise await slots.arefuse(passed.output, self.door.address, output.reason, output.value)
@@ -87,8 +89,6 @@ class GuardedDoor:
         slots = Slots(config)
         if slots.refusal() is not None:
             raise slots.again(self.door.address)
-        if self.contract.ttft_s is not None:
-            hear_first_tokens()
         return slots, guarding_at(self.contract, config)
 
     def _crossing(self, state: Any, config: Any) -> Crossing:
