@@ -58,6 +58,8 @@ class Outcome:
     curve: tuple[CurvePoint, ...]
     calibrated: Realised
     tested: Realised | None
+    grid: tuple[float, ...]
+    """Every threshold that was declared."""
     average_threshold: float | None
     n_runs: int
     n_cases: int
@@ -117,6 +119,7 @@ def calibrate(shadow: Shadow, declared: Declared) -> Outcome:
         tested=realised(shadow.trials(columns, parts.test), shadow.case[parts.test], best, declared)
         if parts.test.any()
         else None,
+        grid=tuple(sorted({value for vector in grid for value in vector}, reverse=True)),
         average_threshold=certify.conformal_threshold(trials, [v[0] for v in grid], alpha=declared.alpha)
         if not several and declared.risk == "joint"
         else None,
@@ -263,12 +266,20 @@ def _curve(
     trials: certify.Trials, order: Sequence[tuple[float, ...]], p: NDArray[Any], kept: int
 ) -> tuple[CurvePoint, ...]:
     found: list[CurvePoint] = []
-    for index, vector in enumerate(order):
+    sent = [float(trials.delivered(vector).mean()) if len(trials) else 0.0 for vector in order]
+    # Of neighbours that deliver the same, the last says it all; certified and other ones stay apart.
+    told = (
+        index
+        for index in range(len(order))
+        if index + 1 == len(order) or sent[index + 1] != sent[index] or index + 1 == kept
+    )
+    for index in told:
+        vector = order[index]
         joint = certify.risk_of(trials, vector, "joint") if len(trials) else 0.0
         found.append(
             CurvePoint(
                 thresholds=vector,
-                coverage=float(trials.delivered(vector).mean()) if len(trials) else 0.0,
+                coverage=sent[index],
                 joint=joint or 0.0,
                 conditional=certify.risk_of(trials, vector, "conditional"),
                 p=float(p[index]),

@@ -22,6 +22,10 @@ Test = Literal["binomial", "betting"]
 
 GRID: tuple[float, ...] = tuple(round(1 - step / 100, 2) for step in range(101))
 """Thresholds on a scale from 0 to 1, the strictest first."""
+FINE: tuple[float, ...] = tuple(round(1 - step / 1000, 3) for step in range(1001))
+"""The same for one gate. Walking along a fixed sequence costs nothing per step, and good workflows are sure within few of them."""
+_AT_ONCE = 4_000_000
+"""Numbers that bets on many thresholds hold in memory together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,12 +124,15 @@ def p_values(
         return np.array([_binomial(trials, vector, alpha, risk) for vector in grid])
     order = np.random.default_rng(seed).permutation(trials.n_groups)
     sizes = np.bincount(trials.group, minlength=trials.n_groups)
-    losses = np.empty((len(grid), trials.n_groups))
-    for row, vector in enumerate(grid):
+
+    def losses(vector: Sequence[float]) -> NDArray[Any]:
         sent = trials.delivered(vector)
         loss = sent & trials.wrong if risk == "joint" else np.where(sent, trials.wrong - alpha, 0.0) + alpha
-        losses[row] = (np.bincount(trials.group, weights=loss, minlength=trials.n_groups) / sizes)[order]
-    return betting(losses, alpha, delta)
+        return (np.bincount(trials.group, weights=loss, minlength=trials.n_groups) / sizes)[order]
+
+    block = max(1, _AT_ONCE // trials.n_groups)
+    parts = (grid[start : start + block] for start in range(0, len(grid), block))
+    return np.concatenate([betting(np.array([losses(v) for v in part]), alpha, delta) for part in parts])
 
 
 def _binomial(trials: Trials, vector: Sequence[float], alpha: float, risk: Risk) -> float:
@@ -165,7 +172,9 @@ def order_by_pareto(p: NDArray[Any], coverage: NDArray[Any]) -> list[int]:
 
 
 def vectors(n_gates: int, grid: Sequence[float] = GRID, *, most: int = 500) -> list[tuple[float, ...]]:
-    """Every combination of thresholds, on a grid coarse enough that there are at most `most`."""
+    """Every combination of thresholds, on a grid coarse enough that there are at most `most`; for one gate all of `FINE`."""
+    if n_gates == 1:
+        return [(value,) for value in FINE]
     steps = len(grid)
     while steps**n_gates > most and steps > 2:
         steps -= 1

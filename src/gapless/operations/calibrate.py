@@ -115,7 +115,7 @@ def _stated(
         certified=found.thresholds is not None,
         gates=found.gates,
         method=f"{found.method}, {found.test}",
-        grid=tuple(sorted({point for vector in found.curve for point in vector.thresholds}, reverse=True)),
+        grid=(max(found.grid), min(found.grid), len(found.grid)),
         n_runs=found.n_runs,
         n_cases=found.n_cases,
         n_groups=found.n_groups,

@@ -143,8 +143,8 @@ class Calibration(Record, frozen=True, kw_only=True):
     gates: tuple[GateThreshold, ...]
     method: str
     """"learn-then-test" or "pareto-testing", and the test: "binomial" or "betting"."""
-    grid: tuple[float, ...]
-    """Thresholds per gate, declared before any verdict was read."""
+    grid: tuple[float, float, int]
+    """Highest and lowest threshold, and how many of them evenly spaced, per gate; declared before any verdict was read."""
     n_runs: int
     n_cases: int
     n_groups: int
