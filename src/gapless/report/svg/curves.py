@@ -51,7 +51,7 @@ def reviews(made: Calibration) -> Markup | None:
     points = [p for p in made.curve if len(p.thresholds) == 1]
     if len(points) < 2:
         return None
-    low, high = min(p.thresholds[0] for p in points), max(p.thresholds[0] for p in points)
+    high, low, _ = made.grid
     width = high - low or 1.0
     able = max(p.coverage for p in points)
     line = sorted(((p.thresholds[0] - low) / width, able - p.coverage) for p in points)
