@@ -59,7 +59,8 @@ async def test_stopping_keeps_what_is_finished() -> None:
     harness = ledger.harness()
     asyncio.get_running_loop().call_later(0.01, harness.stop)
     assert not await harness.run(range(10_000))
-    assert sorted(ledger.finished) == sorted(ledger.reported)  # each commits by itself: no order is promised between them
+    # Each commits by itself: no order is promised between them.
+    assert sorted(ledger.finished) == sorted(ledger.reported)
     assert 0 < len(ledger.finished) < 10_000
 
 
