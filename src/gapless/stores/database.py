@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from gapless.errors import StoreError
 
-HEAD = "0003_known_answers"
+HEAD = "0004_replays"
 """Newest migration this version of gapless knows."""
 _BUSY_MS = 10_000
 

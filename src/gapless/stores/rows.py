@@ -13,6 +13,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
 from gapless.records.measurement import Measurement
+from gapless.records.replay import ReplayRun
 from gapless.records.row import RunRow, run_of
 from gapless.records.trial import ComponentRun, Run, TrialRecord, summary
 from gapless.stores import schema
@@ -27,6 +28,7 @@ _ARRAYS = frozenset((0xDC, 0xDD, *range(0x90, 0xA0)))  # how MessagePack begins 
 
 INSERT_TRIALS = insert(schema.trials).on_conflict_do_nothing()
 INSERT_COMPONENTS = insert(schema.components).on_conflict_do_nothing()
+INSERT_REPLAYS = insert(schema.replays).on_conflict_do_nothing()
 INSERT_PAYLOADS = insert(schema.payloads).on_conflict_do_nothing()
 INSERT_SUITES = insert(schema.suites).on_conflict_do_nothing()
 COUNT_STARTS = insert(schema.starts).on_conflict_do_update(
@@ -65,6 +67,7 @@ def bulk_statements() -> dict[str, str]:
     statements = {
         "trials": INSERT_TRIALS,
         "components": INSERT_COMPONENTS,
+        "replays": INSERT_REPLAYS,
         "payloads": INSERT_PAYLOADS,
         "starts": COUNT_STARTS,
     }
@@ -129,6 +132,19 @@ def component_row(measurement: str, run: ComponentRun) -> dict[str, Any]:
         "step": run.step,
         "case_id": run.case,
         "trial": run.trial,
+        "body": pack(run),
+    }
+
+
+def replay_row(measurement: str, run: ReplayRun) -> dict[str, Any]:
+    """The row of a rerun."""
+    return {
+        "measurement": measurement,
+        "case_id": run.case,
+        "trial": run.trial,
+        "step": run.step,
+        "arm": run.arm,
+        "rep": run.rep,
         "body": pack(run),
     }
 

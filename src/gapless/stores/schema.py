@@ -69,6 +69,18 @@ components = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
 
+replays = sa.Table(
+    "replays",
+    metadata,
+    sa.Column("measurement", sa.String, primary_key=True),
+    sa.Column("case_id", sa.String, primary_key=True),
+    sa.Column("trial", sa.Integer, primary_key=True),
+    sa.Column("step", sa.String, primary_key=True),
+    sa.Column("arm", sa.String, primary_key=True),
+    sa.Column("rep", sa.Integer, primary_key=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),  # the ReplayRun record
+)
+
 suspicions = sa.Table(
     "suspicions",
     metadata,

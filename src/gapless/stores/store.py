@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection
 from gapless.errors import StoreError, UnknownName
 from gapless.records.label import Label
 from gapless.records.measurement import Measurement
+from gapless.records.replay import ReplayRun
 from gapless.records.retold import retold
 from gapless.records.row import RunRow
 from gapless.records.suite import Suite
@@ -37,6 +38,7 @@ from gapless.stores.rows import (
     is_row,
     measurement_row,
     pack,
+    replay_row,
     row_from,
     run_from,
     squeeze,
@@ -47,6 +49,7 @@ _measurement = msgspec.msgpack.Decoder(Measurement)
 _suite = msgspec.msgpack.Decoder(Suite)
 _record = msgspec.msgpack.Decoder(TrialRecord)
 _component = msgspec.msgpack.Decoder(ComponentRun)
+_replay = msgspec.msgpack.Decoder(ReplayRun)
 _label = msgspec.msgpack.Decoder(Label)
 _Suspicions = dict[int, tuple[Suspicion, ...]]
 _suspicions = msgspec.msgpack.Decoder(_Suspicions)
@@ -67,6 +70,8 @@ class Batch:
     """Trials that are about to start."""
     finished: Sequence[TrialRecord] = ()
     components: Sequence[ComponentRun] = ()
+    replays: Sequence[ReplayRun] = ()
+    """Reruns of what follows a step of its lost trials."""
     payloads: dict[str, bytes] = field(default_factory=dict[str, bytes])
     """Digest -> bytes of every value the finished trials refer to."""
 
@@ -206,6 +211,7 @@ class Store:
         rows = {
             "trials": [trial_row(batch.measurement, record) for batch in batches for record in batch.finished],
             "components": [component_row(batch.measurement, run) for batch in batches for run in batch.components],
+            "replays": [replay_row(batch.measurement, run) for batch in batches for run in batch.replays],
             "payloads": [{"digest": digest, "data": squeeze(data)} for digest, data in fresh.items()],
             "starts": [
                 {"measurement": batch.measurement, "case_id": case, "trial": trial, "starts": 1}
@@ -270,6 +276,11 @@ class Store:
         rows = self._select(schema.components, measurement, "body", "step", "case_id", "trial")
         what = "the benchmark run"
         return [whole(_component.decode, body, self.url, what, *place) for body, *place in rows]
+
+    def replays(self, measurement: str) -> list[ReplayRun]:
+        """Reruns of what follows a step of the measurement's lost trials."""
+        rows = self._select(schema.replays, measurement, "body", "case_id", "trial", "step", "arm", "rep")
+        return [whole(_replay.decode, body, self.url, "the replay", *place) for body, *place in rows]
 
     def records(self, measurement: str) -> Iterator[TrialRecord]:
         """Whole trial records, one after the other: few are in memory at once."""
