@@ -6,6 +6,7 @@
     + BoundaryError         the workflow failed at a handoff: BoundaryTimeout SchemaBreach IncompleteResult
     |                       StaleContext UngroundedClaim LowConfidence RetriesExhausted DuplicateEffect BrokenGuard
     + OutsideError          something around us failed: StoreError ImporterError EndpointError WeightsUnavailable
+                            ReplayMismatch
 
 A class's `code` is its heading in docs/errors.md. A message says what happened, the value, what was allowed and the
 next step; numbers are attributes.
@@ -199,3 +200,9 @@ class WeightsUnavailable(OutsideError):
     """Model weights are neither in the cache nor downloadable."""
 
     code = "weights-unavailable"
+
+
+class ReplayMismatch(OutsideError):
+    """A replay and its tape do not agree: the code, the values or the tape itself have changed since."""
+
+    code = "replay-mismatch"

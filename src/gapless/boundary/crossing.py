@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+
+def _as_recorded(handoff: Any, routing: Any) -> Any:
+    return handoff
 
 
 @dataclass(slots=True)
@@ -31,6 +36,10 @@ class Crossing:
     """Seconds the attempt that succeeded took, once it has run under a contract with a gate."""
     faults: list[str] = field(default_factory=list[str])
     """Faults that were injected at this crossing, for the record only."""
+    behind_s: float = 0.0
+    """Seconds by which the trial's time is behind the clock: a replay takes place when its recording did."""
+    rebuilt: Callable[[Any, Any], Any] = _as_recorded
+    """Makes the step's output of a handoff, and of where it sent the run, as they were recorded."""
 
     def rng(self) -> random.Random:
         """Seeded random numbers for this crossing."""

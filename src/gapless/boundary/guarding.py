@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from gapless.boundary.contract import Contract
 from gapless.boundary.crossing import Crossing
 from gapless.boundary.flow import Flow, Proceed, Sleep
 from gapless.boundary.guards.base import Breach, name_of
-from gapless.boundary.guards.gate import Destination, Reading
+from gapless.boundary.guards.gate import Destination, Gate, Reading
 from gapless.boundary.ledger import Entry, Ledger, MemoryLedger
 from gapless.boundary.limited import Limited, TimeUp
 from gapless.boundary.review import Inbox
@@ -27,6 +27,19 @@ from gapless.errors import (
 from gapless.records.seed import seed_of
 from gapless.records.trial import Action, Ruling
 from gapless.records.value import encode, to_plain
+
+
+class Recorded(Protocol):
+    """What a replay knows of crossings that are kept: their contracts have looked at them when they were recorded."""
+
+    def keeps(self, crossing: Crossing) -> bool:
+        """Whether a visit hands over what was recorded."""
+        ...
+
+    def gate(self, crossing: Crossing) -> Ruling | None:
+        """What its gate said then; None where it has to look itself."""
+        ...
+
 
 Mode = Literal["baseline", "shadow", "guarded"]
 """baseline: guards only say what they would have done; shadow: they act, gates let pass; guarded: all act."""
@@ -49,6 +62,12 @@ class Watch:
     started: float = field(default_factory=time.monotonic)
     deadline: float = math.inf
     """When the trial must be over, on the clock."""
+    recorded: Recorded | None = None
+    """The tape of the trial that this one replays."""
+
+    def keeps(self, crossing: Crossing) -> bool:
+        """Whether a visit is handed over from the tape: nothing is judged or waited for again."""
+        return self.recorded is not None and self.recorded.keeps(crossing)
 
     def limit(self, contract: Contract) -> float | None:
         """Seconds an attempt may take now: its own timeout, cut to what is left of the trial's deadline."""
@@ -112,6 +131,8 @@ class Guarding:
     """Reads from the step's output the update it hands over."""
     replaced: Callable[[Any, Any], Any]
     """The step's output with another update in it."""
+    outer: list[Crossing] = field(default_factory=list[Crossing])
+    """The crossing round all attempts, which learns from them which visit it is."""
 
     # -- round all attempts ---------------------------------------------------------------------------------------
 
@@ -122,6 +143,7 @@ class Guarding:
             BoundaryError: A breach nothing could mend, an action that may have run before, attempts used up.
         """
         contract, watch = self.contract, self.watch
+        self.outer[:] = [crossing]
         if watch.mode == "baseline":
             output = yield from proceed(crossing.state)
             return self._gated(crossing, output)
@@ -188,7 +210,7 @@ class Guarding:
                 )
                 break
             watch.rule(crossing, "retry", "retry", _short(failed), ms=1e3 * wait)
-            yield Sleep(wait)
+            yield Sleep(0.0 if watch.keeps(crossing) else wait)
         return self._without_answer(crossing, failed)
 
     def _without_answer(self, crossing: Crossing, failed: Exception) -> Any:
@@ -210,12 +232,8 @@ class Guarding:
         gate = self.contract.gate
         if gate is None:
             return Passed(output)
-        crossing.handoff = handoff = self.handoff(output)
-        shown = encode(to_plain(handoff))
-        reading = gate.read(crossing)
-        if reading.doubt is None and encode(to_plain(handoff)) != shown:
-            changed = "the signal changed the handoff that it was to judge"
-            reading = Reading(reading.signal, changed, reading.signals)
+        crossing.handoff = self.handoff(output)
+        reading = self._reading(gate, crossing)
         below = gate.below
         kind: dict[str, Action] = {"Review": "review", "Goto": "goto", "Refuse": "refuse"}
         action = "proceed" if reading.doubt is None else kind[type(below).__name__]
@@ -225,6 +243,17 @@ class Guarding:
         if reading.doubt is None or self.watch.mode != "guarded":
             return Passed(output, signal=reading.signal)
         return Passed(output, reading.doubt, below, reading.signal)
+
+    def _reading(self, gate: Gate, crossing: Crossing) -> Reading:
+        said = self.watch.recorded.gate(crossing) if self.watch.recorded is not None else None
+        if said is not None:
+            return Reading(said.signal, None if said.action == "proceed" else said.reason, said.signals)
+        shown = encode(to_plain(crossing.handoff))
+        reading = gate.read(crossing)
+        if reading.doubt is None and encode(to_plain(crossing.handoff)) != shown:
+            changed = "the signal changed the handoff that it was to judge"
+            return Reading(reading.signal, changed, reading.signals)
+        return reading
 
     def accept(self, crossing: Crossing, handoff: Any) -> None:
         """Holds a handoff that a person wrote against the contract.
@@ -240,6 +269,10 @@ class Guarding:
 
     def within(self, crossing: Crossing, proceed: Proceed) -> Flow:
         """One attempt: its time limit, then the guards that look at the handoff, then the repair. A middleware."""
+        for outer in self.outer:
+            outer.visit = crossing.visit
+        if self.watch.keeps(crossing):
+            return (yield from proceed(crossing.state))
         if self.watch.mode == "baseline":
             output = yield from proceed(crossing.state)
             breach = self._breach(crossing, self.handoff(output))

@@ -37,6 +37,12 @@ class Passage:
     """Reads from the step's output the steps it hands over to."""
     handoff: Callable[[Any], Any] | None = None
     """Reads from the step's output the update it hands over, where the two differ (a LangGraph Command)."""
+    routing: Callable[[Any], Any] | None = None
+    """Reads from the output where it sends the run, as plain data; None where edges alone decide."""
+    rebuilt: Callable[[Any, Any], Any] | None = None
+    """Makes an output of a handoff and a routing that were recorded, where it is more than the handoff."""
+    superstep: int | None = None
+    """Steps that run side by side, in the same round of the same graph, share it."""
 
 
 class Session:
@@ -51,8 +57,11 @@ class Session:
         middlewares: tuple[Middleware, ...] = (),
         watch: Watch | None = None,
         live: bool = False,
+        behind_s: float = 0.0,
     ) -> None:
         self.recorder = recorder
+        self.behind_s = behind_s
+        """Seconds by which the trial's time is behind the clock: a replay takes place when its recording did."""
         self.live = live
         """Whether somebody's own program is only recorded: its guards keep their own ledger, inbox and reviewer."""
         self.watch = watch if watch is not None else Watch()
@@ -141,12 +150,14 @@ class Session:
             router=passage.router,
             case_input=self.case_input,
             seed=self.seed,
+            behind_s=self.behind_s,
         )
 
     def _open(self, passage: Passage, state: Any) -> tuple[Crossing, OpenStep]:
         opened = self.recorder.begin(passage.step, state, task=passage.task, branch=passage.branch)
         opened.router = passage.router
         opened.checkpoint = passage.checkpoint
+        opened.superstep = passage.superstep
         opened.seed = seed_of(self.seed, passage.step, passage.branch or 0, opened.visit, opened.attempt)
         crossing = Crossing(
             step=passage.step,
@@ -157,7 +168,10 @@ class Session:
             router=passage.router,
             case_input=self.case_input,
             seed=opened.seed,
+            behind_s=self.behind_s,
         )
+        if passage.rebuilt is not None:
+            crossing.rebuilt = passage.rebuilt
         opened.faults = crossing.faults  # the same list: a step that never ends is labelled as well
         return crossing, opened
 
@@ -174,11 +188,28 @@ class Session:
     def _ended(self, passage: Passage, opened: OpenStep, output: Any) -> None:
         routed = passage.routed(output) if passage.routed is not None else ()
         handed = passage.handoff(output) if passage.handoff is not None else output
-        self.recorder.end(opened, output=handed, routed=routed)
+        routing = passage.routing(output) if passage.routing is not None else None
+        self.recorder.end(opened, output=handed, routed=routed, routing=routing)
 
 
 current_session: ContextVar[Session | None] = ContextVar("gapless_session", default=None)
 """The trial in progress; None outside of a measurement, and then a recorded workflow behaves exactly as before."""
+
+
+def crossing_here(step: str, state: Any, *, branch: int | None = None, visit: int = 1) -> Crossing:
+    """A crossing as guards see it from outside, in the trial that is in progress here if there is one."""
+    session = current_session.get()
+    if session is None:
+        return Crossing(step=step, state=state, branch=branch, visit=visit)
+    return Crossing(
+        step=step,
+        state=state,
+        branch=branch,
+        visit=visit,
+        case_input=session.case_input,
+        seed=session.seed,
+        behind_s=session.behind_s,
+    )
 
 
 def measured() -> Session | None:

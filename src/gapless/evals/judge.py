@@ -84,7 +84,7 @@ class Judge:
             case=case,
             where=step,
             value=update,
-            golden=_golden(case, step, None),
+            golden=golden_of(case, step, None),
             elapsed_ms=elapsed_ms,
             load=_nothing_recorded,
         )
@@ -102,7 +102,7 @@ class Judge:
             return event
         if event.status != "ok":
             return msgspec.structs.replace(event, ok=False, verdicts=(_not_ended(event),))
-        golden = _golden(case, event.step, event.visit, last_visit)
+        golden = golden_of(case, event.step, event.visit, last_visit)
         checks = self._checks(case, event.step)
         if golden is MISSING and event.step in case.golden:  # it holds for another visit
             checks = tuple(check for check in checks if getattr(check, "name", None) != "golden")
@@ -165,8 +165,8 @@ def _not_ended(event: StepEvent) -> Verdict:
     return Verdict(check="ended", status="fail", reason=reason)
 
 
-def _golden(case: Case, step: str, visit: int | None, last_visit: int | None = None) -> Any:
-    """The golden update of a visit: a list holds one per visit, a single value holds for the last visit alone."""
+def golden_of(case: Case, step: str, visit: int | None, last_visit: int | None = None) -> Any:
+    """The golden update of a visit, MISSING where there is none: a list holds one per visit, a single value the last one's."""
     golden = case.golden.get(step, MISSING)
     if not isinstance(golden, list):
         return golden if visit == last_visit else MISSING

@@ -46,6 +46,10 @@ class Pointer:
         """The value there, a list after `[*]`; `Nowhere` when there is none."""
         return _read(value, self.parts, "")
 
+    def put(self, value: Any, new: Any) -> Any:
+        """A copy of the value with another one there; a key that is missing at the end is added. `Nowhere` if it leads nowhere."""
+        return _put(value, self.parts, new, "")
+
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Pointer:
@@ -139,6 +143,25 @@ def _read(value: Any, parts: tuple[Part, ...], place: str) -> Any:
             return Nowhere(here, f"{place or 'the value'} is {kind(value)}")
         place = here
     return value
+
+
+def _put(value: Any, parts: tuple[Part, ...], new: Any, place: str) -> Any:
+    if not parts:
+        return new
+    part, rest = parts[0], parts[1:]
+    if isinstance(part, _Every):
+        return Nowhere(f"{place}[*]", "a value is set at one place, not at every one")
+    if not rest and isinstance(part, str) and isinstance(value, dict):
+        return {**cast("dict[str, Any]", value), part: new}
+    held = _read(value, (part,), place)
+    inner = held if isinstance(held, Nowhere) else _put(held, rest, new, _at(place, part))
+    if isinstance(inner, Nowhere):
+        return inner
+    if isinstance(value, dict):
+        return {**cast("dict[str, Any]", value), str(part): inner}
+    items = list(cast("list[Any]", value))
+    items[int(part)] = inner
+    return items
 
 
 def _every(value: Any, parts: tuple[Part, ...], place: str) -> Any:

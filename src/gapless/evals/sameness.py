@@ -7,8 +7,8 @@ import reprlib
 from typing import Any, cast
 
 from gapless.evals.pointer import kind
+from gapless.records.changes import said
 
-_MESSAGES = ("human", "ai", "AIMessageChunk", "tool", "system", "function", "chat")
 _shortened = reprlib.Repr()
 _shortened.maxstring = _shortened.maxother = 120
 _shortened.maxdict = _shortened.maxlist = 6
@@ -40,7 +40,7 @@ def difference(value: Any, expected: Any, *, tol: float = 0.0, place: str = "") 
     """
     if isinstance(value, dict) and isinstance(expected, dict):
         return _in_objects(
-            _essence(cast("dict[str, Any]", value)), _essence(cast("dict[str, Any]", expected)), tol, place
+            said(cast("dict[str, Any]", value)), said(cast("dict[str, Any]", expected)), tol, place
         )
     if isinstance(value, list) and isinstance(expected, list):
         return _in_lists(cast("list[Any]", value), cast("list[Any]", expected), tol, place)
@@ -79,21 +79,6 @@ def _in_lists(value: list[Any], expected: list[Any], tol: float, place: str) -> 
     pairs = enumerate(zip(value, expected, strict=True))
     found = (difference(one, other, tol=tol, place=f"{place}[{index}]") for index, (one, other) in pairs)
     return next((words for words in found if words is not None), None)
-
-
-def _essence(value: dict[str, Any]) -> dict[str, Any]:
-    """A chat message without what differs from run to run (ids, token counts); anything else as it is."""
-    if "additional_kwargs" not in value or value.get("type") not in _MESSAGES:
-        return value
-    calls = value.get("tool_calls")
-    asked = [_call(call) for call in cast("list[Any]", calls)] if isinstance(calls, list) else calls
-    return {"type": value["type"], "content": value.get("content"), "tool_calls": asked or []}
-
-
-def _call(call: Any) -> Any:
-    if not isinstance(call, dict):
-        return call
-    return {key: inner for key, inner in cast("dict[str, Any]", call).items() if key in ("name", "args")}
 
 
 def _is_number(value: Any) -> bool:

@@ -12,12 +12,15 @@ import msgspec
 from gapless.boundary.flow import Middleware
 from gapless.boundary.guarding import Mode, Watch
 from gapless.boundary.session import Session, current_session
+from gapless.boundary.tape import Player
 from gapless.evals.attempt import attempt, contain
 from gapless.evals.judge import Judge
 from gapless.evals.plan import Planned
 from gapless.evals.workflow import Workflow
 from gapless.gap.blame import blame
+from gapless.records.origin import Origin
 from gapless.records.seed import seed_of
+from gapless.records.suite import Case
 from gapless.records.trial import Outcome, StepEvent, TrialRecord, Verdict, summary
 from gapless.trace.recorder import TrialRecorder, error_info
 from gapless.trace.redaction import Redaction
@@ -51,6 +54,19 @@ class Conditions:
     """What must not be kept of a trial."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """What makes a trial a replay of a recorded one."""
+
+    player: Player
+    """Hands over what is kept of it."""
+    origin: Origin
+    seed: int | None = None
+    """Root of its random numbers; the recorded trial's own when None."""
+    recorded_at: float = 0.0
+    """When that took place, in Unix seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """A finished trial and the values it refers to."""
@@ -66,26 +82,46 @@ class _End:
     error: BaseException | None = None
 
 
-async def run_trial(workflow: Workflow, planned: Planned, conditions: Conditions, judge: Judge) -> Finished:
-    """Runs and judges one trial. Whatever the workflow does becomes data; only cancellation passes through."""
+async def run_trial(
+    workflow: Workflow,
+    planned: Planned,
+    conditions: Conditions,
+    judge: Judge,
+    replayed: Replayed | None = None,
+) -> Finished:
+    """Runs and judges one trial. Whatever the workflow does becomes data; only cancellation passes through.
+
+    Args:
+        workflow: What runs.
+        planned: The case, and which of its trials this is.
+        conditions: What all trials of the measurement have in common.
+        judge: The suite's checks.
+        replayed: The recorded trial that this one replays.
+
+    Raises:
+        ReplayMismatch: The replay and its tape do not agree.
+    """
     case = planned.case
     seed = seed_of(conditions.seed, case.id, planned.number, "trial")
+    seed = replayed.seed if replayed is not None and replayed.seed is not None else seed
     faults = conditions.weather.draw(seed) if conditions.weather is not None else ()
     recorder = TrialRecorder(max_payload_bytes=conditions.max_payload_bytes)
-    session = Session(
-        recorder,
-        case_input=case.input,
-        seed=seed,
-        middlewares=(contain, *conditions.middlewares, *faults),
-        watch=Watch(mode=conditions.mode),  # its ledger is its own: trials are repeated on purpose
-    )
+    session = _session(recorder, case, seed, (*conditions.middlewares, *faults), conditions, replayed)
     given = recorder.keep(case.input)
     end = await _execute(workflow, planned, conditions, session)
     ms = recorder.now_ms()
     events = recorder.close()
+    player = replayed.player if replayed is not None else None
+    if player is not None and player.mismatch is not None:
+        raise player.mismatch  # whatever the workflow made of it
     output = recorder.keep(end.output) if end.error is None else None
     events, verdicts = await judge.judge(
-        case, events, recorder.payloads, output, elapsed_ms=ms, error=end.error
+        case,
+        events,
+        recorder.payloads,
+        output,
+        elapsed_ms=ms + (player.saved_ms if player is not None else 0.0),
+        error=end.error,
     )
     starts = conditions.starts.get((case.id, planned.number), 0) + 1
     record = TrialRecord(
@@ -109,13 +145,40 @@ async def run_trial(workflow: Workflow, planned: Planned, conditions: Conditions
         tokens_in=_tokens(events, "tokens_in"),
         tokens_out=_tokens(events, "tokens_out"),
         omitted=recorder.omitted,
-        rulings=tuple(session.watch.rulings),
+        rulings=player.rulings(session.watch.rulings) if player is not None else tuple(session.watch.rulings),
+        origin=replayed.origin if replayed is not None else None,
     )
     # A step that was abandoned may still record; what it adds now belongs to nothing and must not disturb the writing.
     record, payloads = _blamed(record), dict(recorder.payloads)
     if conditions.redaction is not None:
         record, payloads = conditions.redaction.trial(record, payloads, case)
     return Finished(record, payloads)
+
+
+def _session(
+    recorder: TrialRecorder,
+    case: Case,
+    seed: int,
+    world: tuple[Middleware, ...],
+    conditions: Conditions,
+    replayed: Replayed | None,
+) -> Session:
+    """The trial in progress; `world` is what happens to its steps, and never to one that is kept."""
+    watch = Watch(mode=conditions.mode)  # its ledger is its own: trials are repeated on purpose
+    if replayed is None:
+        middlewares, behind_s = (contain, *world), 0.0
+    else:
+        replayed.player.recorder, watch.recorded = recorder, replayed.player
+        middlewares = (contain, replayed.player, *world)
+        behind_s = recorder.started_at - replayed.recorded_at
+    return Session(
+        recorder,
+        case_input=case.input,
+        seed=seed,
+        middlewares=middlewares,
+        watch=watch,
+        behind_s=behind_s,
+    )
 
 
 async def _execute(workflow: Workflow, planned: Planned, conditions: Conditions, session: Session) -> _End:

@@ -18,7 +18,7 @@ from gapless.boundary.flow import adrive, compose, drive
 from gapless.boundary.guarding import Guarding, Passed, Watch
 from gapless.boundary.guards.gate import Refuse, Review
 from gapless.boundary.review import Decision, Question, decided
-from gapless.boundary.session import Passage, current_session, deliveries, measured
+from gapless.boundary.session import Passage, crossing_here, current_session, deliveries, measured
 from gapless.errors import LowConfidence
 from gapless.frameworks.calls import heard
 from gapless.records.value import digest, encode, to_plain
@@ -85,14 +85,9 @@ class InForce:
         return _decided(guarding, crossing, passed, decided(answer, question.subject))
 
     def _begin(self, contract: Contract, passage: Passage, state: Any) -> tuple[Crossing, Guarding]:
-        session, trial = current_session.get(), measured()
+        trial = measured()
         watch = trial.watch if trial is not None else self.watch
-        crossing = Crossing(
-            step=passage.step,
-            state=state,
-            case_input=session.case_input if session is not None else None,
-            seed=session.seed if session is not None else 0,
-        )
+        crossing = crossing_here(passage.step, state)
         return crossing, Guarding(contract, watch, _same, _other)
 
     def _question(self, passage: Passage, passed: Passed, state: Any) -> Question | None:

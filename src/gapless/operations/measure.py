@@ -264,7 +264,7 @@ def _conditions(
         weather=ask.weather,
         name=measurement.id,
         starts=lost,
-        mode=_mode(measurement.condition),
+        mode=mode_of(measurement.condition),
         redaction=Redaction.of(settings.privacy.redact),
     )
 
@@ -311,10 +311,10 @@ def _certificates(runner: Workflow, condition: str) -> tuple[str, ...]:
     kept = [
         f"{gate.at} {gate.certificate or gate.void}" for gate in runner.shape.gates if gate.file is not None
     ]
-    return tuple(kept) if _mode(condition) == "guarded" else ()
+    return tuple(kept) if mode_of(condition) == "guarded" else ()
 
 
-def _mode(condition: str) -> Mode:
+def mode_of(condition: str) -> Mode:
     """What contracts do under a condition: everything, unless its name says otherwise ("baseline", "fault=hang@tool,baseline")."""
     said = condition.rpartition(",")[2]
     return said if said in ("baseline", "shadow") else "guarded"

@@ -17,7 +17,7 @@ class Measurement(Record, frozen=True, kw_only=True):
     """ULID, for people."""
     key: str
     """Resume key: the same question asked again finds the same measurement."""
-    kind: Literal["measure", "benchmark", "fault"] = "measure"
+    kind: Literal["measure", "benchmark", "fault", "replay"] = "measure"
     target: str
     """As the user named the workflow: "app.py:graph"."""
     fingerprint: str
@@ -52,6 +52,8 @@ class Measurement(Record, frozen=True, kw_only=True):
     """Version of gapless that recorded it."""
     ingested: str | None = None
     """Format of the run table it came from; None where gapless ran the workflow itself."""
+    replay_of: str | None = None
+    """Id of the measurement whose trials were replayed, where these are replays."""
     baseline_of: str | None = None
     """Digest of the suite whose cases and end checks it shares, where it is one plain prompt for comparison."""
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from gapless.records.base import Record
 from gapless.records.estimate import Estimate
+from gapless.records.origin import Origin
 from gapless.records.trial import Outcome
 
 Arm = Literal["golden", "observed", "subset"]
@@ -93,23 +94,6 @@ class Causes(Record, frozen=True, kw_only=True):
     seed: int = 0
     complete: bool = True
     notes: tuple[str, ...] = ()
-
-
-class Origin(Record, frozen=True, kw_only=True):
-    """Where a replayed trial came from, and what was done to it."""
-
-    measurement: str
-    case: str
-    trial: int
-    start: str | None = None
-    """The first crossing that ran again, `step#visit`; None when all of it did."""
-    edits: dict[str, str] = {}
-    """Address -> payload digest of what was handed over instead ("input" is the case's input)."""
-    golden: tuple[str, ...] = ()
-    """Steps that handed over their golden output."""
-    live_effects: bool = False
-    fingerprint: str = ""
-    """Of the workflow that ran now, where it differs from the recorded one; else empty."""
 
 
 class Change(Record, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any, Literal
 
 from gapless.records.base import Record
+from gapless.records.origin import Origin
 
 Outcome = Literal["correct", "wrong", "escalated", "failed", "unjudged"]
 OUTCOMES: tuple[Outcome, ...] = ("correct", "wrong", "escalated", "failed", "unjudged")
@@ -24,6 +25,8 @@ class ErrorInfo(Record, frozen=True, kw_only=True):
     """Its text, at most 2,000 characters."""
     where: str | None = None
     """File and line of the innermost frame, when known."""
+    module: str | None = None
+    """Where its class stands, so that a replay can raise it again; None for a builtin."""
 
 
 class Verdict(Record, frozen=True, kw_only=True):
@@ -116,6 +119,14 @@ class StepEvent(Record, frozen=True, kw_only=True):
     """Payload digest of the update it handed over, before reducers."""
     routed: tuple[str, ...] = ()
     """The steps it handed over to, as decided at run time; empty when unknown (then the shape's edges hold)."""
+    form: str | None = None
+    """Payload digest of what plain data does not say of the output (`records.form`); None where it says all."""
+    routing: str | None = None
+    """Payload digest of where the output itself sends the run (a LangGraph Command); None where edges alone decide."""
+    superstep: int | None = None
+    """Steps that ran side by side, in the same round of the same graph, share it; None where there are no rounds."""
+    kept: bool = False
+    """Whether it did not run: a replay handed over what the tape, or somebody, says."""
     error: ErrorInfo | None = None
     calls: tuple[Call, ...] = ()
     faults: tuple[str, ...] = ()
@@ -173,6 +184,8 @@ class TrialRecord(Record, frozen=True, kw_only=True):
     """Values that could not be kept: unserialisable or too large."""
     rulings: tuple[Ruling, ...] = ()
     """What the guards of its contracts did."""
+    origin: Origin | None = None
+    """The recorded trial that this one replays; None for a trial of its own."""
 
     @property
     def path(self) -> tuple[str, ...]:

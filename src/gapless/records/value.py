@@ -50,10 +50,23 @@ def to_plain(value: Any) -> Any:
         >>> to_plain({"when": dt.date(2026, 1, 2), "tags": {"b", "a"}})
         {'when': '2026-01-02', 'tags': ['a', 'b']}
     """
-    return _plain(value, 0, set())
+    return _plain(value, 0, _Walk())
 
 
-def _plain(value: Any, depth: int, inside: set[int]) -> Any:
+def to_plain_form(value: Any) -> tuple[Any, bool]:
+    """Plain data for any value, and whether it says less than the value did: classes, tuples and keys that are no text."""
+    walk = _Walk()
+    return _plain(value, 0, walk), walk.converted
+
+
+class _Walk(set[int]):
+    """The containers a walk is inside of, by identity."""
+
+    converted = False
+    """Whether something on the way was no plain data."""
+
+
+def _plain(value: Any, depth: int, inside: _Walk) -> Any:
     kind = type(value)
     if kind in _PLAIN_ATOMS:
         return _bounded_int(value) if kind is int else value
@@ -65,9 +78,15 @@ def _plain(value: Any, depth: int, inside: set[int]) -> Any:
     inside.add(mark)
     try:
         if kind is dict:
-            return {_key(k): _plain(v, depth + 1, inside) for k, v in cast("dict[Any, Any]", value).items()}
-        if kind is list or kind is tuple:
+            items = cast("dict[Any, Any]", value).items()
+            return {
+                (k if type(k) is str else _key(k, inside)): _plain(v, depth + 1, inside) for k, v in items
+            }
+        if kind is list:
             return [_plain(v, depth + 1, inside) for v in cast("list[Any]", value)]
+        inside.converted = True
+        if kind is tuple:
+            return [_plain(v, depth + 1, inside) for v in cast("tuple[Any, ...]", value)]
         return _convert(value, depth, inside)
     except Exception as error:  # a foreign object may raise anything while it is being read
         return {UNSERIALISABLE: _type_name(value), "repr": f"{type(error).__name__} while reading it"}
@@ -113,9 +132,10 @@ def omitted(reason: str, size: int) -> dict[str, Any]:
     return {OMITTED: reason, "bytes": size}
 
 
-def _convert(value: Any, depth: int, inside: set[int]) -> Any:
+def _convert(value: Any, depth: int, inside: _Walk) -> Any:
     if isinstance(value, Mapping):
-        return {_key(k): _plain(v, depth + 1, inside) for k, v in cast("Mapping[Any, Any]", value).items()}
+        items = cast("Mapping[Any, Any]", value).items()
+        return {_key(k, inside): _plain(v, depth + 1, inside) for k, v in items}
     if isinstance(value, (set, frozenset)):
         return sorted((_plain(v, depth + 1, inside) for v in cast("set[Any]", value)), key=encode)
     if isinstance(value, (list, tuple)):
@@ -128,7 +148,7 @@ def _convert(value: Any, depth: int, inside: set[int]) -> Any:
     return _convert_object(value, depth, inside)
 
 
-def _convert_object(value: Any, depth: int, inside: set[int]) -> Any:
+def _convert_object(value: Any, depth: int, inside: _Walk) -> Any:
     if hasattr(value, "model_dump"):  # pydantic models, LangChain messages among them
         return _plain(value.model_dump(), depth + 1, inside)
     if isinstance(value, msgspec.Struct):
@@ -148,9 +168,10 @@ def _bounded_int(value: int) -> Any:
     return value if -(2**63) <= value < 2**64 else str(value)
 
 
-def _key(key: Any) -> str:
+def _key(key: Any, inside: _Walk) -> str:
     if type(key) is str:
         return key
+    inside.converted = True
     if isinstance(key, bytes):
         return "base64:" + base64.b64encode(key).decode("ascii")
     return str(key)

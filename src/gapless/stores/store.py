@@ -132,6 +132,12 @@ class Store:
             _update(connection, total)
             return total, lost
 
+    def unfinished(self, measurement: str) -> set[Key]:
+        """Trials that were started and never finished: a crash or a stop cut them off."""
+        with translated(self.url), self._engine.connect() as connection:
+            rows = connection.execute(UNFINISHED, {"measurement": measurement})
+            return {(row.case_id, row.trial) for row in rows}
+
     def update(self, measurement: Measurement) -> Measurement:
         """Writes what was learnt about a measurement since it began."""
         with translated(self.url), self._writing.begin() as connection:

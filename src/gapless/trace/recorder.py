@@ -5,11 +5,22 @@ from __future__ import annotations
 import threading
 import time
 import traceback
+from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import Any
 
+import msgspec
+
+from gapless.records.form import form_of
 from gapless.records.trial import Call, ErrorInfo, EventStatus, StepEvent
-from gapless.records.value import UNSERIALISABLE, digest, encode, is_unserialisable, omitted, to_plain
+from gapless.records.value import (
+    UNSERIALISABLE,
+    digest,
+    encode,
+    is_unserialisable,
+    omitted,
+    to_plain_form,
+)
 
 MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
 
@@ -24,10 +35,12 @@ class OpenStep:
         "checkpoint",
         "faults",
         "input",
+        "kept",
         "router",
         "seed",
         "started",
         "step",
+        "superstep",
         "visit",
     )
 
@@ -41,6 +54,8 @@ class OpenStep:
         self.input: str | None = None
         self.checkpoint: str | None = None
         self.seed: int | None = None
+        self.superstep: int | None = None
+        self.kept = False
         self.calls: list[Call] = []
         self.faults: list[str] = []
 
@@ -83,9 +98,11 @@ class TrialRecorder:
         status: EventStatus = "ok",
         error: BaseException | None = None,
         routed: tuple[str, ...] = (),
+        routing: Any = None,
     ) -> None:
-        """Closes a step event with what the step handed over, or with what went wrong."""
+        """Closes a step event with what the step handed over and where it sent the run, or with what went wrong."""
         ended = self.now_ms()
+        kept, form = self.keep_whole(output) if status == "ok" else (None, None)
         event = StepEvent(
             step=opened.step,
             branch=opened.branch,
@@ -95,8 +112,12 @@ class TrialRecorder:
             started_ms=opened.started,
             ms=ended - opened.started,
             input=opened.input,
-            output=self.keep(output) if status == "ok" else None,
+            output=kept,
+            form=form,
             routed=routed,
+            routing=self.keep(routing) if routing is not None else None,
+            superstep=opened.superstep,
+            kept=opened.kept,
             error=error_info(error) if error is not None else None,
             calls=tuple(opened.calls),
             faults=tuple(opened.faults),
@@ -111,6 +132,14 @@ class TrialRecorder:
                 self._open.remove(opened)
                 self.events.append(event)
 
+    def adopt(self, events: Iterable[StepEvent]) -> None:
+        """Takes over events of a recorded trial, as if they had taken place now: they belong to a step that did not run."""
+        with self._lock:
+            for event in events:
+                self.events.append(msgspec.structs.replace(event, started_ms=self.now_ms(), kept=True))
+                key = (event.step, event.branch)
+                self._visits[key] = max(self._visits.get(key, 0), event.visit)
+
     def close(self) -> tuple[StepEvent, ...]:
         """The events in the order in which they started; steps still open are recorded as abandoned."""
         with self._lock:
@@ -121,8 +150,16 @@ class TrialRecorder:
             return tuple(sorted(self.events, key=lambda event: event.started_ms))
 
     def keep(self, value: Any) -> str:
-        """Keeps a value's plain form and returns its content address."""
-        plain, data = _plain_bytes(value)
+        """Keeps a value as plain data and returns its content address."""
+        plain, data, _ = _plain_bytes(value)
+        return self._keep(plain, data)
+
+    def keep_whole(self, value: Any) -> tuple[str, str | None]:
+        """Keeps a value so that it can be made again: the address of its plain data, and of its form if that says more."""
+        plain, data, converted = _plain_bytes(value)
+        return self._keep(plain, data), self.keep(_form(value)) if converted else None
+
+    def _keep(self, plain: Any, data: bytes) -> str:
         if len(data) > self._max:
             data = encode(omitted(f"larger than {self._max} bytes", len(data)))
             self.omitted += 1
@@ -144,15 +181,23 @@ class TrialRecorder:
         return visit, 1
 
 
-def _plain_bytes(value: Any) -> tuple[Any, bytes]:
+def _form(value: Any) -> dict[str, str]:
     try:
-        plain = to_plain(value)
-        return plain, encode(plain)
+        return form_of(value)
+    except Exception:  # a foreign object may raise anything while it is being read
+        return {"": f"{type(value).__module__}:{type(value).__qualname__}"}
+
+
+def _plain_bytes(value: Any) -> tuple[Any, bytes, bool]:
+    """Plain data, its bytes, and whether it says less than the value did."""
+    try:
+        plain, converted = to_plain_form(value)
+        return plain, encode(plain), converted
     except (
         Exception
     ) as error:  # half a surrogate pair, a key that cannot be printed, a dict that changes meanwhile
         plain = {UNSERIALISABLE: type(value).__name__, "repr": f"{type(error).__name__} while keeping it"}
-        return plain, encode(plain)
+        return plain, encode(plain), True
 
 
 current_step: ContextVar[OpenStep | None] = ContextVar("gapless_current_step", default=None)
@@ -173,4 +218,10 @@ def error_info(error: BaseException) -> ErrorInfo:
         error = error.raised
     frames = traceback.extract_tb(error.__traceback__)
     where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else None
-    return ErrorInfo(type=type(error).__name__, message=str(error)[:2000], where=where)
+    module = type(error).__module__
+    return ErrorInfo(
+        type=type(error).__name__,
+        message=str(error)[:2000],
+        where=where,
+        module=module if module != "builtins" else None,
+    )

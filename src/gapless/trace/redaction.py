@@ -242,6 +242,8 @@ def _event(event: StepEvent, moved: Mapping[str, str], said: Said) -> StepEvent:
         event,
         input=_moved(event.input, moved),
         output=_moved(event.output, moved),
+        form=_moved(event.form, moved),
+        routing=_moved(event.routing, moved),
         error=_error(event.error, said),
         calls=tuple(_call(call, moved, said) for call in event.calls),
         verdicts=_verdicts(event.verdicts, said),

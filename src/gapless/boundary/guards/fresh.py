@@ -65,7 +65,7 @@ class Fresh:
             when = seconds(stamp)
             if when is None:
                 return Breach(self.name, f"{self.at} is {stamp!r}, which is no time", StaleContext)
-            age = (self.clock() - when) / _DAY_S
+            age = (self.clock() - crossing.behind_s - when) / _DAY_S
             if age < -_AHEAD:  # milliseconds taken for seconds, or a clock that is wrong: the age is unknown
                 return Breach(
                     self.name,

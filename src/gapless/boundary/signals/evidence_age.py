@@ -34,16 +34,18 @@ class EvidenceAge:
         """The freshness; None where a piece has no time, one that cannot be read, or one in the future."""
         found = at(crossing, self.dates)
         stamps = items(found) if isinstance(found, (list, tuple)) else [found]
-        ages = [self._age(stamp) for stamp in stamps or []]
+        now = self.clock() - crossing.behind_s
+        ages = [_age(stamp, now) for stamp in stamps or []]
         known = [age for age in ages if age is not None]
         if not known or len(known) < len(ages):
             return None
         return within(1 - max(known) / self.days)
 
-    def _age(self, stamp: Any) -> float | None:
-        """In days. A time far ahead is milliseconds taken for seconds, or a wrong clock: the age is unknown."""
-        if isinstance(stamp, (int, float)):
-            stamp = number(stamp)
-        when = seconds(stamp)
-        age = None if when is None else (self.clock() - when) / _DAY_S
-        return age if age is not None and age >= -_AHEAD else None
+
+def _age(stamp: Any, now: float) -> float | None:
+    """In days. A time far ahead is milliseconds taken for seconds, or a wrong clock: the age is unknown."""
+    if isinstance(stamp, (int, float)):
+        stamp = number(stamp)
+    when = seconds(stamp)
+    age = None if when is None else (now - when) / _DAY_S
+    return age if age is not None and age >= -_AHEAD else None

@@ -13,7 +13,13 @@ from gapless.boundary.crossing import Crossing
 from gapless.boundary.flow import Middleware, adrive, compose, drive
 from gapless.boundary.session import Passage, current_session
 from gapless.frameworks.langgraph import private
-from gapless.frameworks.langgraph.handover import plain_route, update_of
+from gapless.frameworks.langgraph.handover import (
+    output_again,
+    plain_route,
+    route_again,
+    routing_of,
+    update_of,
+)
 from gapless.trace.recorder import current_step
 
 BRANCH_KEY = "__gapless_branch"
@@ -94,6 +100,9 @@ class Door:
             control=(GraphBubbleUp,),
             routed=self.receivers,
             handoff=plain_route if self.router else update_of,
+            routing=None if self.router else routing_of,
+            rebuilt=route_again if self.router else output_again,
+            superstep=((config or {}).get("metadata") or {}).get("langgraph_step"),
         )
 
 

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Send
 
 from gapless.boundary.contract import Contract
-from gapless.boundary.crossing import Crossing
 from gapless.boundary.guarding import Guarding, Passed
 from gapless.boundary.guards.gate import Goto, Review
-from gapless.boundary.session import current_session
+from gapless.boundary.session import crossing_here
 from gapless.frameworks.langgraph import private
 from gapless.frameworks.langgraph.asking import Asking, Refusal, adrain, drain
 from gapless.frameworks.langgraph.gates import Leaving, Routed, Slots, edited
@@ -254,7 +253,7 @@ class _Visit:
             elif outcome is not handoff and not known:
                 self._rewrite([])
                 self.output = edited(self.output, outcome)
-                return Leaving(self.output, self._leaving.state, self._leaving.before)
+                return replace(self._leaving, out=self.output)
         return None
 
     def _outcome(self, way: _Way, contract: Contract, handoff: Any) -> Generator[Any, Any, Any]:
@@ -280,13 +279,9 @@ class _Visit:
             gate = guarding.contract.gate
             below = gate.below if gate is not None else Review()
             return Passed(handoff, slots.reason, below, slots.signal)
-        session = current_session.get()
-        crossing = Crossing(
-            step=address,
-            state=self._leaving.state,
-            case_input=session.case_input if session is not None else None,
-            seed=session.seed if session is not None else 0,
-        )
+        node = self._leaving.crossing
+        visit, branch = (node.visit, node.branch) if node is not None else (1, None)
+        crossing = crossing_here(address, self._leaving.state, branch=branch, visit=visit)
         return guarding.on_edge(crossing, handoff)
 
     def _ways(self) -> Iterator[_Way]:

@@ -14,6 +14,7 @@ from typing import Any, cast
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.types import Command, Interrupt
 
+from gapless.boundary.crossing import Crossing
 from gapless.boundary.review import Question
 from gapless.errors import LowConfidence, ReviewConflict
 from gapless.frameworks.langgraph import private
@@ -55,6 +56,8 @@ class Leaving:
     """What the node was given."""
     before: int
     """How much its task had written before: that stays, whatever its edges make of the rest."""
+    crossing: Crossing | None = None
+    """The node's own crossing; None where its output was remembered."""
 
 
 def rerouted(output: Any, goto: str) -> Routed:

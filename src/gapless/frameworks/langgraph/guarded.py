@@ -14,7 +14,7 @@ from gapless.boundary.crossing import Crossing
 from gapless.boundary.flow import adrive, compose, drive
 from gapless.boundary.guarding import Guarding, Passed, Watch
 from gapless.boundary.guards.gate import Goto, Review
-from gapless.boundary.session import current_session, deliveries, measured
+from gapless.boundary.session import crossing_here, deliveries, measured
 from gapless.frameworks.calls import heard
 from gapless.frameworks.langgraph import private
 from gapless.frameworks.langgraph.asking import Asking, Refusal, adrain, drain
@@ -60,7 +60,7 @@ class GuardedDoor:
         output = drain(self._asking(passed, slots, guarding, state).outcome(passed))
         if isinstance(output, Refusal):
             raise slots.refuse(passed.output, self.door.address, output.reason, output.value)
-        return self._left(output, passed, state, config)
+        return self._left(output, passed, state, config, guarding)
 
     async def across(self, state: Any, config: Any, call: Callable[[Any], Awaitable[Any]]) -> Any:
         """Awaits the step, as often as its contract allows."""
@@ -83,7 +83,7 @@ class GuardedDoor:
         output = await adrain(self._asking(passed, slots, guarding, state).outcome(passed))
         if isinstance(output, Refusal):
             raise await slots.arefuse(passed.output, self.door.address, output.reason, output.value)
-        return self._left(output, passed, state, config)
+        return self._left(output, passed, state, config, guarding)
 
     def _begin(self, config: Any) -> tuple[Slots, Guarding]:
         slots = Slots(config)
@@ -92,14 +92,8 @@ class GuardedDoor:
         return slots, guarding_at(self.contract, config)
 
     def _crossing(self, state: Any, config: Any) -> Crossing:
-        passage, session = self.door.passage(config), current_session.get()
-        return Crossing(
-            step=passage.step,
-            state=state,
-            branch=passage.branch,
-            case_input=session.case_input if session is not None else None,
-            seed=session.seed if session is not None else 0,
-        )
+        passage = self.door.passage(config)
+        return crossing_here(passage.step, state, branch=passage.branch)
 
     def _remembered(self, slots: Slots) -> Passed:
         """The judged output of an earlier run of this task: it waits for a person, or goes where it went then."""
@@ -117,14 +111,17 @@ class GuardedDoor:
             undeclared=self.door.undeclared,
         )
 
-    def _left(self, output: Any, passed: Passed, state: Any, config: Any) -> Any:
+    def _left(self, output: Any, passed: Passed, state: Any, config: Any, guarding: Guarding) -> Any:
         """What the node returns, on its way to the writers."""
         if isinstance(output, Goto):
             return rerouted(passed.output, output.step)
         if isinstance(output, Command) and cast("Command[Any]", output).graph not in (None, Command.PARENT):
             # LangGraph takes a command that an inner graph addressed to this one as an exception.
             raise ParentCommand(cast("Command[Any]", output))
-        return Leaving(output, state, len(private.writes_of(config) or ())) if self.edges else output
+        if not self.edges:
+            return output
+        before = len(private.writes_of(config) or ())
+        return Leaving(output, state, before, guarding.outer[0] if guarding.outer else None)
 
 
 def guarding_at(contract: Contract, config: Any, edge: bool = False) -> Guarding:

@@ -8,6 +8,8 @@ from typing import Any, cast
 
 from langgraph.types import Command, Send
 
+from gapless.records.form import form_of, rebuild
+from gapless.records.value import to_plain
 from gapless.records.workflow import FINISH, START
 
 
@@ -62,6 +64,33 @@ def plain_route(answer: Any) -> Any:
     return answer
 
 
+def route_again(answer: Any, _: Any = None) -> Any:
+    """A conditional edge's answer, made of `plain_route`."""
+    if isinstance(answer, list):
+        return [route_again(one) for one in cast("list[Any]", answer)]
+    if isinstance(answer, dict) and cast("dict[str, Any]", answer).keys() == {"send", "arg"}:
+        return Send(answer["send"], answer["arg"])
+    return cast("Any", answer)
+
+
+def routing_of(output: Any) -> Any:
+    """Where a node's output itself sends the run: `{"goto": [...], "graph": ...}`; None where edges alone decide."""
+    goto = [one for one, _ in _named(output)]
+    graph = next((one.graph for one in _commands(output) if one.graph is not None), None)
+    if not goto and graph is None:
+        return None
+    plain = [plain_route(one) for one in goto]
+    return {"goto": to_plain(plain), "form": form_of(plain), "graph": graph}
+
+
+def output_again(update: Any, routing: Any) -> Any:
+    """A node's output, made of its update and its routing."""
+    if routing is None:
+        return update
+    goto = route_again(rebuild(routing["goto"], routing["form"]))
+    return Command(update=update, goto=goto, graph=routing["graph"])
+
+
 def route_reader(ends: Mapping[Any, str] | None, place: Place) -> Callable[[Any], tuple[str, ...]]:
     """Reads a conditional edge's answer, translated through its path map."""
 
@@ -84,18 +113,31 @@ def _end(answer: Any, ends: Mapping[Any, str] | None) -> Any:
 
 
 def _destinations(output: Any, place: Place) -> Iterator[tuple[str, Place]]:
+    for one, command in _named(output):
+        leaves = command is not None and command.graph == Command.PARENT
+        yield (one.node if isinstance(one, Send) else str(one)), (place.parent or place if leaves else place)
+
+
+def _named(output: Any) -> Iterator[tuple[Any, Command[Any] | None]]:
+    """Every node or Send that an output names, and the command that does."""
     if isinstance(output, Send):
-        yield output.node, place
+        yield output, None
     elif isinstance(output, Command):
         command = cast("Command[Any]", output)
-        at = place.parent or place if command.graph == Command.PARENT else place
         goto: Any = command.goto
         for one in cast("list[Any]", goto if isinstance(goto, (list, tuple)) else [goto]):
-            yield (one.node if isinstance(one, Send) else str(one)), at
+            yield one, command
     elif isinstance(output, (list, tuple)):
         for item in cast("list[Any]", output):
             if isinstance(item, (Send, Command)):
-                yield from _destinations(item, place)
+                yield from _named(item)
+
+
+def _commands(output: Any) -> Iterator[Command[Any]]:
+    if isinstance(output, Command):
+        yield cast("Command[Any]", output)
+    elif isinstance(output, (list, tuple)):
+        yield from (one for one in cast("list[Any]", output) if isinstance(one, Command))
 
 
 def _command_update(command: Command[Any]) -> Any:

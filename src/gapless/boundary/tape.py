@@ -1,0 +1,350 @@
+"""The recorded crossings of a trial, and the player that hands them over again instead of running their steps.
+
+A replay runs the whole workflow. The player stands at every crossing: one that is kept hands over what the tape says, the
+step's own code untouched; every other runs. Nothing runs for real before all that was to be kept has been asked for, in
+the state in which it was recorded: a replay that takes another way ends as `ReplayMismatch` before it has called anybody.
+"""
+
+from __future__ import annotations
+
+import builtins
+import copy
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, cast
+
+from gapless.boundary.crossing import Crossing
+from gapless.boundary.flow import Flow, Proceed, Sleep
+from gapless.errors import ReplayMismatch
+from gapless.records.changes import changes
+from gapless.records.form import CannotRebuild, rebuild
+from gapless.records.trial import ErrorInfo, Ruling, StepEvent, TrialRecord
+from gapless.records.value import OMITTED, UNSERIALISABLE, is_redacted, to_plain
+from gapless.trace.recorder import OpenStep, TrialRecorder, current_step
+
+Load = Callable[[str], Any]
+"""The plain value of a payload digest."""
+_WAIT_S, _POLL_S = 1.0, 0.005
+_SHOWN = 3
+
+
+class Place(NamedTuple):
+    """One visit of one step, whatever attempts it took."""
+
+    step: str
+    branch: int | None
+    visit: int
+
+    def __str__(self) -> str:
+        branch = f"[{self.branch}]" if self.branch is not None else ""
+        return f"{self.step}{branch}#{self.visit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Taped:
+    """What the tape holds of one visit."""
+
+    place: Place
+    event: StepEvent
+    """The attempt that succeeded, else the last one."""
+    index: int
+    """Of the visit's first attempt among all events, which are in the order of their starts."""
+    inside: tuple[StepEvent, ...] = ()
+    """Steps that its own code called, and theirs."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the step handed something over."""
+        return self.event.status == "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """The visits of a recorded trial, in the order in which they began."""
+
+    visits: Mapping[Place, Taped]
+    rulings: tuple[Ruling, ...]
+    load: Load
+
+    @classmethod
+    def of(cls, record: TrialRecord, load: Load) -> Tape:
+        """The tape of a recorded trial; `load` reads the values it refers to."""
+        visits: dict[Place, Taped] = {}
+        for index, event in enumerate(record.events):
+            place = Place(event.step, event.branch, event.visit)
+            known = visits.get(place)
+            if known is None:
+                visits[place] = Taped(place, event, index)
+            elif not known.ended:
+                visits[place] = Taped(place, event, known.index)
+        steps = {place.step for place in visits}
+        for outer in [taped for taped in visits.values() if any(_below(s, taped.place.step) for s in steps)]:
+            visits[outer.place] = replace(outer, inside=_inside(outer, record.events))
+        return cls(visits, record.rulings, load)
+
+    def last(self, step: str) -> tuple[Place, ...]:
+        """The last visit of a step: one place, or one for each parallel branch."""
+        places = [place for place in self.visits if place.step == step]
+        most = {b: max(p.visit for p in places if p.branch == b) for b in {p.branch for p in places}}
+        return tuple(place for place in places if place.visit == most[place.branch])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a replay keeps, what it changes, and what it may do."""
+
+    kept: frozenset[Place] = frozenset()
+    """Visits that hand over what the tape says."""
+    instead: Mapping[Place, Any] = field(default_factory=dict[Place, Any])
+    """Visits that hand over something else, as plain data: a golden output, an edited one. They are kept too."""
+    effects: frozenset[str] = frozenset()
+    """Steps that change the world: their answers come from the tape, or nothing runs."""
+    strict: bool = True
+    """Whether a kept visit must be given the state it was recorded in; not where an edit before it changes that."""
+
+
+class Player:
+    """The tape at work in one trial: a middleware, and what guards ask about crossings that are kept."""
+
+    def __init__(self, tape: Tape, plan: Plan) -> None:
+        self.tape, self.plan = tape, plan
+        self.mismatch: ReplayMismatch | None = None
+        """Why the replay left the tape; everything after it ends the same way."""
+        self.saved_ms = 0.0
+        """What the kept steps took when they were recorded, in milliseconds."""
+        self.recorder: TrialRecorder | None = None
+        """Of the trial that is running: it takes over what a kept step had called."""
+        self._waiting = set(plan.kept | set(plan.instead))
+        self._lock = threading.Lock()
+
+    def __call__(self, crossing: Crossing, proceed: Proceed) -> Flow:
+        """Hands over what is kept, and runs what is not."""
+        place = _place(crossing)
+        with self._lock:
+            self._stop_if_left()
+            kept = self._keeps(place)
+        if kept:
+            return self._handed_over(crossing, place)
+        yield from self._all_kept_first(crossing, place)
+        if crossing.step in self.plan.effects and not crossing.router:
+            return self._effect(crossing, place)
+        return (yield from proceed(crossing.state))
+
+    # -- what guards ask ------------------------------------------------------------------------------------------
+
+    def keeps(self, crossing: Crossing) -> bool:
+        """Whether a visit hands over what was recorded, so that its contract has looked at it already."""
+        place = _place(crossing)
+        return place in self.plan.kept and place not in self.plan.instead
+
+    def gate(self, crossing: Crossing) -> Ruling | None:
+        """What a gate said when a kept handoff was recorded; None where it has to look itself."""
+        source = crossing.step.partition("->")[0]
+        place = Place(source, crossing.branch, crossing.visit)
+        if place not in self.plan.kept or place in self.plan.instead:
+            return None
+        said = (crossing.step, crossing.branch, crossing.visit)
+        rulings = (one for one in self.tape.rulings if one.guard == "gate")
+        return next((one for one in rulings if (one.step, one.branch, one.visit) == said), None)
+
+    def rulings(self, made: Sequence[Ruling]) -> tuple[Ruling, ...]:
+        """The trial's rulings: those on the tape for what is kept, those made now for the rest."""
+        before = tuple(one for one in self.tape.rulings if self._ruled(one))
+        return before + tuple(one for one in made if not self._ruled(one))
+
+    def _ruled(self, ruling: Ruling) -> bool:
+        place = Place(ruling.step.partition("->")[0], ruling.branch, ruling.visit)
+        return place in self.plan.kept and place not in self.plan.instead
+
+    # -- keeping --------------------------------------------------------------------------------------------------
+
+    def _keeps(self, place: Place) -> bool:
+        kept = place in self.plan.kept or place in self.plan.instead
+        self._waiting.discard(place)
+        return kept
+
+    def _handed_over(self, crossing: Crossing, place: Place) -> Any:
+        opened = current_step.get()
+        taped = self.tape.visits[place]
+        if self.plan.strict:
+            self._same_state(crossing, opened, taped, "it was recorded in another state")
+        if place in self.plan.instead:
+            if opened is not None:
+                opened.kept = True
+            return crossing.rebuilt(self._instead(taped), self._routing(taped))
+        return self._from_tape(crossing, opened, taped)
+
+    def _from_tape(self, crossing: Crossing, opened: OpenStep | None, taped: Taped) -> Any:
+        event = taped.event
+        self.saved_ms += event.ms
+        if opened is not None:
+            opened.kept = True
+            opened.calls.extend(event.calls)
+        crossing.faults.extend(event.faults)
+        if self.recorder is not None and taped.inside:
+            self.recorder.adopt(taped.inside)
+        if not taped.ended:
+            raise _raised(event)
+        return crossing.rebuilt(self._value(taped), self._routing(taped))
+
+    def _instead(self, taped: Taped) -> Any:
+        """What is handed over instead, in the classes that the recorded handoff had where it fits them."""
+        value = copy.deepcopy(self.plan.instead[taped.place])
+        form = taped.event.form
+        try:
+            return value if form is None else rebuild(value, self._load(taped, form, "its form"))
+        except CannotRebuild:
+            return value
+
+    def _value(self, taped: Taped) -> Any:
+        plain = self._load(taped, taped.event.output, "what it handed over")
+        if _holds(plain, OMITTED):
+            raise self._left(f"{taped.place}: what it handed over was too large to be kept. {_LATER}")
+        if _holds(plain, UNSERIALISABLE):
+            raise self._left(f"{taped.place}: what it handed over has no plain form. {_LATER}")
+        if is_redacted(plain):
+            raise self._left(f"{taped.place}: what it handed over was kept with redacted values. {_LATER}")
+        form = self._load(taped, taped.event.form, "its form") if taped.event.form is not None else {}
+        try:
+            return rebuild(plain, form)
+        except CannotRebuild as error:
+            raise self._left(f"{taped.place}: {error}. {_LATER}") from error
+
+    def _routing(self, taped: Taped) -> Any:
+        routing = taped.event.routing
+        return self._load(taped, routing, "where it sent the run") if routing is not None else None
+
+    def _load(self, taped: Taped, address: str | None, what: str) -> Any:
+        try:
+            return self.tape.load(cast("str", address))
+        except Exception as error:  # the store's own words say what it lacks
+            raise self._left(f"{taped.place}: the tape lacks {what}: {error}") from error
+
+    # -- what runs ------------------------------------------------------------------------------------------------
+
+    def _all_kept_first(self, crossing: Crossing, place: Place) -> Flow:
+        """Waits until everything that has to be handed over first has been asked for.
+
+        Steps that run at the same time reach their crossings in any order; on a way of its own the replay never gets there.
+        """
+        end = time.monotonic() + _WAIT_S
+        while True:
+            with self._lock:
+                self._stop_if_left()
+                missing = [kept for kept in self._waiting if self._precedes(kept, crossing)]
+            if not missing:
+                return
+            if time.monotonic() >= end:
+                first = min(missing, key=lambda kept: self.tape.visits[kept].index)
+                with self._lock:
+                    known = "" if place in self.tape.visits else ", of which the tape knows nothing,"
+                    raise self._left(
+                        f"the replay came to {place}{known} without passing {first}, which the tape has before it. The code, "
+                        f"or what it was given, has changed: start at an earlier step."
+                    )
+            yield Sleep(_POLL_S)
+
+    def _precedes(self, kept: Place, crossing: Crossing) -> bool:
+        """Whether a kept visit has to be handed over before a step may run."""
+        if _below(kept.step, crossing.step):
+            return False  # it is part of the step
+        opened, event = current_step.get(), self.tape.visits[kept].event
+        beside = opened is not None and opened.superstep is not None and event.superstep == opened.superstep
+        return not (beside and _graph_of(event.step) == _graph_of(crossing.step))
+
+    def _effect(self, crossing: Crossing, place: Place) -> Any:
+        """The recorded answer of a step that changes the world, if it is the same action."""
+        taped = self.tape.visits.get(place)
+        if taped is None or not taped.ended:
+            raise self._left(
+                f"{place} has an effect, and the tape holds no answer of it. Allow it with --live-effects."
+            )
+        self._same_state(
+            crossing, current_step.get(), taped, "it has an effect, and would act on other values"
+        )
+        return self._from_tape(crossing, current_step.get(), taped)
+
+    def _same_state(self, crossing: Crossing, opened: OpenStep | None, taped: Taped, what: str) -> None:
+        """Refuses a state that differs from the recorded one.
+
+        Raises:
+            ReplayMismatch: It does.
+        """
+        then = taped.event.input
+        if then is None or (opened is not None and opened.input == then):
+            return
+        before = self._load(taped, then, "the state it was given")
+        found = changes(before, to_plain(crossing.state), most=_SHOWN)
+        if not found or is_redacted(before) or _holds(before, OMITTED):
+            return
+        told = "; ".join(
+            f"{one.path or 'the state'} is {one.after!r:.80}, was {one.before!r:.80}" for one in found
+        )
+        effect = crossing.step in self.plan.effects
+        advice = "Allow it with --live-effects." if effect else "Start at an earlier step."
+        raise self._left(f"{taped.place}: {what}: {told}. {advice}")
+
+    def _left(self, text: str) -> ReplayMismatch:
+        self.mismatch = self.mismatch or ReplayMismatch(text)
+        return self.mismatch
+
+    def _stop_if_left(self) -> None:
+        if self.mismatch is not None:
+            raise self.mismatch
+
+
+_LATER = "Start there, or at an earlier step, so that it runs."
+
+
+class ReplayedError(RuntimeError):
+    """Stands for a recorded exception whose class is not loaded here."""
+
+
+def _raised(event: StepEvent) -> BaseException:
+    """The exception that a recorded step ended with."""
+    info = event.error or ErrorInfo(type="TimeoutError", message="it was abandoned")
+    module = sys.modules.get(info.module) if info.module is not None else builtins
+    kind = getattr(module, info.type, None)
+    if not (isinstance(kind, type) and issubclass(kind, Exception)):
+        return ReplayedError(f"{info.type}: {info.message}")
+    error = kind.__new__(kind, info.message)  # its constructor may want what was not kept
+    error.args = (info.message,)
+    for name, value in (
+        ("limit_s", 0.0),
+        ("boundary", event.step),
+        ("attempt", event.attempt),
+        ("elapsed_s", None),
+    ):
+        if not hasattr(error, name):
+            setattr(error, name, value)
+    return error
+
+
+def _place(crossing: Crossing) -> Place:
+    return Place(crossing.step, crossing.branch, crossing.visit)
+
+
+def _below(step: str, outer: str) -> bool:
+    return step.startswith(f"{outer}/")
+
+
+def _inside(outer: Taped, events: tuple[StepEvent, ...]) -> tuple[StepEvent, ...]:
+    event = outer.event
+    end = event.started_ms + event.ms
+    return tuple(
+        one for one in events if _below(one.step, event.step) and event.started_ms <= one.started_ms <= end
+    )
+
+
+def _graph_of(step: str) -> str:
+    return step.rpartition("/")[0]
+
+
+def _holds(plain: Any, mark: str) -> bool:
+    if isinstance(plain, dict):
+        items = cast("dict[str, Any]", plain)
+        return mark in items or any(_holds(inner, mark) for inner in items.values())
+    return isinstance(plain, list) and any(_holds(inner, mark) for inner in cast("list[Any]", plain))
