@@ -21,6 +21,7 @@ from gapless.boundary.flow import Flow, Proceed, Sleep
 from gapless.errors import ReplayMismatch
 from gapless.records.changes import changes
 from gapless.records.form import CannotRebuild, rebuild
+from gapless.records.replay import Change
 from gapless.records.trial import ErrorInfo, Ruling, StepEvent, TrialRecord
 from gapless.records.value import OMITTED, UNSERIALISABLE, is_redacted, to_plain
 from gapless.trace.recorder import OpenStep, TrialRecorder, current_step
@@ -280,9 +281,7 @@ class Player:
         found = changes(before, to_plain(crossing.state), most=_SHOWN)
         if not found or is_redacted(before) or _holds(before, OMITTED):
             return
-        told = "; ".join(
-            f"{one.path or 'the state'} is {one.after!r:.80}, was {one.before!r:.80}" for one in found
-        )
+        told = "; ".join(_told(one) for one in found)
         effect = crossing.step in self.plan.effects
         advice = "Allow it with --live-effects." if effect else "Start at an earlier step."
         raise self._left(f"{taped.place}: {what}: {told}. {advice}")
@@ -321,6 +320,15 @@ def _raised(event: StepEvent) -> BaseException:
         if not hasattr(error, name):
             setattr(error, name, value)
     return error
+
+
+def _told(change: Change) -> str:
+    where = change.path or "the state"
+    if change.kind == "added":
+        return f"{where} is {change.after!r:.80}, and was not there"
+    if change.kind == "removed":
+        return f"{where} is not there, and was {change.before!r:.80}"
+    return f"{where} is {change.after!r:.80}, was {change.before!r:.80}"
 
 
 def _place(crossing: Crossing) -> Place:

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False),
     help="Add the trial, or the reviewed handoff, to this suite file as a case with golden outputs.",
 )
+@click.option(
+    "--cause",
+    is_flag=False,
+    flag_value="",
+    metavar="[STEP]",
+    help="With --promote: the trial was lost, and replay shows that this step is the cause; without STEP, what --attribute found.",
+)
 @click.option("--from-review", "review", metavar="ID", help="Make a label of a reviewer's decision instead.")
 @click.option(
     "--from-reviews", "every", is_flag=True, help="Make labels of all decisions that have none yet."
@@ -41,6 +48,8 @@ def command(
     **decisions: Any,
 ) -> None:
     """Look at a trial, say whether its answer was right, or promote it to a case with golden outputs.
+
+    A lost trial becomes a case with --cause, once `gapless replay` has found what lost it.
 
     Without --correct, --wrong and --promote it shows what happened: input, each step, output. With --from-review ID or
     --from-reviews it takes what reviewers decided about handoffs.
@@ -60,7 +69,32 @@ def command(
         raise UsageError(
             "name a trial, as in `gapless label c7#0`, or decisions: --from-review ID, --from-reviews."
         )
+    if decisions["cause"] is not None:
+        if promote is None or correct is not None or blame is not None:
+            raise UsageError("--cause goes with --promote SUITE, and with neither --correct nor --wrong.")
+        _promote_cause(trial, decisions["cause"] or None, promote, measurement, as_json)
+        return
     _label_trial(trial, correct, blame, note, promote, measurement, as_json)
+
+
+def _promote_cause(
+    trial: str, cause: str | None, promote: str, measurement: str | None, as_json: bool
+) -> None:
+    import msgspec
+
+    from gapless.operations.label import parse
+    from gapless.operations.open import open_store, pick
+    from gapless.operations.regression import promote_cause
+
+    case, number = parse(trial)
+    with open_store() as store:
+        written = promote_cause(store, pick(store, measurement), case, number, cause, Path(promote))
+    if as_json:
+        click.echo(msgspec.json.encode({"promoted": promote, "case": written}).decode())
+        return
+    goldens = ", ".join(name for name in written["golden"] if name != "end")
+    click.echo(f"Added case {written['id']} to {promote}, with golden outputs of {goldens}.")
+    click.echo(f"Next: {_benchmark(promote)}")
 
 
 def _label_trial(

@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "benchmark": "Run each step alone on golden inputs.",
     "faults": "Break a workflow at every step, and see what becomes of it.",
     "crash": "Kill a workflow everywhere, resume it, count what doubles.",
+    "replay": "Run a recorded trial again from a step; find causes.",
     "calibrate": "Gate thresholds with a stated guarantee.",
     "label": "Say whether a trial was right; promote it to a case.",
     "review": "Decide what waits for a person: show, approve, edit, reject.",

@@ -133,7 +133,7 @@ def promote(store: Store, measurement: Measurement, case: str, trial: int, file:
         written["group"] = known.group
     review = {step.name for step in measurement.shape.steps if step.review}
     written["path"] = [step for step in record.path if step not in review]
-    written["golden"] = _goldens(store, record)
+    written["golden"] = shown_goldens(store, record)
     output = store.payload(record.output) if record.output is not None else None
     if record.output is not None and not is_redacted(output):
         written["golden"]["end"] = output
@@ -141,7 +141,7 @@ def promote(store: Store, measurement: Measurement, case: str, trial: int, file:
     return written
 
 
-def _goldens(store: Store, record: TrialRecord) -> dict[str, Any]:
+def shown_goldens(store: Store, record: TrialRecord) -> dict[str, Any]:
     """What each step handed over. A list in a golden means one value per visit, so a value that is a list is wrapped.
 
     What was redacted is no golden output: no answer could equal it.

@@ -72,8 +72,7 @@ async def replay(
     set: tuple[str, ...] = (),  # noqa: A002 - what the command line calls it
     golden: tuple[str, ...] = (),
     live_effects: bool = False,
-    workflow: Any = None,
-    weather: Weather | None = None,
+    world: World | None = None,
     measurement: str | None = None,
     place: Place | None = None,
 ) -> ReplayDiff:
@@ -85,8 +84,7 @@ async def replay(
         set: "path=value": what is handed over instead; "STEP.path=value", "input.path=value".
         golden: Steps that hand over the case's golden output.
         live_effects: Whether steps that change the world run; else their answers come from the tape.
-        workflow: Another version of the workflow, or one with another model; the recorded one when None.
-        weather: The faults that the measurement ran under, where it does not name them.
+        world: Another version of the workflow, or one with another model, and its weather; the recorded ones when None.
         measurement: Beginning of the measurement's id; the newest when None.
         place: Settings and store; those of the current folder when None.
 
@@ -105,9 +103,7 @@ async def replay(
     case, number = parse(trial)
     wanted = Wanted(start=start, sets=set, golden=golden, live_effects=live_effects)
     with open_store(place) as store:
-        opened = open_recorded(
-            store, pick(store, measurement), World(workflow=workflow, weather=weather), place=place
-        )
+        opened = open_recorded(store, pick(store, measurement), world or World(), place=place)
         return await replay_into(opened, case, number, wanted)
 
 

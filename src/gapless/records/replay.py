@@ -34,6 +34,10 @@ class ReplayRun(Record, frozen=True, kw_only=True):
     reason: str = ""
     ms: float = 0.0
     """Wall time in milliseconds."""
+    path: tuple[str, ...] = ()
+    """The steps the trial visited, in the order of their last visits."""
+    blind: tuple[str, ...] = ()
+    """Those among them that have no golden output."""
 
 
 class StepCause(Record, frozen=True, kw_only=True):

@@ -12,8 +12,9 @@ from markupsafe import Markup
 from gapless.records.calibration import Calibration
 from gapless.records.faults import ENDINGS, FaultCell, FaultMatrix
 from gapless.records.gap import PSEUDO_EXITS, Gap
+from gapless.records.replay import ReplayDiff
 from gapless.records.report import Report
-from gapless.report import calibration, faults, wording
+from gapless.report import calibration, faults, replay, wording
 from gapless.report.appendix import basis, methods, moment
 from gapless.report.headline import opened
 from gapless.report.printable import isolated, printable
@@ -74,6 +75,16 @@ def render_calibration(made: Calibration) -> str:
             reliability=[(step, drawing) for step, drawing in drawn if drawing is not None],
             when=moment(shown.made_at),
         )
+    )
+
+
+def render_replay(diff: ReplayDiff) -> str:
+    """A replay beside what it replays, as HTML text."""
+    shown = printable(diff)
+    return (
+        _environment()
+        .get_template("replay.html.j2")
+        .render(diff=shown, r=replay, w=wording, next_steps=list(replay.next_steps(shown)))
     )
 
 

@@ -1,0 +1,256 @@
+"""`gapless replay`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gapless.cli.live import progress
+from gapless.cli.show import write
+
+if TYPE_CHECKING:
+    from gapless.operations.attribute import AttributeAsk, Attribution
+    from gapless.operations.replay import Opened
+    from gapless.operations.replay_plan import Wanted
+
+_CHEAP_S = 60.0
+"""Reruns that take no longer, and ask no model, start without a question."""
+
+
+@click.command("replay", epilog="Example: gapless replay c7#0 --from draft --golden retrieve")
+@click.argument("trial", metavar="[CASE#TRIAL]", required=False)
+@click.option(
+    "--from", "start", metavar="STEP", help="The first step that runs again: STEP, STEP#VISIT, STEP[BRANCH]."
+)
+@click.option(
+    "--set",
+    "sets",
+    multiple=True,
+    metavar="PATH=VALUE",
+    help="Hand over another value: in the state, in STEP.path, or in input.path. VALUE is JSON or text.",
+)
+@click.option(
+    "--golden", multiple=True, metavar="STEP", help="Hand over the case's golden output of this step."
+)
+@click.option(
+    "--live-effects", is_flag=True, help="Let steps with effects run; else the tape answers for them."
+)
+@click.option(
+    "--workflow", metavar="TARGET", help="Another version of the workflow, or one with another model."
+)
+@click.option(
+    "--weather", help="The faults it ran under, where the measurement does not name them: module:NAME."
+)
+@click.option("--clear", is_flag=True, help="Replay without the faults it ran under.")
+@click.option("--measurement", metavar="ID", help="Beginning of the measurement's id; the newest by default.")
+@click.option(
+    "--all", "every", is_flag=True, help="Replay every trial unchanged: how many come out as recorded?"
+)
+@click.option(
+    "--attribute",
+    is_flag=True,
+    help="Rerun lost trials with golden and with recorded outputs: what is the cause?",
+)
+@click.option(
+    "--reps", type=click.IntRange(1, 1000), help="With --attribute: reruns in each arm; 2 by default."
+)
+@click.option("--sample", metavar="N|all", help="With --attribute: lost trials at most; 50 by default.")
+@click.option(
+    "--interactions",
+    metavar="STEP,STEP",
+    help="With --attribute: up to four steps, every subset of which is replaced: finds losses that need two bad inputs.",
+)
+@click.option("--yes", is_flag=True, help="With --attribute: do not ask before it starts.")
+@click.option(
+    "--suspects", is_flag=True, help="Rank the steps of lost trials by what the record shows; runs nothing."
+)
+@click.option("--html", type=click.Path(dir_okay=False), help="Also write it as one HTML file.")
+@click.option(
+    "--markdown",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    is_flag=False,
+    flag_value="-",
+    metavar="[FILE|-]",
+    help="Also write it as Markdown; without FILE, print that instead.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+def command(trial: str | None, **options: Any) -> int:
+    """Run a recorded trial again from any step, everything before it served from the record.
+
+    With --all, replay every trial unchanged and say how many come out the same. With --attribute, find the step that
+    loses the lost trials, by experiment. With --suspects, rank suspects without running anything.
+    """
+    from gapless.operations.open import open_store, pick
+    from gapless.settings import locate
+
+    modes = [name for name in ("every", "attribute", "suspects") if options[name]]
+    _check(trial, modes, options)
+    place = locate()
+    with open_store(place) as store:
+        measurement = pick(store, options["measurement"])
+        if modes == ["suspects"]:
+            return _suspects(store, measurement, options)
+        from gapless.operations.open import import_object
+        from gapless.operations.replay import World, open_recorded
+        from gapless.operations.replay_plan import Wanted
+
+        weather = import_object(options["weather"]) if options["weather"] else None
+        world = World(workflow=options["workflow"], weather=weather, clear=options["clear"])
+        opened = open_recorded(store, measurement, world, place=place)
+        wanted = Wanted(
+            start=options["start"],
+            sets=options["sets"],
+            golden=options["golden"],
+            live_effects=options["live_effects"],
+        )
+        if modes == ["every"]:
+            return _all(opened, wanted, options)
+        if modes == ["attribute"]:
+            return _attribute(opened, options)
+        return _one(opened, str(trial), wanted, options)
+
+
+def _check(trial: str | None, modes: list[str], options: dict[str, Any]) -> None:
+    if len(modes) > 1:
+        raise click.UsageError("--all, --attribute and --suspects are three questions: ask one at a time.")
+    if not modes and trial is None:
+        raise click.UsageError(
+            "name a trial, as in `gapless replay c7#0 --from draft`, or ask --all, --attribute, --suspects."
+        )
+    if modes and trial is not None:
+        raise click.UsageError(
+            f"--{_flag(modes[0])} is about all trials of a measurement: leave {trial} out."
+        )
+    if modes and (options["sets"] or options["golden"]):
+        raise click.UsageError(
+            f"--set and --golden change one trial; --{_flag(modes[0])} takes all as they are."
+        )
+    if modes != ["attribute"] and any(options[name] for name in ("reps", "sample", "interactions")):
+        raise click.UsageError("--reps, --sample and --interactions go with --attribute.")
+
+
+def _flag(mode: str) -> str:
+    return "all" if mode == "every" else mode
+
+
+def _one(opened: Opened, trial: str, wanted: Wanted, options: dict[str, Any]) -> int:
+    from gapless.operations.label import parse
+    from gapless.operations.loop import run_sync
+    from gapless.operations.replay import replay_into
+    from gapless.report import replay as faces
+
+    case, number = parse(trial)
+    diff = run_sync(lambda _stop: replay_into(opened, case, number, wanted))
+    if options["html"] is not None:
+        from gapless.report.html import render_replay
+
+        write(Path(options["html"]), render_replay(diff))
+    _print(options, faces.render, faces.render_json, faces.render_markdown, diff)
+    return 0
+
+
+def _all(opened: Opened, wanted: Wanted, options: dict[str, Any]) -> int:
+    from gapless.operations.fidelity import fidelity_into
+    from gapless.operations.loop import run_sync
+    from gapless.report import replay as faces
+
+    with progress(options["quiet"]) as tell:
+        found = run_sync(lambda stop: fidelity_into(opened, wanted, tell=tell, stop=stop))
+    _no_html(options)
+    _print(options, faces.render_fidelity, faces.render_fidelity_json, faces.render_fidelity_markdown, found)
+    return 0 if found.complete else 130
+
+
+def _attribute(opened: Opened, options: dict[str, Any]) -> int:
+    from gapless.operations.attribute import (
+        REPS,
+        SAMPLE,
+        AttributeAsk,
+        attribute_into,
+        attribution,
+        causes_of,
+    )
+    from gapless.operations.loop import run_sync
+    from gapless.report import causes as faces
+
+    named = (options["interactions"] or "").split(",")
+    ask = AttributeAsk(
+        reps=options["reps"] or REPS,
+        sample=_sample(options["sample"]) if options["sample"] else SAMPLE,
+        interactions=tuple(name.strip() for name in named if name.strip()),
+        live_effects=options["live_effects"],
+    )
+    found = attribution(opened, ask)
+    _agreed(found, ask, opened, yes=options["yes"])
+    with progress(options["quiet"]) as tell:
+        complete = run_sync(lambda stop: attribute_into(opened, found, ask, tell=tell, stop=stop))
+    made = causes_of(opened.store, opened.measurement, without=found.without, complete=complete)
+    if options["html"] is not None:
+        from gapless.report.html import render_causes
+
+        write(Path(options["html"]), render_causes(made))
+    _print(options, faces.render, faces.render_json, faces.render_markdown, made)
+    return 0 if complete else 130
+
+
+def _sample(said: str) -> int | None:
+    if said == "all":
+        return None
+    if not said.isdecimal() or int(said) == 0:
+        raise click.UsageError(f"--sample {said}: write a number of lost trials, or all.")
+    return int(said)
+
+
+def _agreed(found: Attribution, ask: AttributeAsk, opened: Opened, *, yes: bool) -> None:
+    """Says what it costs, and asks before it costs much.
+
+    Raises:
+        UsageError: It costs much, and there is nobody to ask.
+    """
+    import sys
+
+    from gapless.errors import UsageError
+
+    seconds = found.seconds / max(1, opened.place.settings.concurrency)
+    done = f", {found.total - len(found.units)} of them on record" if len(found.units) < found.total else ""
+    click.echo(
+        f"{found.sampled} of {found.lost} lost trials, {ask.reps} reruns in each arm: {found.total} reruns{done}; "
+        f"about {seconds:.0f} s and {found.model_calls} model calls.",
+        err=True,
+    )
+    if yes or not found.units or (seconds <= _CHEAP_S and not found.model_calls):
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "nobody is there to agree to that: say --yes, or ask for less with --sample and --reps."
+        )
+    click.confirm("Start?", abort=True, err=True)
+
+
+def _suspects(store: Any, measurement: Any, options: dict[str, Any]) -> int:
+    from gapless.operations.suspects import suspects_of
+    from gapless.report import suspects as faces
+
+    _no_html(options)
+    _print(options, faces.render, faces.render_json, faces.render_markdown, suspects_of(store, measurement))
+    return 0
+
+
+def _no_html(options: dict[str, Any]) -> None:
+    if options["html"] is not None:
+        raise click.UsageError("--html goes with one trial and with --attribute.")
+
+
+def _print(options: dict[str, Any], text: Any, as_json: Any, as_markdown: Any, found: Any) -> None:
+    markdown = options["markdown"]
+    if markdown not in (None, "-"):
+        write(Path(markdown), as_markdown(found))
+    if options["as_json"]:
+        click.echo(as_json(found))
+    elif markdown == "-":
+        click.echo(as_markdown(found), nl=False)
+    else:
+        click.echo(text(found))
