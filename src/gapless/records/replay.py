@@ -49,7 +49,7 @@ class StepCause(Record, frozen=True, kw_only=True):
     share: Estimate
     """share_k: damage_k - damage_{k-1}; the shares and the verdict noise add up to 1. Below 0: the step mended damage."""
     together_with: tuple[str, ...] = ()
-    """Steps before it that have no golden output: their share is in this one, and cannot be told apart."""
+    """Steps before it without a share of their own (no golden output, say): their part is in this one, not to be told apart."""
     effect: Estimate
     """E_k: mean over lost trials of (pass share with the golden output) - (pass share with the observed one)."""
     golden_pass: float | None = None
@@ -87,9 +87,11 @@ class Causes(Record, frozen=True, kw_only=True):
     replays: int = 0
     """Reruns on record."""
     rows: tuple[StepCause, ...] = ()
-    """In path order; steps without a golden output have no share of their own."""
+    """In path order; a step without a share says why in its `reason`."""
     verdict_noise: Estimate = Estimate()
     """1 - damage after the last step: what a judge that changes its mind, or an unkept path, makes of the same answer."""
+    unseen: Estimate = Estimate()
+    """Share of the sampled trials in which no step's check failed: nothing is suspected there."""
     not_estimable: dict[str, str] = {}
     """Step -> why it has no share."""
     unsettled: dict[str, int] = {}
