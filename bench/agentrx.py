@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gapless.gap.clustered import clustered
 from gapless.gap.paired import bonett_price, mcnemar, sign_flips
@@ -139,9 +140,10 @@ def run(folder: Path = DATA) -> list[dict[str, Any]]:
     rows += _chance(labelled)
     for name in rankings:
         rows.append(_near(name, labelled, rankings[name]))
-    for name in places:
-        if name != OURS:
-            rows += _against(name, places[OURS], places[name])
+    for one, others in ((OURS, (HIDDEN, *BASELINES)), (HIDDEN, tuple(BASELINES))):
+        for other in others:
+            rows += _against(f"{one} less {other}", places[one], places[other])
+        rows += _against_lot(f"{one} less by lot", labelled, places[one])
     return rows
 
 
@@ -184,10 +186,9 @@ def _accuracy(name: str, places: Sequence[int | None]) -> list[dict[str, Any]]:
 def _chance(labelled: Sequence[Episode]) -> list[dict[str, Any]]:
     """What a ranking by lot is expected to hit."""
     sizes = [len(one.numbers) for one in labelled]
-    n = range(len(sizes))
-    rows = [_row(f"by lot: top-{k}", clustered([min(1.0, k / size) for size in sizes], n)) for k in DEPTHS]
-    mean = [sum(1 / place for place in range(1, size + 1)) / size for size in sizes]
-    return [*rows, _row("by lot: mean reciprocal rank", clustered(mean, n))]
+    shares = {f"top-{k}": [min(1.0, k / size) for size in sizes] for k in DEPTHS}
+    shares["mean reciprocal rank"] = [sum(1 / place for place in range(1, size + 1)) / size for size in sizes]
+    return [_mean(f"by lot: {what}", found) for what, found in shares.items()]
 
 
 def _near(name: str, labelled: Sequence[Episode], rankings: Sequence[Ranking]) -> dict[str, Any]:
@@ -204,12 +205,44 @@ def _against(name: str, ours: Sequence[int | None], theirs: Sequence[int | None]
         gains, losses = sum(a and not b for a, b in pairs), sum(b and not a for a, b in pairs)
         low, high = bonett_price(losses, gains, len(pairs))
         estimate = Estimate(point=(gains - losses) / len(pairs), low=low, high=high, n_runs=len(pairs))
-        rows.append(_row(f"  less {name}: top-{k}", estimate, mcnemar(losses, gains, exact=True)))
-    x = np.asarray(_reciprocal(ours)) - np.asarray(_reciprocal(theirs))
+        rows.append(_row(f"  {name}: top-{k}", estimate, mcnemar(losses, gains, exact=True)))
+    what = f"  {name}: mean reciprocal rank"
+    return [*rows, _mean_difference(what, _reciprocal(ours), _reciprocal(theirs))]
+
+
+def _against_lot(name: str, labelled: Sequence[Episode], ours: Sequence[int | None]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for k in DEPTHS:
+        hits = _hits(ours, k)
+        chances = [min(1.0, k / len(one.numbers)) for one in labelled]
+        what = f"  {name}: top-{k}"
+        rows.append(
+            _mean_difference(what, [float(hit) for hit in hits], chances, _by_lot(sum(hits), chances))
+        )
+    return rows
+
+
+def _by_lot(hits: int, chances: Sequence[float]) -> float:
+    """The exact chance that lots hit at least so often, each episode with its own chance (Poisson binomial)."""
+    of_hits = np.ones(1)
+    for chance in chances:
+        of_hits = np.convolve(of_hits, [1 - chance, chance])
+    return float(of_hits[hits:].sum())
+
+
+def _mean_difference(
+    what: str, ours: Sequence[float], theirs: Sequence[float], p: float | None = None
+) -> dict[str, Any]:
+    """Student's t over the episodes' differences, tested by sign flips where no p is given."""
+    x = np.asarray(ours) - np.asarray(theirs)
+    return _mean(what, x, sign_flips(x) if p is None else p)
+
+
+def _mean(what: str, values: Sequence[float] | NDArray[np.float64], p: float | None = None) -> dict[str, Any]:
+    x = np.asarray(values)
     half = t_quantile(0.95, len(x) - 1) * float(x.std(ddof=1)) / len(x) ** 0.5
     mean = float(x.mean())
-    estimate = Estimate(point=mean, low=mean - half, high=mean + half, n_runs=len(x))
-    return [*rows, _row(f"  less {name}: mean reciprocal rank", estimate, sign_flips(x))]
+    return _row(what, Estimate(point=mean, low=mean - half, high=mean + half, n_runs=len(x)), p)
 
 
 def _row(what: str, estimate: Estimate, p: float | None = None) -> dict[str, Any]:

@@ -40,6 +40,8 @@ _BEFORE = 0.5
 """Part of what weighs against a visit that falls on the visit before it, whose output it worked with; a quarter on the
 one before that, and so on."""
 _REACH = 4
+_WORTH = 1.1
+"""Evidence seen less than this many times as often in lost trials is weighed, and is no reason to tell."""
 _EVEN = 1e-9
 _EXAMPLES = 3
 
@@ -73,7 +75,7 @@ def weigh(trials: Iterable[Traced]) -> dict[tuple[str, str], Evidence]:
 
     Each trial speaks once, however often it shows the evidence. The rate of evidence among n trials that came to the step,
     k of which show it, is (k + 10 a) / (n + 10), where a is what is assumed: rates whose ratio is `ASSUMED` and whose
-    mean is the rate in all trials. The ratio is kept within 1/20 and 20. "passed here" is counted among all trials.
+    mean over all of these trials is the rate that they show together. The ratio is kept within 1/20 and 20. "passed here" is counted among all trials.
 
     Source:
         Weight of evidence: Good (1950), Probability and the Weighing of Evidence, chapter 6.
@@ -83,7 +85,7 @@ def weigh(trials: Iterable[Traced]) -> dict[tuple[str, str], Evidence]:
         ...     visit = Visit("a", 1, None, None, tuple((name, "") for name in signs))
         ...     return [Traced(f"{outcome}{i}", 0, f"{outcome}{i}", outcome, (visit,)) for i in range(n)]
         >>> found = weigh([*ended(6, "wrong", "odd"), *ended(4, "wrong"), *ended(1, "correct", "odd"), *ended(9, "correct")])
-        >>> e = found["a", "odd"]  # pooled (7 + 1) / (20 + 2) = 4/11, so that 16/33 and 8/33 are assumed
+        >>> e = found["a", "odd"]  # together (7 + 1) / (20 + 2) = 4/11: 16/33 and 8/33 are assumed
         >>> (e.lost, e.lost_of, e.correct, e.correct_of), round(e.ratio, 4), round((6 + 160 / 33) / (1 + 80 / 33), 4)
         ((6, 10, 1, 10), 3.1681, 3.1681)
     """
@@ -118,12 +120,10 @@ def _count(side: _Counts, visits: Sequence[Visit]) -> None:
 
 def _ratio(lost: int, lost_of: int, correct: int, correct_of: int, assumed: float) -> float:
     pooled = (lost + correct + 1) / (lost_of + correct_of + 2)
-    base = 2 * pooled / (1 + assumed)
-    high, low = (
-        (lost + _PSEUDO * min(1.0, assumed * base)) / (lost_of + _PSEUDO),
-        (correct + _PSEUDO * min(1.0, base)) / (correct_of + _PSEUDO),
-    )
-    return min(_MOST, max(1 / _MOST, high / low))
+    base = pooled * (lost_of + correct_of) / max(1.0, assumed * lost_of + correct_of)
+    high = (lost + _PSEUDO * min(1.0, assumed * base)) / (lost_of + _PSEUDO)
+    low = (correct + _PSEUDO * min(1.0, base)) / (correct_of + _PSEUDO)
+    return min(_MOST, max(1 / _MOST, high / low)) if low > 0 else assumed
 
 
 def scored(visits: Sequence[Visit], weights: Weights) -> list[tuple[float, int | None]]:
@@ -199,7 +199,7 @@ def _reasons(visits: Sequence[Visit], at: int, weights: Weights, later: int | No
     known = [(weights[visit.step, name], why) for name, why in visit.signs if (visit.step, name) in weights]
     known.sort(key=lambda pair: (-pair[0].ratio, pair[0].name))
     for evidence, why in known:
-        if evidence.ratio > 1 + _EVEN and evidence.lost:
+        if evidence.ratio >= _WORTH and evidence.lost:
             yield _sentence(evidence, why)
     if later is not None:
         yield f"it comes before {visits[later].step}, visit {visits[later].visit}, against which something speaks"

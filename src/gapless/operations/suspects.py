@@ -111,6 +111,8 @@ def _notes(n_lost: int, n_correct: int, n_unjudged: int, alike: int) -> Iterator
     elif not n_correct:
         yield "No trial was correct: evidence is weighed by what was assumed beforehand, not by how rare it is."
     if n_unjudged:
-        yield f"{n_unjudged} trials are not judged and were left out; `gapless label` judges them."
+        said = "trial is not judged and was" if n_unjudged == 1 else "trials are not judged and were"
+        yield f"{n_unjudged} {said} left out; `gapless label` judges one."
     if alike:
-        yield f"In {alike} of {n_lost} lost trials no evidence sets any step visit apart."
+        trials = "trial" if n_lost == 1 else "trials"
+        yield f"In {alike} of {n_lost} lost {trials} no evidence sets any step visit apart."

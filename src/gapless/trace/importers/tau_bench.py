@@ -19,6 +19,7 @@ from gapless.records.turn import Turn
 from gapless.trace.importers.base import Learnt, Row, Witness
 from gapless.trace.importers.decoding import UNREADABLE, explained
 from gapless.trace.importers.source import Source
+from gapless.trace.importers.tau_form import Action, Episode, Message
 from gapless.trace.run_table import ARM
 
 CHOICE, ARGUMENTS, CALL = "tool choice", "tool arguments", "tool call"
@@ -32,47 +33,6 @@ _WHOLE = {"verdict": "on the whole trial"}
 """Said of a step whose verdict stands there only because it is the last one."""
 _NAN = float("nan")
 _ALMOST_ONE = 1 - 1e-6
-
-
-class _Function(msgspec.Struct):
-    name: str
-    arguments: str | dict[str, Any] = "{}"
-
-
-class _ToolCall(msgspec.Struct):
-    function: _Function
-    id: str | None = None
-
-
-class _Message(msgspec.Struct):
-    role: str
-    content: Any = None
-    name: str | None = None
-    tool_calls: list[_ToolCall] | None = None
-    tool_call_id: str | None = None
-
-
-class _Action(msgspec.Struct):
-    name: str
-    kwargs: dict[str, Any] = {}
-
-
-class _Task(msgspec.Struct):
-    actions: list[_Action] = []
-
-
-class _Info(msgspec.Struct):
-    task: _Task = msgspec.field(default_factory=_Task)
-    error: str | None = None
-    user_cost: float | None = None
-
-
-class _Episode(msgspec.Struct):
-    task_id: int | str
-    reward: float | None
-    traj: list[_Message]
-    trial: int = 0
-    info: _Info = msgspec.field(default_factory=_Info)
 
 
 class _Made(msgspec.Struct):
@@ -95,7 +55,7 @@ class _Told(msgspec.Struct):
     extra: dict[str, Any]
 
 
-_episode = msgspec.json.Decoder(_Episode)
+_episode = msgspec.json.Decoder(Episode)
 _raw = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -120,7 +80,7 @@ def read(source: Source, learnt: Learnt) -> Iterator[Row]:
         yield ARM, _run(_decoded(source, bytes(raw), f"element {number} of the list: "), learnt.witness)
 
 
-def _decoded(source: Source, data: bytes, where: str = "") -> _Episode:
+def _decoded(source: Source, data: bytes, where: str = "") -> Episode:
     try:
         return _episode.decode(data)
     except UNREADABLE as error:
@@ -130,7 +90,7 @@ def _decoded(source: Source, data: bytes, where: str = "") -> _Episode:
         raise told from error
 
 
-def _run(episode: _Episode, witness: Witness) -> Run:
+def _run(episode: Episode, witness: Witness) -> Run:
     calls = _calls(episode.traj)
     gold = episode.info.task.actions
     chosen, exact, why = _judged(calls, gold)
@@ -157,7 +117,7 @@ def _run(episode: _Episode, witness: Witness) -> Run:
     )
 
 
-def _outcome(episode: _Episode) -> Outcome:
+def _outcome(episode: Episode) -> Outcome:
     if episode.info.error is not None:
         return "failed"
     if episode.reward is None:
@@ -165,7 +125,7 @@ def _outcome(episode: _Episode) -> Outcome:
     return "correct" if episode.reward >= _ALMOST_ONE else "wrong"
 
 
-def _calls(messages: list[_Message]) -> list[_Made]:
+def _calls(messages: list[Message]) -> list[_Made]:
     """Every tool call with its result: by its id, else the next result of that tool."""
     made: list[_Made] = []
     open_: list[tuple[str | None, _Made]] = []
@@ -200,7 +160,7 @@ def _text(content: Any) -> str:
     return content if isinstance(content, str) else msgspec.json.encode(content).decode()
 
 
-def _judged(calls: list[_Made], gold: list[_Action]) -> tuple[bool | None, bool | None, str]:
+def _judged(calls: list[_Made], gold: list[Action]) -> tuple[bool | None, bool | None, str]:
     """Whether every needed tool was called, whether with exactly the needed arguments, and what was missing."""
     if not gold:
         return None, None, "no tool call was needed; the final state or the answer was not what it should be"
@@ -234,7 +194,7 @@ def _nearest(wanted: dict[str, Any], tried: list[Any]) -> str:
 
 
 def _events(
-    messages: list[_Message], calls: list[_Made], chosen: bool | None, exact: bool | None
+    messages: list[Message], calls: list[_Made], chosen: bool | None, exact: bool | None
 ) -> Iterator[_Told]:
     """Step events in the order of the messages; a call's answer stands with its call."""
     by_message: dict[int, list[tuple[int, _Made]]] = {}
@@ -267,9 +227,7 @@ def _event(step: str, visit: int, ok: bool | None) -> StepOutcome:
     return StepOutcome(step=step, visit=visit, attempt=1, ok=ok, ms=_NAN)
 
 
-def _turns(
-    messages: list[_Message], told: list[_Told], calls: list[_Made], gold: list[_Action]
-) -> list[Turn]:
+def _turns(messages: list[Message], told: list[_Told], calls: list[_Made], gold: list[Action]) -> list[Turn]:
     """The episode as a conversation; a call stands at its arguments."""
     turns: list[Turn] = []
     for at, one in enumerate(told):
@@ -295,7 +253,7 @@ def _turns(
     return turns
 
 
-def _given(messages: list[_Message]) -> str:
+def _given(messages: list[Message]) -> str:
     """What the agent was told before anybody spoke."""
     return "\n".join(_text(message.content) for message in messages if message.role == "system")
 
