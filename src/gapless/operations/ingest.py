@@ -100,6 +100,7 @@ class _Table:
     """Rows on their way into the store: checked, counted and digested one at a time."""
 
     def __init__(self, intake: Intake, place: Place, arm: str | None, tell: Tell) -> None:
+        from gapless.boundary.suspicions.conversation import evidence
         from gapless.trace.importers.base import Learnt
         from gapless.trace.redaction import Redaction
 
@@ -108,7 +109,7 @@ class _Table:
         self._settings = place.settings
         self._redaction: Redaction | None = Redaction.of(place.settings.privacy.redact)
         self._arm, self._tell = arm, tell
-        self._learnt: Learnt = Learnt()
+        self._learnt: Learnt = Learnt(witness=evidence)
         self._arms: dict[str, _Arm] = {}
         self._cases: dict[str, int] = {}
         self._groups: dict[str, str] = {}

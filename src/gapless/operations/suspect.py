@@ -41,15 +41,15 @@ def suspect_all(
         store.replace_suspicions(measurement.id, ())  # every delivery has its verdict: nothing to suspect
         return True
 
-    def observed() -> Iterator[ObservedTrial]:
-        for trial in _observed(store, measurement):
+    def watched() -> Iterator[ObservedTrial]:
+        for trial in observed(store, measurement):
             if stop is not None and stop.requested:
                 raise _Stopped
             yield trial
 
     try:
-        normal = learn(observed(), declared() if declared is not None else None)
-        found = [(trial.case, trial.trial, suspect(trial, normal)) for trial in observed()]
+        normal = learn(watched(), declared() if declared is not None else None)
+        found = [(trial.case, trial.trial, suspect(trial, normal)) for trial in watched()]
     except _Stopped:
         return False
     store.replace_suspicions(measurement.id, (((case, number), some) for case, number, some in found if some))
@@ -60,7 +60,8 @@ class _Stopped(Exception):
     """The pass was asked to stop."""
 
 
-def _observed(store: Store, measurement: Measurement) -> Iterator[ObservedTrial]:
+def observed(store: Store, measurement: Measurement) -> Iterator[ObservedTrial]:
+    """The trials of a measurement with their values, few in memory at once."""
     from gapless.boundary.suspicions import UNKNOWN, observe
 
     records = store.records(measurement.id)

@@ -94,6 +94,7 @@ def test_a_right_episode_that_lacked_a_needed_call_is_no_loss() -> None:
 def test_only_the_last_visit_is_judged() -> None:
     run = one(episode(*call("search", {}), *call("book", GOLD["kwargs"]), reward=1.0))
     assert [(e.step, e.visit, e.ok) for e in run.events] == [
+        ("user message", 1, None),
         ("tool choice", 1, None),
         ("tool arguments", 1, None),
         ("tool call", 1, None),

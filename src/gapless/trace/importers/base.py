@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ import msgspec
 
 from gapless.errors import ImporterError, UnknownName
 from gapless.records.trial import ComponentRun, Run
+from gapless.records.turn import Turn
 from gapless.records.workflow import Layer, Shape
 from gapless.trace.importers.source import Source
 
@@ -31,6 +32,14 @@ class Workflow:
     weather: dict[str, float]
 
 
+Witness = Callable[[Sequence[Turn], str], dict[int, dict[str, str]]]
+"""Says what speaks against single turns of a conversation, given what stood before it: step event -> evidence -> why."""
+
+
+def _blind(turns: Sequence[Turn], given: str) -> dict[int, dict[str, str]]:
+    return {}
+
+
 @dataclass(slots=True)
 class Learnt:
     """What rows say beside themselves; readers fill it while they read."""
@@ -41,6 +50,8 @@ class Learnt:
     """Condition -> the workflow, where the table describes it."""
     left_out: dict[str, int] = field(default_factory=dict[str, int])
     """Why rows were read and not kept -> how many."""
+    witness: Witness = _blind
+    """Looks at each conversation while it is whole: a row keeps none of its words."""
 
 
 Row = tuple[str, Run] | ComponentRun

@@ -1,70 +1,38 @@
 """Reads tau-bench results: whole episodes with their tool calls, rewards and gold actions, as a list or one a line.
 
-An episode is a trial, its task the case. The agent's own messages are not steps: what crosses a boundary is a tool call,
-so each call is a choice of tool, then its arguments, then the call itself. Tau-bench says which calls a right answer
-needs, not when; so choice and arguments are judged once, at their last visit: every needed tool was called; every needed
-call was made with exactly the needed arguments.
+An episode is a trial, its task the case. What a user says is a step, what the agent replies is one, and a tool call is
+three: the choice of the tool, its arguments, the call itself. Tau-bench says which calls a right answer needs, not when;
+so choice and arguments are judged once, at their last visit: every needed tool was called; every needed call was made
+with exactly the needed arguments. Each step keeps the number of its message, and what speaks against it in words.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from gapless.records.trial import Outcome, Run, StepOutcome, ToolCount
-from gapless.trace.importers.base import Learnt, Row
+from gapless.records.turn import Turn
+from gapless.trace.importers.base import Learnt, Row, Witness
 from gapless.trace.importers.decoding import UNREADABLE, explained
 from gapless.trace.importers.source import Source
+from gapless.trace.importers.tau_form import Action, Episode, Message
 from gapless.trace.run_table import ARM
 
 CHOICE, ARGUMENTS, CALL = "tool choice", "tool arguments", "tool call"
+USER, REPLY = "user message", "agent reply"
 _EMPTY = ("", "[]", "{}", "null")
 _ERROR = "Error"
+_MARK = re.compile(r"###[A-Z-]+###")
+"""By which a simulated user ends an episode on purpose."""
+_SHOWN = 160
+_WHOLE = {"verdict": "on the whole trial"}
+"""Said of a step whose verdict stands there only because it is the last one."""
 _NAN = float("nan")
 _ALMOST_ONE = 1 - 1e-6
-
-
-class _Function(msgspec.Struct):
-    name: str
-    arguments: str | dict[str, Any] = "{}"
-
-
-class _ToolCall(msgspec.Struct):
-    function: _Function
-    id: str | None = None
-
-
-class _Message(msgspec.Struct):
-    role: str
-    content: Any = None
-    name: str | None = None
-    tool_calls: list[_ToolCall] | None = None
-    tool_call_id: str | None = None
-
-
-class _Action(msgspec.Struct):
-    name: str
-    kwargs: dict[str, Any] = {}
-
-
-class _Task(msgspec.Struct):
-    actions: list[_Action] = []
-
-
-class _Info(msgspec.Struct):
-    task: _Task = msgspec.field(default_factory=_Task)
-    error: str | None = None
-    user_cost: float | None = None
-
-
-class _Episode(msgspec.Struct):
-    task_id: int | str
-    reward: float | None
-    traj: list[_Message]
-    trial: int = 0
-    info: _Info = msgspec.field(default_factory=_Info)
 
 
 class _Made(msgspec.Struct):
@@ -72,11 +40,22 @@ class _Made(msgspec.Struct):
 
     name: str
     arguments: Any
+    asked: int
+    """Number of the message that asks for it, from 1."""
     result: str | None = None
     """None where the episode ended before there was one."""
+    answered: int | None = None
+    """Number of the message with the result."""
 
 
-_episode = msgspec.json.Decoder(_Episode)
+class _Told(msgspec.Struct):
+    """A step event with what a row says of it beyond gapless' own words."""
+
+    event: StepOutcome
+    extra: dict[str, Any]
+
+
+_episode = msgspec.json.Decoder(Episode)
 _raw = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -86,11 +65,11 @@ def read(source: Source, learnt: Learnt) -> Iterator[Row]:
     Raises:
         ImporterError: Naming the line, or the element of the list, and what is wrong with it.
     """
-    learnt.layers |= {CHOICE: "model", ARGUMENTS: "model", CALL: "tool"}
+    learnt.layers |= {CHOICE: "model", ARGUMENTS: "model", CALL: "tool", REPLY: "model", USER: "context"}
     head = source.head() or b""
     if not head.startswith(b"["):
         for _, data in source.lines():
-            yield ARM, _run(_decoded(source, data))
+            yield ARM, _run(_decoded(source, data), learnt.witness)
         return
     whole = source.rest()
     try:
@@ -98,10 +77,10 @@ def read(source: Source, learnt: Learnt) -> Iterator[Row]:
     except UNREADABLE as error:
         raise explained(source, whole[:1000], error) from error
     for number, raw in enumerate(elements, 1):
-        yield ARM, _run(_decoded(source, bytes(raw), f"element {number} of the list: "))
+        yield ARM, _run(_decoded(source, bytes(raw), f"element {number} of the list: "), learnt.witness)
 
 
-def _decoded(source: Source, data: bytes, where: str = "") -> _Episode:
+def _decoded(source: Source, data: bytes, where: str = "") -> Episode:
     try:
         return _episode.decode(data)
     except UNREADABLE as error:
@@ -111,7 +90,7 @@ def _decoded(source: Source, data: bytes, where: str = "") -> _Episode:
         raise told from error
 
 
-def _run(episode: _Episode) -> Run:
+def _run(episode: Episode, witness: Witness) -> Run:
     calls = _calls(episode.traj)
     gold = episode.info.task.actions
     chosen, exact, why = _judged(calls, gold)
@@ -119,21 +98,26 @@ def _run(episode: _Episode) -> Run:
     case = str(episode.task_id)
     if episode.info.error is not None:
         why = episode.info.error
+    told = list(_events(episode.traj, calls, chosen, exact))
+    seen = witness(_turns(episode.traj, told, calls, gold), _given(episode.traj))
     return Run(
         case=case,
         trial=episode.trial,
         group=case,
         outcome=outcome,
-        events=tuple(_events(calls, chosen, exact)),
+        events=tuple(one.event for one in told),
         ms=_NAN,
         labelled=outcome in ("correct", "wrong"),
         why="" if outcome == "correct" else why[:160],
         tools=_counts(calls),
         metadata={} if episode.info.user_cost is None else {"user_cost": episode.info.user_cost},
+        step_metadata={
+            at: one.extra | ({"evidence": seen[at]} if at in seen else {}) for at, one in enumerate(told)
+        },
     )
 
 
-def _outcome(episode: _Episode) -> Outcome:
+def _outcome(episode: Episode) -> Outcome:
     if episode.info.error is not None:
         return "failed"
     if episode.reward is None:
@@ -141,13 +125,13 @@ def _outcome(episode: _Episode) -> Outcome:
     return "correct" if episode.reward >= _ALMOST_ONE else "wrong"
 
 
-def _calls(messages: list[_Message]) -> list[_Made]:
+def _calls(messages: list[Message]) -> list[_Made]:
     """Every tool call with its result: by its id, else the next result of that tool."""
     made: list[_Made] = []
     open_: list[tuple[str | None, _Made]] = []
-    for message in messages:
+    for number, message in enumerate(messages, 1):
         for call in message.tool_calls or ():
-            done = _Made(call.function.name, _arguments(call.function.arguments))
+            done = _Made(call.function.name, _arguments(call.function.arguments), number)
             made.append(done)
             open_.append((call.id, done))
         if message.role == "tool":
@@ -158,7 +142,8 @@ def _calls(messages: list[_Message]) -> list[_Made]:
                 and message.name in (None, done.name)
             )
             if (at := next(same, None)) is not None:
-                open_.pop(at)[1].result = _text(message.content)
+                done = open_.pop(at)[1]
+                done.result, done.answered = _text(message.content), number
     return made
 
 
@@ -175,7 +160,7 @@ def _text(content: Any) -> str:
     return content if isinstance(content, str) else msgspec.json.encode(content).decode()
 
 
-def _judged(calls: list[_Made], gold: list[_Action]) -> tuple[bool | None, bool | None, str]:
+def _judged(calls: list[_Made], gold: list[Action]) -> tuple[bool | None, bool | None, str]:
     """Whether every needed tool was called, whether with exactly the needed arguments, and what was missing."""
     if not gold:
         return None, None, "no tool call was needed; the final state or the answer was not what it should be"
@@ -208,21 +193,69 @@ def _nearest(wanted: dict[str, Any], tried: list[Any]) -> str:
     return ", ".join(min(different, key=len, default=["unreadable"]))
 
 
-def _events(calls: list[_Made], chosen: bool | None, exact: bool | None) -> Iterator[StepOutcome]:
-    last = len(calls)
-    if not calls:
-        yield _event(CHOICE, 1, chosen)
+def _events(
+    messages: list[Message], calls: list[_Made], chosen: bool | None, exact: bool | None
+) -> Iterator[_Told]:
+    """Step events in the order of the messages; a call's answer stands with its call."""
+    by_message: dict[int, list[tuple[int, _Made]]] = {}
     for visit, call in enumerate(calls, 1):
-        yield _event(CHOICE, visit, chosen if visit == last else None)
-        yield _event(ARGUMENTS, visit, exact if visit == last else None)
-        failed = (call.result or "").startswith(_ERROR)
-        yield StepOutcome(
-            step=CALL, visit=visit, attempt=1, ok=None, ms=_NAN, status="error" if failed else "ok"
-        )
+        by_message.setdefault(call.asked, []).append((visit, call))
+    said = {USER: 0, REPLY: 0}
+    for number, message in enumerate(messages, 1):
+        speaker = {"user": USER, "assistant": REPLY}.get(message.role)
+        if speaker is not None and message.content:
+            said[speaker] += 1
+            yield _Told(_event(speaker, said[speaker], None), {"message": number})
+        for visit, call in by_message.get(number, ()):
+            last = visit == len(calls)
+            yield from _call_events(visit, call, chosen if last else None, exact if last else None)
+    if not calls:
+        yield _Told(_event(CHOICE, 1, chosen), {"message": len(messages), **_WHOLE})
+
+
+def _call_events(visit: int, call: _Made, chosen: bool | None, exact: bool | None) -> Iterator[_Told]:
+    for step, ok in ((CHOICE, chosen), (ARGUMENTS, exact)):
+        yield _Told(_event(step, visit, ok), {"message": call.asked} | ({} if ok is None else _WHOLE))
+    failed = (call.result or "").startswith(_ERROR)
+    event = StepOutcome(
+        step=CALL, visit=visit, attempt=1, ok=None, ms=_NAN, status="error" if failed else "ok"
+    )
+    yield _Told(event, {} if call.answered is None else {"message": call.answered})
 
 
 def _event(step: str, visit: int, ok: bool | None) -> StepOutcome:
     return StepOutcome(step=step, visit=visit, attempt=1, ok=ok, ms=_NAN)
+
+
+def _turns(messages: list[Message], told: list[_Told], calls: list[_Made], gold: list[Action]) -> list[Turn]:
+    """The episode as a conversation; a call stands at its arguments."""
+    turns: list[Turn] = []
+    for at, one in enumerate(told):
+        if one.event.step in (USER, REPLY):
+            text = _text(messages[one.extra["message"] - 1].content)
+            speaker = "user" if one.event.step == USER else "agent"
+            turns.append(Turn(event=at, speaker=speaker, text=text, ends=_MARK.search(text) is not None))
+        elif one.event.step == ARGUMENTS:
+            call = calls[one.event.visit - 1]
+            result = call.result or ""
+            turns.append(
+                Turn(
+                    event=at,
+                    speaker="tool",
+                    text=result,
+                    tool=call.name,
+                    arguments=call.arguments,
+                    answered=None if call.answered is None else at + 1,
+                    error=result[:_SHOWN] if result.startswith(_ERROR) else None,
+                    expected=any(call.name == a.name and call.arguments == a.kwargs for a in gold),
+                )
+            )
+    return turns
+
+
+def _given(messages: list[Message]) -> str:
+    """What the agent was told before anybody spoke."""
+    return "\n".join(_text(message.content) for message in messages if message.role == "system")
 
 
 def _counts(calls: list[_Made]) -> tuple[ToolCount, ...]:
