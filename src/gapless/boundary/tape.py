@@ -252,8 +252,10 @@ class Player:
         """Whether a kept visit has to be handed over before a step may run."""
         if _below(kept.step, crossing.step):
             return False  # it is part of the step
-        opened, event = current_step.get(), self.tape.visits[kept].event
-        beside = opened is not None and opened.superstep is not None and event.superstep == opened.superstep
+        here, event = self.tape.visits.get(_place(crossing)), self.tape.visits[kept].event
+        if here is None or here.event.superstep is None:
+            return True
+        beside = event.superstep == here.event.superstep
         return not (beside and _graph_of(event.step) == _graph_of(crossing.step))
 
     def _effect(self, crossing: Crossing, place: Place) -> Any:
@@ -282,8 +284,11 @@ class Player:
         if not found or is_redacted(before) or _holds(before, OMITTED):
             return
         told = "; ".join(_told(one) for one in found)
-        effect = crossing.step in self.plan.effects
-        advice = "Allow it with --live-effects." if effect else "Start at an earlier step."
+        advice = "Start at an earlier step, or leave --from out: then everything after the edit runs."
+        if crossing.step in self.plan.effects:
+            advice = "Allow it with --live-effects."
+        elif not self.plan.instead:
+            advice = "Start at an earlier step."
         raise self._left(f"{taped.place}: {what}: {told}. {advice}")
 
     def _left(self, text: str) -> ReplayMismatch:

@@ -81,6 +81,11 @@ def first_difference(pairs: tuple[CrossingPair, ...]) -> CrossingPair | None:
     return next((pair for pair in pairs if pair.status in ("changed", "new", "gone")), None)
 
 
+def same_end(before: TrialRecord, after: TrialRecord, load: Load) -> bool:
+    """Whether two trials ended with the same output."""
+    return not _values(before.output, after.output, load)
+
+
 def _pair(
     place: Place, old: Taped | None, new: Taped | None, load: Load, edited: frozenset[str]
 ) -> CrossingPair:

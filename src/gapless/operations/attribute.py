@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from gapless.boundary.keeping import in_order, kept_through
 from gapless.boundary.tape import Place, Plan, Tape
 from gapless.errors import ReplayMismatch, UsageError
@@ -24,6 +26,8 @@ from gapless.records.workflow import Step
 
 if TYPE_CHECKING:
     from gapless.evals.judge import Judge
+    from gapless.records.measurement import Measurement
+    from gapless.stores.store import Store
 
 LOST = frozenset({"wrong", "failed", "escalated"})
 MOST_INTERACTING = 4
@@ -270,8 +274,6 @@ def _subsets(
 def _unit(
     record: TrialRecord, case: Case, tape: Tape, plan: Plan, row: ReplayRun, arm: Arm, rep: int
 ) -> Unit:
-    import msgspec
-
     again = [taped.event for place, taped in tape.visits.items() if place not in plan.kept]
     return Unit(
         record=record,
@@ -284,8 +286,6 @@ def _unit(
 
 
 async def _run(opened: Opened, unit: Unit, ask: AttributeAsk, judge: Judge) -> ReplayRun:
-    import msgspec
-
     row, record = unit.row, unit.record
     # Both arms of a rerun meet the same luck: what differs is the output that was handed over.
     seed = seed_of(opened.measurement.seed, row.case, row.trial, "replay", row.position, row.rep)
@@ -307,13 +307,49 @@ async def _run(opened: Opened, unit: Unit, ask: AttributeAsk, judge: Judge) -> R
     )
 
 
-def blames(opened: Opened) -> dict[tuple[str, int], str | None]:
-    """Lost trial -> the first step whose own check failed: what is suspected without replay."""
-    return {
-        (run.case, run.trial): run.blame
-        for run in opened.store.runs(opened.measurement.id)
-        if run.outcome in LOST
-    }
+def causes_of(
+    store: Store,
+    measurement: Measurement,
+    *,
+    without: dict[str, str] | None = None,
+    complete: bool = True,
+) -> Causes:
+    """What the reruns on record say of a measurement's lost trials, beside what its checks suspect.
+
+    Args:
+        store: Where they are.
+        measurement: Which.
+        without: Step -> why it has no golden arm, in more words than the reruns know.
+        complete: Whether all that was asked for was run.
+    """
+    from gapless.gap.causes import LostTrials, causes
+    from gapless.operations.report import run_table
+
+    runs = whole_trials(store.replays(measurement.id))
+    table = [run for run in run_table(store, measurement) if run.outcome in LOST]
+    lost = LostTrials(
+        measurement=measurement.id,
+        count=len(table),
+        blamed={(run.case, run.trial): run.blame for run in table if run.blame is not None},
+        paths={(run.case, run.trial): run.path for run in runs if run.path},
+    )
+    order = [step.name for step in measurement.shape.steps]
+    found = causes(runs, order, lost, shape=measurement.shape, seed=measurement.seed)
+    told = {step: (without or {}).get(step, why) for step, why in found.not_estimable.items()}
+    return msgspec.structs.replace(found, complete=complete, not_estimable=told)
 
 
-__all__ = ["LOST", "AttributeAsk", "Attribution", "Causes", "attribute_into", "attribution", "blames"]
+def whole_trials(runs: list[ReplayRun]) -> list[ReplayRun]:
+    """Reruns of trials of which every step with a golden output was rerun: a stop may have left others half done."""
+    arms: dict[tuple[str, int], set[tuple[str, str]]] = {}
+    wanted: dict[tuple[str, int], set[tuple[str, str]]] = {}
+    for run in runs:
+        if run.arm != "subset":
+            key = (run.case, run.trial)
+            arms.setdefault(key, set()).add((run.step, run.arm))
+            steps = set(run.path) - set(run.blind)
+            wanted.setdefault(key, set()).update(
+                (step, arm) for step in steps for arm in ("golden", "observed")
+            )
+    whole = {key for key, done in arms.items() if wanted[key] <= done}
+    return [run for run in runs if (run.case, run.trial) in whole]

@@ -114,7 +114,7 @@ def fidelity_of(
         left: Trial -> why its replay left the tape.
         complete: Whether every trial was replayed.
     """
-    from gapless.evals.trial_diff import crossing_pairs, first_difference
+    from gapless.evals.trial_diff import crossing_pairs, first_difference, same_end
     from gapless.gap.clustered import clustered
 
     outcomes: list[float] = []
@@ -133,7 +133,7 @@ def fidelity_of(
         pairs = crossing_pairs(before, after, opened.load) if after is not None else ()
         first = first_difference(pairs)
         outcomes.append(float(after is not None and after.outcome == before.outcome))
-        same = after is not None and first is None and after.output == before.output
+        same = after is not None and first is None and same_end(before, after, opened.load)
         handoffs.append(float(outcomes[-1] == 1.0 and same))
         unstable.update(_unstable(pairs))
         why = left.get(key) or (_why(before, after, first) if after is not None else None)

@@ -65,8 +65,11 @@ def plan_of(tape: Tape, case: Case, workflow: Workflow, wanted: Wanted) -> Plann
     instead = goldens(tape, case, workflow, wanted.golden)
     cut = places_of(tape, workflow.shape, wanted.start) if wanted.start is not None else ()
     kept = kept_before(tape, cut, order) if cut else frozenset[Place]()
+    tolerant = False
     for text in wanted.sets:
+        before = dict(instead)
         case = _set(text, tape, case, instead, kept)
+        tolerant = tolerant or (_in_state(text, tape) and instead != before)
     if instead and not cut:
         kept = kept_through(tape, [max(instead, key=lambda place: tape.visits[place].index)], order)
     early = [place for place in instead if place not in kept]
@@ -76,14 +79,14 @@ def plan_of(tape: Tape, case: Case, workflow: Workflow, wanted: Wanted) -> Plann
         )
     _gone(tape, workflow, kept)
     effects = frozenset[str]() if wanted.live_effects else effects_of(workflow.shape)
-    note = _visit_note(tape, cut, wanted.start)
+    notes = [_visit_note(tape, cut, wanted.start), _between_note(tape, kept, instead) if tolerant else None]
     return Planned(
-        plan=Plan(kept=kept, instead=instead, effects=effects),
+        plan=Plan(kept=kept, instead=instead, effects=effects, strict=not tolerant),
         case=case,
         start=str(cut[0]) if cut else None,
         edits={str(place): value for place, value in instead.items()}
         | ({INPUT: case.input} if any(text.startswith(INPUT) for text in wanted.sets) else {}),
-        notes=(note,) if note else (),
+        notes=tuple(note for note in notes if note is not None),
     )
 
 
@@ -204,6 +207,22 @@ def _set(text: str, tape: Tape, case: Case, instead: dict[Place, Any], kept: fro
         f"--set {text}: no step before the start hands over {path!r}, and the input is no object. "
         "Write STEP.path=value or input.path=value."
     )
+
+
+def _in_state(text: str, tape: Tape) -> bool:
+    """Whether a `--set` speaks of the state, and not of a step or of the input by name."""
+    path = text.partition("=")[0]
+    return _step_in(path, tape)[0] is None and not path.startswith((f"{INPUT}.", f"{INPUT}["))
+
+
+def _between_note(tape: Tape, kept: frozenset[Place], instead: Mapping[Place, Any]) -> str | None:
+    """Which steps were not run although what they were given is another thing now."""
+    first = min(tape.visits[place].index for place in instead)
+    visits = sorted((tape.visits[p] for p in kept if p not in instead), key=lambda taped: taped.index)
+    later = [str(taped.place) for taped in visits if taped.index > first and not taped.event.router]
+    if not later:
+        return None
+    return f"{', '.join(later)} stayed as recorded, although the state before them is another one now."
 
 
 def _step_in(path: str, tape: Tape) -> tuple[str | None, str]:
