@@ -19,7 +19,7 @@ from gapless.operations.suspects import suspects_of
 from gapless.records.label import Label
 from gapless.records.suspects import Suspects
 from gapless.report.suspects import render, render_json, render_markdown
-from gapless.settings import Place, Settings
+from gapless.settings import Place, Privacy, Settings
 
 ROOT = Path(__file__).parents[2]
 AGENTRX = ROOT.parent / "shared" / "data" / "agentrx_tau_retail"
@@ -143,6 +143,30 @@ def test_a_small_tau_bench_file(place: Place) -> None:
     }  # fmt: skip
     assert [row.step for row in found.steps] == ["tool arguments"]
     assert "tool arguments, visit 2 (message 7)" in render(found, color=False)
+
+
+def test_what_is_not_to_be_kept_is_in_no_reason(tmp_path: Path) -> None:
+    rows = [
+        episode(
+            n,
+            0.0,
+            said("user", "My ssn is 078-05-1120. Where is my parcel?"),
+            *called("cancel", "Error: no account 999-88-7777", id="W-9", ssn="999-88-7777"),
+            said("assistant", "Sorry, I cannot find 999-88-7777."),
+            said("user", "No, it is 078-05-1120! ###STOP###"),
+        )
+        for n in range(3)
+    ]
+    kept: dict[bool, str] = {}
+    for private in (False, True):
+        settings = Settings(privacy=Privacy(redact=("*.ssn",) if private else ()))
+        folder = tmp_path / str(private)
+        folder.mkdir()
+        place = Place(root=str(folder), settings=settings, database=f"sqlite:///{folder / 'g.db'}")
+        kept[private] = render_json(suspects(place, *rows))
+    assert "999-88-7777" in kept[False]
+    assert "999-88-7777" not in kept[True]
+    assert "[redacted]" in kept[True]
 
 
 def test_evidence_can_be_hidden(place: Place) -> None:

@@ -21,6 +21,7 @@ from gapless.records.measurement import Measurement, resume_key
 from gapless.records.row import row_of
 from gapless.records.suite import Suite
 from gapless.records.trial import ComponentRun, Outcome, Run
+from gapless.records.turn import Turn
 from gapless.records.ulid import new_ulid
 from gapless.records.value import digest, encode
 from gapless.records.workflow import Layer, Shape, Step
@@ -100,7 +101,6 @@ class _Table:
     """Rows on their way into the store: checked, counted and digested one at a time."""
 
     def __init__(self, intake: Intake, place: Place, arm: str | None, tell: Tell) -> None:
-        from gapless.boundary.suspicions.conversation import evidence
         from gapless.trace.importers.base import Learnt
         from gapless.trace.redaction import Redaction
 
@@ -109,7 +109,7 @@ class _Table:
         self._settings = place.settings
         self._redaction: Redaction | None = Redaction.of(place.settings.privacy.redact)
         self._arm, self._tell = arm, tell
-        self._learnt: Learnt = Learnt(witness=evidence)
+        self._learnt: Learnt = Learnt(witness=self._witness)
         self._arms: dict[str, _Arm] = {}
         self._cases: dict[str, int] = {}
         self._groups: dict[str, str] = {}
@@ -204,6 +204,17 @@ class _Table:
             return run
         steps = {at: self._redaction.value(said) for at, said in run.step_metadata.items()}
         return msgspec.structs.replace(run, metadata=self._redaction.value(run.metadata), step_metadata=steps)
+
+    def _witness(self, turns: Sequence[Turn], given: str) -> dict[int, dict[str, str]]:
+        """What speaks against turns, told without what is not to be kept."""
+        from gapless.boundary.suspicions.conversation import evidence
+
+        if self._redaction is None:
+            return evidence(turns, given)
+        told = [{"text": turn.text, "arguments": turn.arguments, "error": turn.error} for turn in turns]
+        masked = self._redaction.value({"turns": told, "given": given})
+        pairs = zip(turns, masked["turns"], strict=True)
+        return evidence([msgspec.structs.replace(turn, **said) for turn, said in pairs], masked["given"])
 
     def _count(self, kind: str, body: bytes) -> None:
         # A sum does not depend on the order of the lines, and the same table is known again however it is sorted.
