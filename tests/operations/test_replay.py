@@ -182,7 +182,9 @@ def _raises(kind: type[Exception], said: str, *words: str) -> None:
     assert isinstance(result.exception, kind), result.exception
     assert said in str(result.exception)
     assert ran() == []
-    assert [m.get("kind", "measure") for m in json.loads(gapless("report", "--list", "--json").output)] == ["measure"]
+    assert [m.get("kind", "measure") for m in json.loads(gapless("report", "--list", "--json").output)] == [
+        "measure"
+    ]
 
 
 def test_a_tape_with_a_missing_value() -> None:

@@ -20,7 +20,7 @@ _CHEAP_S = 60.0
 
 
 @click.command("replay", epilog="Example: gapless replay c7#0 --from draft --golden retrieve")
-@click.argument("trial", metavar="[CASE#TRIAL]", required=False)
+@click.argument("trial", metavar="[CASE#TRIAL|ID]", required=False)
 @click.option(
     "--from", "start", metavar="STEP", help="The first step that runs again: STEP, STEP#VISIT, STEP[BRANCH]."
 )
@@ -80,8 +80,8 @@ _CHEAP_S = 60.0
 def command(trial: str | None, **options: Any) -> int:
     """Run a recorded trial again from any step, everything before it served from the record.
 
-    With --all, replay every trial unchanged and say how many come out the same. With --attribute, find the step that
-    loses the lost trials, by experiment. With --suspects, rank suspects without running anything.
+    With --all, replay every trial of a measurement unchanged and say how many come out the same. With --attribute, find
+    the step that loses the lost trials, by experiment. With --suspects, rank suspects without running anything.
     """
     from gapless.operations.open import open_store, pick
     from gapless.settings import locate
@@ -90,7 +90,7 @@ def command(trial: str | None, **options: Any) -> int:
     _check(trial, modes, options)
     place = locate()
     with open_store(place) as store:
-        measurement = pick(store, options["measurement"])
+        measurement = pick(store, options["measurement"] or (trial if modes else None))
         if modes == ["suspects"]:
             return _suspects(store, measurement, options)
         from gapless.operations.open import import_object
@@ -120,7 +120,7 @@ def _check(trial: str | None, modes: list[str], options: dict[str, Any]) -> None
         raise click.UsageError(
             "name a trial, as in `gapless replay c7#0 --from draft`, or ask --all, --attribute, --suspects."
         )
-    if modes and trial is not None:
+    if modes and trial is not None and ("#" in trial or options["measurement"]):
         raise click.UsageError(
             f"--{_flag(modes[0])} is about all trials of a measurement: leave {trial} out."
         )
