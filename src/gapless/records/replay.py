@@ -39,6 +39,8 @@ class StepCause(Record, frozen=True, kw_only=True):
     """What replays say of one step: how much of the achievable success is lost exactly there."""
 
     step: str
+    receivers: tuple[str, ...] = ()
+    """The steps that take its output."""
     layer: str | None = None
     layer_guessed: bool = False
     share: Estimate

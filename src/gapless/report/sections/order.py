@@ -8,6 +8,7 @@ from gapless.records.gap import Gap
 from gapless.report.sections.base import Section
 from gapless.report.sections.baseline import baseline
 from gapless.report.sections.case_mix import case_mix
+from gapless.report.sections.causes import causes
 from gapless.report.sections.chain import chain, layers
 from gapless.report.sections.contracts import contracts
 from gapless.report.sections.cost import cost
@@ -19,6 +20,7 @@ from gapless.report.sections.tools import tools
 
 _Part = Callable[[Gap], Section | None]
 _ON_LOSSES: Sequence[_Part] = (
+    causes,
     contracts,
     layers,
 )
