@@ -226,6 +226,19 @@ def test_the_report_has_it_in_every_face(sample: Sample) -> None:
     assert set(used) <= set(METHODS_MEAN)
 
 
+def test_the_report_has_what_stands_behind_the_shares(sample: Sample) -> None:
+    report = sample("caused")
+    assert report.gap.causes is not None
+    both = (Interaction(step="assess", value=rate(0.4, 0.2, 0.6)),)
+    gap = msgspec.structs.replace(
+        report.gap, causes=msgspec.structs.replace(report.gap.causes, interactions=both)
+    )
+    mine = msgspec.structs.replace(report, gap=gap)
+    for said in (text.render(mine, width=100, color=False), markdown.render(mine), html.render(mine)):
+        assert "Reruns in both arms" in said
+        assert "Golden outputs in every combination" in said
+
+
 def test_a_report_without_replays_says_nothing_of_causes(sample: Sample) -> None:
     report = sample("labelled")
     assert report.gap.causes is None

@@ -29,6 +29,16 @@ def causes(gap: Gap) -> Section | None:
     return None if gap.causes is None or not gap.causes.rows else section(gap.causes)
 
 
+def in_both_arms(gap: Gap) -> Section | None:
+    """What stands behind the shares; None where no lost trial was replayed."""
+    return None if gap.causes is None or not gap.causes.rows else figures(gap.causes)
+
+
+def combinations(gap: Gap) -> Section | None:
+    """Shapley values of golden outputs; None where no subsets were replayed."""
+    return None if gap.causes is None else interplay(gap.causes)
+
+
 def section(found: Causes) -> Section:
     """Cause and suspicion as one table; the columns are read down, each for itself."""
     sure = level(found.verdict_noise)
