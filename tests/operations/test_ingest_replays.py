@@ -212,6 +212,20 @@ def test_a_trial_that_a_person_called_right_is_no_longer_explained(place: Place)
     assert found.notes == ("1 replayed trial is no longer lost by the labels given since: left out.",)
 
 
+def test_steps_stand_in_the_workflows_order_or_else_in_that_of_the_paths(place: Place) -> None:
+    around = [{"node": node} for node in ("agent", "tool", "agent", "draft")]
+    loop = [
+        run("x", bad="tool", steps=around),
+        *(replay("x", step, "golden", ok=True) for step in ("agent", "tool", "draft")),
+    ]
+    for lines, order in ((TABLE, STEPS), (loop, ("tool", "agent", "draft"))):
+        done = take(place, lines, f"{len(lines)}.jsonl")
+        with open_store(place) as store:
+            found = causes_of(store, done.measurements[0])
+        assert found is not None
+        assert tuple(row.step for row in found.rows) == order
+
+
 def test_no_replay_gives_no_causes(place: Place) -> None:
     done = take(place, TABLE[:10])
     with open_store(place) as store:

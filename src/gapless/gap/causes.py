@@ -16,7 +16,7 @@ import numpy as np
 from gapless.gap.boundaries import receivers
 from gapless.gap.clustered import Units, clustered, units
 from gapless.gap.damage import NEVER_RESCUES, NO_RERUN, Shares, shares
-from gapless.gap.group_bootstrap import bootstrap_mean, mean_difference
+from gapless.gap.group_bootstrap import RESAMPLES, bootstrap_mean, mean_difference
 from gapless.gap.interactions import interactions, subset_values
 from gapless.gap.replays import Arms, Trial, arranged, path_order, rerun_paths, unsettled
 from gapless.records.estimate import Estimate
@@ -103,6 +103,7 @@ def causes(
         unsettled=unsettled(runs),
         interactions=interactions(values, groups, steps, partial(bootstrap_mean, level=level, seed=seed)),
         seed=seed,
+        resamples=RESAMPLES,
         notes=tuple(_notes(runs, paths, arms, missing, values)),
     )
 

@@ -38,7 +38,7 @@ def causes_of(
     """
     from gapless.gap.blame import blame
     from gapless.gap.causes import LostTrials, causes
-    from gapless.gap.replays import last_visit_path
+    from gapless.gap.replays import follows, last_visit_path
 
     runs = store.replays(measurement.id) if replays is None else replays
     if not runs:
@@ -58,7 +58,11 @@ def causes_of(
             paths[key] = last_visit_path(run.events)
     known = LostTrials(measurement=measurement.id, count=lost, blamed=blamed, paths=paths)
     mine = [run for run in runs if (run.case, run.trial) in blamed]
-    found = causes(mine, (), known, shape=measurement.shape, level=level, seed=seed)
+    declared = tuple(step.name for step in measurement.shape.steps)
+    order = (
+        declared if follows(declared, paths.values()) else ()
+    )  # with a loop it is the order of declaration
+    found = causes(mine, order, known, shape=measurement.shape, level=level, seed=seed)
     if len(mine) == len(runs):
         return found
     gone = len(sampled) - len(blamed)

@@ -95,6 +95,9 @@ class Causes(Record, frozen=True, kw_only=True):
     """Why reruns have no verdict -> how many."""
     interactions: tuple[Interaction, ...] = ()
     seed: int = 0
+    """Of the resamples."""
+    resamples: int = 0
+    """How often groups were resampled for intervals and chances."""
     complete: bool = True
     notes: tuple[str, ...] = ()
 
