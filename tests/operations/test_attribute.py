@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from gapless.cli.main import cli
 from gapless.errors import UsageError
-from gapless.operations.attribute import whole_trials
+from gapless.operations.causes import whole_trials
 from gapless.operations.open import open_store
 from gapless.records.replay import ReplayRun
 

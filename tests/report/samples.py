@@ -14,7 +14,9 @@ import msgspec
 
 from gapless.gap.analyse import analyse
 from gapless.gap.blame import blame
+from gapless.gap.causes import LostTrials, causes
 from gapless.records.measurement import Measurement
+from gapless.records.replay import Arm, Causes, ReplayRun
 from gapless.records.report import Report
 from gapless.records.trial import ComponentRun, Outcome, Run, StepOutcome
 from gapless.records.workflow import FINISH, START, Edge, Layer, LayerSource, Shape, Step
@@ -193,6 +195,60 @@ def hostile() -> Report:
     return build(m, gap, input_digest=evil, trial_notes=(evil,))
 
 
+def causes_of(
+    names: list[str] | None = None,
+    *,
+    count: int = 30,
+    groups: int | None = None,
+    culprit: int | None = 2,
+    golden: bool = True,
+    bare: int | None = None,
+) -> Causes:
+    """Reruns of lost trials that mostly the third step spoils, which the checks place at the fourth.
+
+    Args:
+        names: Steps.
+        count: Sampled lost trials.
+        groups: Groups they are in; as many as trials when None.
+        culprit: The step that spoils two of three; None: all of them the same.
+        golden: Whether golden outputs ever rescue.
+        bare: The step that has no golden output.
+    """
+    steps = names or list(LAYERS)
+    rng = random.Random(11)
+    runs: list[ReplayRun] = []
+    blamed: dict[tuple[str, int], str] = {}
+    paths = {(f"c{i}", 0): tuple(steps) for i in range(count)}
+    for i in range(count):
+        at = culprit if culprit is not None and i % 3 else i % len(steps)
+        blamed[f"c{i}", 0] = steps[min(at + 1, len(steps) - 1)] if i % 4 else "(unobserved)"
+        for k, step in enumerate(steps):
+            arms: tuple[Arm, Arm] = ("golden", "observed")
+            for arm, rep in itertools.product(arms if k != bare else (), range(3)):
+                ok = golden and rng.random() > 0.04 * (len(steps) - k - 1) and (arm == "golden" or k < at)
+                runs.append(
+                    ReplayRun(
+                        case=f"c{i}",
+                        trial=0,
+                        group=f"g{i % (groups or count)}",
+                        step=step,
+                        position=k + 1,
+                        arm=arm,
+                        rep=rep,
+                        ok=ok,
+                    )
+                )
+    lost = LostTrials(measurement="01M84HVT0J8K11GNBRTPJGKP2P", count=count + 9, blamed=blamed, paths=paths)
+    return causes(runs, steps, lost, shape=shape(steps))
+
+
+def caused(names: list[str] | None = None) -> Report:
+    """A report whose lost trials were replayed."""
+    report = labelled(names=names, failing=0.15)
+    gap = msgspec.structs.replace(report.gap, causes=causes_of(names))
+    return build(report.measurement, gap, input_digest="a" * 32)
+
+
 ALL = {
     "labelled": labelled,
     "no-benchmark": lambda: labelled(alone=-1.0),
@@ -211,6 +267,8 @@ ALL = {
     "empty": empty,
     "hostile": hostile,
     "hostile-unlabelled": lambda: unlabelled(HOSTILE),
+    "caused": caused,
+    "caused-hostile": lambda: caused(HOSTILE),
     "awful": lambda: labelled(names=AWFUL, failing=0.1, suspicious=True, unjudged=0.1),
 }
 

@@ -60,11 +60,15 @@ def browser() -> Iterator[Any]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_nothing_is_asked_for_and_nothing_is_cut_off(
-    browser: Any, sample: Sample, tmp_path: Path, width: int, scheme: str
+    browser: Any, sample: Sample, samples: Any, tmp_path: Path, width: int, scheme: str
 ) -> None:
-    for kind in ("labelled", "agent", "unlabelled", "hostile", "awful", "empty"):
+    kinds = ("labelled", "agent", "unlabelled", "hostile", "awful", "empty", "caused", "caused-hostile")
+    pages = {kind: html.render(sample(kind)) for kind in kinds}
+    pages["causes"] = html.render_causes(samples.causes_of())
+    pages["causes-awful"] = html.render_causes(samples.causes_of(samples.AWFUL, bare=1, groups=6))
+    for kind, source in pages.items():
         file = tmp_path / f"{kind}.html"
-        file.write_text(html.render(sample(kind)), encoding="utf-8")
+        file.write_text(source, encoding="utf-8")
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
         said: list[str] = []
         page.on("console", lambda message, said=said: said.append(message.text))

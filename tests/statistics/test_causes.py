@@ -39,9 +39,17 @@ def first_spoiled(spoiled: np.ndarray) -> np.ndarray:
     return np.where(spoiled.any(axis=1), spoiled.argmax(axis=1), len(STEPS))
 
 
-def world(cases: int, trials: int, seed: int) -> World:
+def with_skips(rates: np.ndarray, skip: float, rng: np.random.Generator) -> np.ndarray:
+    """A branch: some trials never visit the second step, which then can spoil nothing: NaN."""
+    if skip:
+        rates = rates.copy()
+        rates[rng.random(len(rates)) < skip, 1] = np.nan
+    return rates
+
+
+def world(cases: int, trials: int, seed: int, skip: float = 0.0) -> World:
     rng = np.random.default_rng(seed)
-    rates = np.repeat(spoil_rates(cases, rng), trials, axis=0)
+    rates = with_skips(np.repeat(spoil_rates(cases, rng), trials, axis=0), skip, rng)
     spoiled = rng.random(rates.shape) < rates
     seen = (np.cumsum(spoiled, axis=1) > 0) & (rng.random(rates.shape) < SEES)
     runs: list[ReplayRun] = []
@@ -61,7 +69,7 @@ def reruns(
     found: list[ReplayRun] = []
     arms: tuple[Arm, Arm] = ("golden", "observed")
     for k, step in enumerate(STEPS):
-        for arm in arms:
+        for arm in arms if not np.isnan(rates[k]) else ():
             kept_bad = arm == "observed" and spoiled[: k + 1].any()
             again = rng.random((REPS, len(STEPS) - k - 1)) < rates[k + 1 :]
             found += [
@@ -80,10 +88,10 @@ def reruns(
     return found
 
 
-def expected() -> np.ndarray:
+def expected(skip: float = 0.0) -> np.ndarray:
     """The shares of a very large table with endlessly many reruns."""
     rng = np.random.default_rng(1)
-    rates = spoil_rates(400_000, rng)
+    rates = np.nan_to_num(with_skips(spoil_rates(400_000, rng), skip, rng))
     spoiled = rng.random(rates.shape) < rates
     lost = spoiled.any(axis=1)
     rates, first = rates[lost], first_spoiled(spoiled[lost])
@@ -137,6 +145,16 @@ def test_replay_names_the_culprit_that_its_own_check_hardly_sees() -> None:
 @pytest.mark.full
 def test_and_so_it_does_in_many_worlds() -> None:
     check(cases=100, sims=300)
+
+
+def test_a_step_that_half_of_the_trials_skip_gets_no_more_than_its_own() -> None:
+    truth, sims = expected(skip=0.5), 40
+    found = [found_in(world(60, trials=2, seed=700 + seed, skip=0.5)).rows for seed in range(sims)]
+    estimated = np.array([[row.share.point or 0.0 for row in rows] for rows in found])
+    error = estimated.std(axis=0) / sims**0.5
+    assert np.all(np.abs(estimated.mean(axis=0) - truth) < 3.5 * error)
+    held = [holds(row.share, share) for rows in found for row, share in zip(rows, truth, strict=True)]
+    assert np.mean(held) >= 0.95 - 2 * (0.95 * 0.05 / sims) ** 0.5
 
 
 @pytest.mark.parametrize("cases", [20, 40])

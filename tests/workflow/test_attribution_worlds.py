@@ -15,7 +15,7 @@ import pytest
 from langgraph.graph import END, START, StateGraph
 from replayed import Recorded
 
-from gapless.operations.attribute import AttributeAsk, attribute_into, attribution, causes_of
+from gapless.operations.attribute import AttributeAsk, attribute_into, attributed, attribution
 from gapless.records.replay import Causes
 from gapless.records.trial import TrialRecord
 
@@ -85,7 +85,8 @@ async def world(folder: Path, seed: int) -> World:
         ask = AttributeAsk(reps=2, sample=None)
         found = attribution(recorded.opened, ask)
         assert await attribute_into(recorded.opened, found, ask)
-        causes = causes_of(recorded.store, recorded.measurement)
+        causes = attributed(recorded.opened, found, complete=True)
+        assert causes is not None
         lost = [r for r in recorded.store.records(recorded.measurement.id) if r.outcome == "wrong"]
         spoilt = Counter(_spoilt(recorded, record) for record in lost)
         blamed = Counter(record.blame for record in lost)

@@ -37,7 +37,7 @@ def command(files: tuple[str, ...], form: str | None, arm: str | None, as_json: 
             for m in done.measurements
         ]
         body = {"schema": "gapless.ingest/1", "known": done.known, "measurements": measurements}
-        body |= {"components": done.components, "notes": list(done.notes)}
+        body |= {"components": done.components, "replays": done.replays, "notes": list(done.notes)}
         click.echo(msgspec.json.encode(body).decode())
         return
     from gapless.report.printable import printable
@@ -50,6 +50,8 @@ def command(files: tuple[str, ...], form: str | None, arm: str | None, as_json: 
         )
     if done.components:
         click.echo(f"{count(done.components, 'component run')} with them")
+    if done.replays:
+        click.echo(f"{count(done.replays, 'replay')} of lost trials with them")
     for note in done.notes:
         click.echo(printable(note), err=True)
     click.echo(f"Next: gapless report {done.measurements[0].id}", err=True)

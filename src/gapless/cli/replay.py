@@ -170,8 +170,8 @@ def _attribute(opened: Opened, options: dict[str, Any]) -> int:
         SAMPLE,
         AttributeAsk,
         attribute_into,
+        attributed,
         attribution,
-        causes_of,
     )
     from gapless.operations.loop import run_sync
     from gapless.report import causes as faces
@@ -187,7 +187,12 @@ def _attribute(opened: Opened, options: dict[str, Any]) -> int:
     _agreed(found, ask, opened, yes=options["yes"])
     with progress(options["quiet"]) as tell:
         complete = run_sync(lambda stop: attribute_into(opened, found, ask, tell=tell, stop=stop))
-    made = causes_of(opened.store, opened.measurement, without=found.without, complete=complete)
+    made = attributed(opened, found, complete=complete)
+    if made is None:
+        click.echo(
+            "No lost trial was rerun at all of its steps yet. Run the same command again to go on.", err=True
+        )
+        return 130
     if options["html"] is not None:
         from gapless.report.html import render_causes
 

@@ -13,9 +13,10 @@ from functools import partial
 import msgspec
 import numpy as np
 
+from gapless.gap.boundaries import receivers
 from gapless.gap.clustered import Units, clustered, units
 from gapless.gap.damage import NEVER_RESCUES, NO_RERUN, Shares, shares
-from gapless.gap.group_bootstrap import bootstrap_mean, mean_difference
+from gapless.gap.group_bootstrap import RESAMPLES, bootstrap_mean, mean_difference
 from gapless.gap.interactions import interactions, subset_values
 from gapless.gap.replays import Arms, Trial, arranged, path_order, rerun_paths, unsettled
 from gapless.records.estimate import Estimate
@@ -54,7 +55,7 @@ def causes(
         runs: Every rerun on record.
         order: Steps in path order; where it is silent, the order that the trials' own paths agree with.
         lost: The lost trials they were drawn from.
-        shape: The workflow, for layers.
+        shape: The workflow, for receivers and layers.
         level: Two-sided confidence level of each number, pointwise.
         seed: Of the resamples.
 
@@ -102,6 +103,7 @@ def causes(
         unsettled=unsettled(runs),
         interactions=interactions(values, groups, steps, partial(bootstrap_mean, level=level, seed=seed)),
         seed=seed,
+        resamples=RESAMPLES,
         notes=tuple(_notes(runs, paths, arms, missing, values)),
     )
 
@@ -189,6 +191,7 @@ def _beside(
     step = shape.step(row.step)
     return msgspec.structs.replace(
         row,
+        receivers=receivers(shape, row.step),
         layer=step.layer if step else None,
         layer_guessed=step.layer_guessed if step else False,
         n_trials=sum(row.step in path for path in paths.values()),

@@ -102,6 +102,18 @@ def path_order(paths: Iterable[Sequence[str]]) -> tuple[str, ...]:
     return tuple(order)
 
 
+def follows(order: Sequence[str], paths: Iterable[Sequence[str]]) -> bool:
+    """Whether every path takes its steps in this order.
+
+    Example:
+        >>> follows(("a", "b", "c"), [("a", "c"), ("b",)]), follows(("a", "b"), [("b", "a")])
+        (True, False)
+    """
+    place = {step: index for index, step in enumerate(order)}
+    told = ([place.get(step, -1) for step in path] for path in paths)
+    return all(places == sorted(set(places)) and -1 not in places for places in told)
+
+
 def rerun_paths(runs: Sequence[ReplayRun]) -> dict[Trial, tuple[str, ...]]:
     """Trial -> the steps it was rerun from, by their place on its path."""
     return {trial: tuple(_path(mine)) for trial, mine in _cells(runs)[0].items()}

@@ -14,6 +14,7 @@ from gapless.boundary.keeping import in_order, kept_through
 from gapless.boundary.tape import Place, Plan, Tape
 from gapless.errors import ReplayMismatch, UsageError
 from gapless.evals.checks.base import MISSING
+from gapless.operations.causes import LOST, causes_of
 from gapless.operations.progress import Progress, Stop, Tell, silent
 from gapless.operations.replay import Opened, case_of, rerun
 from gapless.operations.replay_plan import Planned, effects_of, golden_at, golden_misfit, order_of
@@ -26,10 +27,8 @@ from gapless.records.workflow import Step
 
 if TYPE_CHECKING:
     from gapless.evals.judge import Judge
-    from gapless.records.measurement import Measurement
-    from gapless.stores.store import Store
 
-LOST = frozenset({"wrong", "failed", "escalated"})
+NO_GOLDEN = "no golden output"
 MOST_INTERACTING = 4
 """Steps in an interaction: their subsets double with each."""
 REPS = 2
@@ -307,49 +306,21 @@ async def _run(opened: Opened, unit: Unit, ask: AttributeAsk, judge: Judge) -> R
     )
 
 
-def causes_of(
-    store: Store,
-    measurement: Measurement,
-    *,
-    without: dict[str, str] | None = None,
-    complete: bool = True,
-) -> Causes:
-    """What the reruns on record say of a measurement's lost trials, beside what its checks suspect.
+def attributed(opened: Opened, found: Attribution, *, complete: bool) -> Causes | None:
+    """What the reruns on record say; None before one trial was rerun at all of its steps.
 
     Args:
-        store: Where they are.
-        measurement: Which.
-        without: Step -> why it has no golden arm, in more words than the reruns know.
-        complete: Whether all that was asked for was run.
+        opened: The measurement.
+        found: What was to be replayed: it knows in more words why a step has no golden arm.
+        complete: Whether all of it was run.
     """
-    from gapless.gap.causes import LostTrials, causes
-    from gapless.operations.report import run_table
-
-    runs = whole_trials(store.replays(measurement.id))
-    table = [run for run in run_table(store, measurement) if run.outcome in LOST]
-    lost = LostTrials(
-        measurement=measurement.id,
-        count=len(table),
-        blamed={(run.case, run.trial): run.blame for run in table if run.blame is not None},
-        paths={(run.case, run.trial): run.path for run in runs if run.path},
-    )
-    order = [step.name for step in measurement.shape.steps]
-    found = causes(runs, order, lost, shape=measurement.shape, seed=measurement.seed)
-    told = {step: (without or {}).get(step, why) for step, why in found.not_estimable.items()}
-    return msgspec.structs.replace(found, complete=complete, not_estimable=told)
+    made = causes_of(opened.store, opened.measurement)
+    if made is None:
+        return None
+    told = {step: _better(why, found.without.get(step)) for step, why in made.not_estimable.items()}
+    return msgspec.structs.replace(made, complete=complete, not_estimable=told)
 
 
-def whole_trials(runs: list[ReplayRun]) -> list[ReplayRun]:
-    """Reruns of trials of which every step with a golden output was rerun: a stop may have left others half done."""
-    arms: dict[tuple[str, int], set[tuple[str, str]]] = {}
-    wanted: dict[tuple[str, int], set[tuple[str, str]]] = {}
-    for run in runs:
-        if run.arm != "subset":
-            key = (run.case, run.trial)
-            arms.setdefault(key, set()).add((run.step, run.arm))
-            steps = set(run.path) - set(run.blind)
-            wanted.setdefault(key, set()).update(
-                (step, arm) for step in steps for arm in ("golden", "observed")
-            )
-    whole = {key for key, done in arms.items() if wanted[key] <= done}
-    return [run for run in runs if (run.case, run.trial) in whole]
+def _better(why: str, known: str | None) -> str:
+    """Why a step has no share: what the reruns know, and what the suite says."""
+    return why if known is None else why.replace(NO_GOLDEN, known, 1)

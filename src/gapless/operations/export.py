@@ -34,7 +34,7 @@ class Exported:
 
 
 def export(store: Store, measurement: Measurement, file: str, form: str = "runs") -> Exported:
-    """Writes the run table of a measurement, with its benchmark: labels and suspicions as they are now.
+    """Writes the run table of a measurement, with its benchmark and replays: labels and suspicions as they are now.
 
     Args:
         store: Where it lies.
@@ -54,7 +54,8 @@ def export(store: Store, measurement: Measurement, file: str, form: str = "runs"
     components = store.components(benchmark.id) if benchmark is not None else []
     count = 0
     with _opened(file) as stream:
-        for line in lines(measurement, _placed(run_table(store, measurement)), components):
+        runs = _placed(run_table(store, measurement))
+        for line in lines(measurement, runs, components, store.replays(measurement.id)):
             stream.write(line)
             count += 1
     return Exported(measurement=measurement.id, file=file, lines=count)

@@ -51,6 +51,8 @@ class Ingested:
     """Condition -> trials."""
     components: int
     """Benchmark runs."""
+    replays: int = 0
+    """Reruns of lost trials."""
     notes: tuple[str, ...] = ()
     """What was read and not kept, and what looks odd."""
 
@@ -101,6 +103,7 @@ class _Table:
     """Rows on their way into the store: checked, counted and digested one at a time."""
 
     def __init__(self, intake: Intake, place: Place, arm: str | None, tell: Tell) -> None:
+        from gapless.operations.ingest_replays import Replays
         from gapless.trace.importers.base import Learnt
         from gapless.trace.redaction import Redaction
 
@@ -116,6 +119,7 @@ class _Table:
         self._torn: set[str] = set()
         self._components: list[ComponentRun] = []
         self._alone: set[tuple[str, str, int]] = set()
+        self._replays = Replays()
         self._blames: dict[tuple[bytes, Outcome], str | None] = {}
         self._waiting: list[TrialRow] = []
         self._sum = 0
@@ -124,12 +128,14 @@ class _Table:
 
     def read(self, source: Source, form: str | None) -> None:
         """Takes in the rows of a file."""
-        from gapless.trace.importers.base import reader, recognise
+        from gapless.trace.importers.base import Replayed, reader, recognise
 
         self._form = form or recognise(source)
         for row in reader(self._form)(source, self._learnt):
             if isinstance(row, ComponentRun):
                 self._add_component(source, row)
+            elif isinstance(row, Replayed):
+                self._count("replay", self._replays.add(source, row))
             else:
                 self._add_run(source, self._arm or row[0] if self._form != "run-table" else row[0], row[1])
             self._rows += 1
@@ -144,6 +150,7 @@ class _Table:
                 f"{name}: holds no run. Expected lines of kind 'run', one per trial (gapless.runs/1)."
             )
         self._place_components()
+        self._replays.give(self._intake)
         arms = {arm: self._measurement(arm, name) for arm in self._arms}
         first = next(iter(arms.values()))
         benchmark = self._benchmark(first) if self._components else None
@@ -155,6 +162,7 @@ class _Table:
             known=all(m.id != ids[m.id] for m in arms.values()),
             runs={arm: self._arms[arm].runs for arm in arms},
             components=len(self._components),
+            replays=len(self._replays),
             notes=tuple(self._notes()),
         )
 
@@ -288,6 +296,7 @@ class _Table:
     def _notes(self) -> Iterator[str]:
         for why, count in self._learnt.left_out.items():
             yield f"{count} {why}."
+        yield from self._replays.notes()
         if self._torn:
             some = ", ".join(sorted(self._torn)[:3])
             yield f"{len(self._torn)} cases are in several groups (such as {some}): intervals count each group as independent."

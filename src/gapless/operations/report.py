@@ -11,6 +11,7 @@ import msgspec
 from gapless.records.cost import Prices
 from gapless.records.label import Label
 from gapless.records.measurement import Measurement
+from gapless.records.replay import ReplayRun
 from gapless.records.report import Report
 from gapless.records.row import RunRow, run_of
 from gapless.records.trial import ComponentRun, Outcome, Run, StepOutcome, Suspicion
@@ -33,6 +34,7 @@ def report_on(store: Store, measurement: Measurement, prices: Prices | None = No
     from gapless.gap.paths import planned_paths
     from gapless.gap.rulings import Ruled
     from gapless.gap.table import Table
+    from gapless.operations.causes import causes_of
     from gapless.operations.judge import quality
     from gapless.operations.prompt_baseline import baseline
     from gapless.report.view import build
@@ -47,6 +49,7 @@ def report_on(store: Store, measurement: Measurement, prices: Prices | None = No
     gap = analyse(table, components, measurement.shape, paths=paths)
     judge = quality(store, measurement, suite, judged, table)
     prompt = baseline(store, measurement, table)
+    replays = store.replays(measurement.id)
     gap = msgspec.structs.replace(
         gap,
         costs=costs(table, prices or locate().settings.cost),
@@ -54,9 +57,10 @@ def report_on(store: Store, measurement: Measurement, prices: Prices | None = No
         verdict_sources=dict(judged.sources),
         judge=judge,
         baseline=prompt,
+        causes=causes_of(store, measurement, replays),
     )
     notes = tuple(_notes(measurement, len(table)))
-    return build(measurement, gap, input_digest=seen.with_(components), trial_notes=notes)
+    return build(measurement, gap, input_digest=seen.with_([*components, *replays]), trial_notes=notes)
 
 
 def run_table(store: Store, measurement: Measurement) -> Iterator[Run]:
@@ -95,9 +99,9 @@ class _Digest:
             self._hash.update(self._encode(row) if body is None else body)
             yield row
 
-    def with_(self, components: Iterable[ComponentRun]) -> str:
-        """The digest of the rows that passed and of these benchmark runs."""
-        for run in components:
+    def with_(self, more: Iterable[ComponentRun | ReplayRun]) -> str:
+        """The digest of the rows that passed and of these benchmark runs and reruns."""
+        for run in more:
             self._hash.update(self._encode(run))
         return self._hash.hexdigest()
 

@@ -8,6 +8,7 @@ from gapless.records.cost import CostRow
 from gapless.records.decomposition import CaseMixRow, ChainRow, LayerRow, Repeat, RetryRow
 from gapless.records.estimate import Estimate
 from gapless.records.judge import JudgeQuality
+from gapless.records.replay import Causes
 from gapless.records.trial import Action, Outcome
 
 ESCALATION = "(escalation)"
@@ -237,3 +238,5 @@ class Gap(Record, frozen=True, kw_only=True):
     """The workflow held against one plain prompt; None where that was not measured."""
     notes: tuple[str, ...] = ()
     """Sentences a reader must know: partial, few cases, why P is missing."""
+    causes: Causes | None = None
+    """Where replays of lost trials place the loss; None where none was replayed."""

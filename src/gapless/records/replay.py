@@ -44,6 +44,8 @@ class StepCause(Record, frozen=True, kw_only=True):
     """What replays say of one step: how much of the achievable success is lost exactly there."""
 
     step: str
+    receivers: tuple[str, ...] = ()
+    """The steps that take its output."""
     layer: str | None = None
     layer_guessed: bool = False
     share: Estimate
@@ -98,6 +100,9 @@ class Causes(Record, frozen=True, kw_only=True):
     """Why reruns have no verdict -> how many."""
     interactions: tuple[Interaction, ...] = ()
     seed: int = 0
+    """Of the resamples."""
+    resamples: int = 0
+    """How often groups were resampled for intervals and chances."""
     complete: bool = True
     notes: tuple[str, ...] = ()
 

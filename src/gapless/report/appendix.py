@@ -25,6 +25,8 @@ METHODS_MEAN: dict[str, str] = {
     "order statistics": "a quantile between two ordered values, whatever the distribution",
     "clustered ranks": "a quantile between two ordered values, trials of a case counted together",
     "cluster bootstrap": "resampling whole cases",
+    "expanded cluster bootstrap": "resampling whole cases, or groups of cases, its percentiles pushed outwards for few of them "
+    "(Hesterberg 2015); below ten of them, and within 10 points of 0 or 1, no narrower than Korn-Graubard with each as one case",
     "bonett-price": "interval of a difference of two proportions on the same cases (Bonett and Price 2012)",
     "paired t": "Student's t on the mean differences of cases, or of groups of cases",
     "rogan-gladen": "S corrected for a judge's errors (Rogan and Gladen 1978), its limits recovered from those of S by the judge and of "
@@ -71,6 +73,11 @@ _QUANTITIES = {
     "prompt": "S of the prompt",
     "difference": "workflow minus prompt",
     "costs": "cost",
+    "share": "causes",
+    "verdict_noise": "causes",
+    "effect": "golden minus recorded",
+    "unseen": "suspicions",
+    "interactions": "Shapley values of golden outputs",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gapless.records.estimate import Estimate
 from gapless.records.gap import CRASH, ESCALATION, UNJUDGED, UNOBSERVED, BoundaryRow, Gap
 from gapless.records.report import Report
-from gapless.report import baseline, judge
+from gapless.report import baseline, causal, judge
 from gapless.report.wording import (
     NO_WIDTH,
     OUTCOMES,
@@ -47,6 +47,8 @@ def sentences(gap: Gap) -> tuple[str, ...]:
     said = [judge.qualified(gap, _ended(gap)), *judge.sentences(gap), *_lost(gap)]
     if gap.suspected and gap.outcomes.get("unjudged"):
         said.append(f"A silent failure is {_suspected(gap)}.")
+    if gap.causes is not None and gap.causes.rows:
+        said.append(next(causal.sentences(gap.causes)))
     said += [*_against_prediction(gap), *baseline.sentences(gap)]
     return tuple(said)
 

@@ -6,21 +6,24 @@ import re
 from functools import cache, partial
 from typing import Any
 
+import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from gapless.records.calibration import Calibration
 from gapless.records.faults import ENDINGS, FaultCell, FaultMatrix
 from gapless.records.gap import PSEUDO_EXITS, Gap
-from gapless.records.replay import ReplayDiff
+from gapless.records.replay import Causes, ReplayDiff
 from gapless.records.report import Report
-from gapless.report import calibration, faults, replay, wording
+from gapless.report import calibration, causal, faults, replay, wording
 from gapless.report.appendix import basis, methods, moment
 from gapless.report.headline import opened
 from gapless.report.printable import isolated, printable
 from gapless.report.quantiles import quantiles
+from gapless.report.sections import causes as caused
 from gapless.report.sections import order
 from gapless.report.svg import curves
+from gapless.report.svg.causes import pairs
 from gapless.report.svg.graph import undrawn, workflow
 from gapless.report.svg.rates import suspicions, waterfall, whisker
 
@@ -52,6 +55,40 @@ def render_faults(matrix: FaultMatrix) -> str:
             when=moment(shown.clean.created_at),
         )
     )
+
+
+def render_causes(found: Causes) -> str:
+    """Cause and suspicion as HTML text."""
+    shown = printable(found)
+    first, *rest = causal.sentences(shown)
+    together = caused.interplay(shown)
+    return (
+        _environment()
+        .get_template("causes.html.j2")
+        .render(
+            causes=shown,
+            w=wording,
+            first=first,
+            rest=" ".join(rest),
+            extent=causal.stands_on(shown).rstrip("."),
+            tables=[caused.figures(shown), *([together] if together is not None else [])],
+            notes=list(caused.notes(shown)),
+            **_pictured(shown),
+        )
+    )
+
+
+def _pictured(found: Causes | None, *, lead: bool = False) -> dict[str, Any]:
+    """What the section on causes draws and says; nothing where nothing was replayed."""
+    if found is None:
+        return {"pairs": None}
+    return {
+        "pairs": pairs(found),
+        "lead_of_causes": causal.headline(found) if lead else "",
+        "notes_on_causes": list(caused.notes(found)) if lead else [],
+        "holds_if": caused.HOLDS_IF,
+        "level": wording.level(found.verdict_noise),
+    }
 
 
 def render_calibration(made: Calibration) -> str:
@@ -104,7 +141,7 @@ def _shown(report: Report) -> dict[str, Any]:
     first, rest = opened(report)
     judged = gap.success.point is not None
     losses = [e for row in gap.boundaries for e in (row.points.point, row.points.high) if e is not None]
-    return {
+    return _pictured(gap.causes, lead=True) | {
         "report": report,
         "gap": gap,
         "m": m,
@@ -122,7 +159,9 @@ def _shown(report: Report) -> dict[str, Any]:
         "whisker": partial(whisker, most=max(losses, default=0.0)),
         "rates": _rates(gap),
         "timed": quantiles(gap.latencies),
-        "on_losses": order.on_losses(gap),
+        "on_losses": order.on_losses(
+            msgspec.structs.replace(gap, causes=None)
+        ),  # drawn, and no table beside it
         "on_outcomes": order.on_outcomes(gap),
         "on_cost": [*order.on_cost(gap), *order.in_depth(gap)],
         "methods": methods(gap),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from gapless.records.measurement import Measurement
+from gapless.records.replay import ReplayRun
 from gapless.records.suite import Suite
 from gapless.records.trial import ComponentRun
 from gapless.stores import schema
@@ -20,6 +21,8 @@ TrialRow = tuple[str, str, int, str, str | None, float, bytes]
 _WAIT = (
     "CREATE TABLE waiting.trials (arm TEXT, case_id TEXT, trial INTEGER, outcome TEXT, blame TEXT, ms REAL, summary BLOB)",
     "CREATE TABLE waiting.components (step TEXT, case_id TEXT, trial INTEGER, body BLOB)",
+    "CREATE TABLE waiting.replays (condition TEXT, case_id TEXT, trial INTEGER, step TEXT, arm TEXT, rep INTEGER, body BLOB)",
+    "CREATE TABLE waiting.wanted (case_id TEXT, trial INTEGER, PRIMARY KEY (case_id, trial)) WITHOUT ROWID",
 )
 # A file of its own that has no name: whatever ends this process, nothing of it is left.
 _ATTACH = "ATTACH DATABASE '' AS waiting"
@@ -27,6 +30,9 @@ _CACHE = "PRAGMA waiting.cache_size = -65536"
 _UNSAFE = "PRAGMA waiting.synchronous = OFF"
 _ADD_TRIALS = "INSERT INTO waiting.trials VALUES (?, ?, ?, ?, ?, ?, ?)"
 _ADD_COMPONENTS = "INSERT INTO waiting.components VALUES (?, ?, ?, ?)"
+_ADD_REPLAYS = "INSERT INTO waiting.replays VALUES (?, ?, ?, ?, ?, ?, ?)"
+_WANT = "INSERT OR IGNORE INTO waiting.wanted VALUES (?, ?)"
+_WANTED = "SELECT arm, summary FROM waiting.trials JOIN waiting.wanted USING (case_id, trial)"
 # SQLite has no NaN: what nobody took is 0 in the index column, and NaN in the row itself.
 # In the order of the primary key: written and later read from one end to the other, whatever order the file had.
 _MOVE_TRIALS = (
@@ -37,6 +43,11 @@ _MOVE_TRIALS = (
 _MOVE_COMPONENTS = (
     "INSERT INTO components (measurement, step, case_id, trial, body) "
     "SELECT ?, step, case_id, trial, body FROM waiting.components ORDER BY step, case_id, trial"
+)
+_MOVE_REPLAYS = (
+    "INSERT INTO replays (measurement, case_id, trial, step, arm, rep, body) "
+    "SELECT ?, case_id, trial, step, arm, rep, body FROM waiting.replays "
+    "WHERE condition = ? ORDER BY case_id, trial, step, arm, rep"
 )
 
 
@@ -74,6 +85,17 @@ class Intake:
         """Puts benchmark runs among those that wait."""
         self._add(_ADD_COMPONENTS, [(run.step, run.case, run.trial, pack(run)) for run in runs])
 
+    def add_replays(self, condition: str, runs: Sequence[ReplayRun]) -> None:
+        """Puts reruns of a condition's trials among those that wait."""
+        rows = [(condition, run.case, run.trial, run.step, run.arm, run.rep, pack(run)) for run in runs]
+        self._add(_ADD_REPLAYS, rows)
+
+    def trials(self, wanted: Iterable[tuple[str, int]]) -> list[tuple[str, bytes]]:
+        """(condition, packed `RunRow`) of the waiting trials of these cases and numbers, under every condition."""
+        self._add(_WANT, list(wanted))
+        with translated(self._url), self._connection.begin():
+            return [(arm, body) for arm, body in self._connection.exec_driver_sql(_WANTED)]
+
     def publish(
         self, arms: Mapping[str, Measurement], benchmark: Measurement | None, suite: Suite
     ) -> dict[str, str]:
@@ -96,6 +118,7 @@ class Intake:
             for arm, measurement in arms.items():
                 if ids[measurement.id] == measurement.id:
                     writing.exec_driver_sql(_MOVE_TRIALS, (measurement.id, arm))
+                    writing.exec_driver_sql(_MOVE_REPLAYS, (measurement.id, arm))
             if benchmark is not None and ids[benchmark.id] == benchmark.id:
                 writing.exec_driver_sql(_MOVE_COMPONENTS, (benchmark.id,))
         return ids

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from gapless.records.measurement import Measurement
+from gapless.records.replay import ReplayRun
 from gapless.records.trial import (
     Action,
     ComponentRun,
@@ -142,6 +143,17 @@ class ComponentLine(Line, tag="component"):
     gapless: ComponentOwn | None = None
 
 
+class ReplayOwn(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """What only gapless says of a replay."""
+
+    condition: Name | None = None
+    """That of the trial: `arm` says on a replay what was handed over."""
+    outcome: Outcome | None = None
+    reason: str = ""
+    """Why it has no verdict."""
+    ms: Milliseconds | None = None
+
+
 class ReplayLine(Line, tag="replay"):
     """One replay from a step with its output kept or replaced by the golden one."""
 
@@ -151,10 +163,14 @@ class ReplayLine(Line, tag="replay"):
     arm: Literal["golden", "observed"]
     rep: Count = 0
     ok: bool | None = None
+    gapless: ReplayOwn | None = None
 
 
 def lines(
-    measurement: Measurement, runs: Iterable[Run], components: Iterable[ComponentRun]
+    measurement: Measurement,
+    runs: Iterable[Run],
+    components: Iterable[ComponentRun],
+    replays: Iterable[ReplayRun] = (),
 ) -> Iterator[bytes]:
     """A whole measurement as a run table, line by line, each with its newline.
 
@@ -162,6 +178,7 @@ def lines(
         measurement: What was measured; its condition is the arm.
         runs: Its trials; a `blame` stands only where the rule would not place the loss there.
         components: The benchmark runs that belong to it.
+        replays: Reruns of its lost trials; the format has no line for subsets of golden outputs.
     """
     encode = msgspec.json.Encoder().encode
     layers: dict[str, str] = {s.name: s.layer for s in measurement.shape.steps if not s.layer_guessed}
@@ -171,6 +188,9 @@ def lines(
         workflow = {}
     for part in components:
         yield encode(_component(part)) + b"\n"
+    for rerun in replays:
+        if rerun.arm != "subset":
+            yield encode(_replay(rerun, measurement.condition)) + b"\n"
 
 
 def _run(run: Run, arm: str, layers: Mapping[str, str], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -198,6 +218,13 @@ def _component(run: ComponentRun) -> dict[str, Any]:
     line |= {"ok": run.ok, "group": run.group}
     said = _given(run, reason="", attempts=1) | _milliseconds(run.ms)
     return line | ({"gapless": said} if said else {}) | run.metadata
+
+
+def _replay(run: ReplayRun, condition: str) -> dict[str, Any]:
+    line: dict[str, Any] = {"kind": "replay", "case": run.case, "trial": run.trial, "node": run.step}
+    line |= {"arm": run.arm, "rep": run.rep, "ok": run.ok}
+    said = {"condition": condition} | _given(run, outcome=None, reason="") | _milliseconds(run.ms)
+    return line | {"gapless": said}
 
 
 def _workflow(measurement: Measurement) -> dict[str, Any]:

@@ -12,8 +12,8 @@ import pytest
 
 from gapless.errors import ImporterError
 from gapless.records.trial import ComponentRun, Run
-from gapless.trace.importers.base import Learnt, recognise
-from gapless.trace.importers.run_table import REPLAYS, read
+from gapless.trace.importers.base import Learnt, Replayed, recognise
+from gapless.trace.importers.run_table import read
 from gapless.trace.importers.source import Source
 
 RUN: dict[str, Any] = {"kind": "run", "case": "c1", "trial": 0, "outcome": "wrong"}
@@ -88,11 +88,18 @@ def test_unknown_keys_are_kept_whatever_they_hold() -> None:
     assert part.metadata == {"layer": 3}
 
 
-def test_replays_are_counted_and_not_kept() -> None:
-    learnt = Learnt()
-    replay = {"kind": "replay", "case": "c", "trial": 0, "node": "a", "arm": "golden", "rep": 0, "ok": True}
-    assert rows([replay, replay], learnt) == []
-    assert learnt.left_out == {REPLAYS: 2}
+REPLAY = {"kind": "replay", "case": "c", "trial": 0, "node": "a", "arm": "golden", "rep": 1, "ok": True}
+
+
+def test_a_replay_waits_for_its_trial() -> None:
+    own = {"condition": "B", "outcome": "correct", "ms": 7.5}
+    bare, full = rows([REPLAY, REPLAY | {"ok": None, "gapless": own | {"reason": "no judge"}, "more": 1}])
+    assert isinstance(bare, Replayed)
+    assert (bare.condition, bare.run.step, bare.run.arm, bare.run.rep) == (None, "a", "golden", 1)
+    assert (bare.run.ok, bare.run.group, bare.run.position, bare.run.outcome) == (True, "", 0, None)
+    assert math.isnan(bare.run.ms)
+    assert (full.condition, full.run.ok, full.run.reason, full.run.ms) == ("B", None, "no judge", 7.5)
+    assert full.run.outcome == "correct"
 
 
 def test_lines_may_be_blank_and_begin_with_a_mark_and_be_compressed() -> None:

@@ -8,6 +8,7 @@ from gapless.records.gap import Gap
 from gapless.report.sections.base import Section
 from gapless.report.sections.baseline import baseline
 from gapless.report.sections.case_mix import case_mix
+from gapless.report.sections.causes import causes, combinations, in_both_arms
 from gapless.report.sections.chain import chain, layers
 from gapless.report.sections.contracts import contracts
 from gapless.report.sections.cost import cost
@@ -19,12 +20,13 @@ from gapless.report.sections.tools import tools
 
 _Part = Callable[[Gap], Section | None]
 _ON_LOSSES: Sequence[_Part] = (
+    causes,
     contracts,
     layers,
 )
 _ON_OUTCOMES: Sequence[_Part] = (judge, baseline, repeats, slices)
 _ON_COST: Sequence[_Part] = (cost, retries, tools)
-_IN_DEPTH: Sequence[_Part] = (chain, case_mix)
+_IN_DEPTH: Sequence[_Part] = (in_both_arms, combinations, chain, case_mix)
 
 
 def on_losses(gap: Gap) -> list[Section]:

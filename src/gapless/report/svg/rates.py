@@ -24,7 +24,7 @@ from gapless.report.wording import (
 
 _HIGH = 30.0
 _MID = _HIGH / 2
-_PARTS = {1: 5, 2: 4, 3: 3, 4: 4, 5: 5, 6: 3, 8: 4, 10: 5}
+_PARTS = {1: 5, 2: 4, 3: 3, 4: 4, 5: 5, 6: 3, 8: 4, 10: 5, 15: 3, 20: 4}
 """Tenths that an axis spans -> parts with round ends."""
 
 
@@ -137,7 +137,7 @@ def whisker(estimate: Estimate, most: float) -> Markup:
         tag("rect", x=0, y=5, width=at(axis.place(estimate.point)), height=10, rx=1.5, class_="loss"),
     ]
     if estimate.low is not None and estimate.high is not None:
-        parts += _whiskers(axis, estimate.low, estimate.high, 10.0, "loss-interval")
+        parts += whiskers(axis, estimate.low, estimate.high, 10.0, "loss-interval")
     return strip(20.0, parts, class_="whisker")
 
 
@@ -154,13 +154,14 @@ def _unknown(share: float) -> str:
 def _interval(axis: Axis, estimate: Estimate, kind: str, shade: Markup | None = None) -> Markup:
     parts = [*axis.grid(), *([shade] if shade is not None else [])]
     if estimate.low is not None and estimate.high is not None:
-        parts += _whiskers(axis, estimate.low, estimate.high, _MID, f"interval {kind}")
+        parts += whiskers(axis, estimate.low, estimate.high, _MID, f"interval {kind}")
     if estimate.point is not None:
         parts.append(tag("circle", cx=at(axis.place(estimate.point)), cy=_MID, r=5.5, class_=f"dot {kind}"))
     return strip(_HIGH, parts, class_="strip")
 
 
-def _whiskers(axis: Axis, low: float, high: float, y: float, class_: str) -> list[Markup]:
+def whiskers(axis: Axis, low: float, high: float, y: float, class_: str) -> list[Markup]:
+    """An interval as a line with ends."""
     first, last = at(axis.place(low)), at(axis.place(high))
     ends = [tag("line", x1=x, x2=x, y1=y - 4, y2=y + 4, class_=class_) for x in (first, last)]
     return [tag("line", x1=first, x2=last, y1=y, y2=y, class_=class_), *ends]

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import msgspec
 
 from gapless.errors import ImporterError, UnknownName
+from gapless.records.replay import ReplayRun
 from gapless.records.trial import ComponentRun, Run
 from gapless.records.turn import Turn
 from gapless.records.workflow import Layer, Shape
@@ -54,8 +55,17 @@ class Learnt:
     """Looks at each conversation while it is whole: a row keeps none of its words."""
 
 
-Row = tuple[str, Run] | ComponentRun
-"""A trial with its condition, or a run of one step alone (its group is "" where only its case is known)."""
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A rerun of a lost trial, whose group and whose place on the path only the trial knows."""
+
+    condition: str | None
+    """That of the trial; None where the row names none."""
+    run: ReplayRun
+
+
+Row = tuple[str, Run] | ComponentRun | Replayed
+"""A trial with its condition, a run of one step alone (its group is "" where only its case is known), or a rerun."""
 
 
 class Reader(Protocol):

@@ -8,6 +8,7 @@ from typing import Any, cast, get_args
 import msgspec
 
 from gapless.records.gap import PSEUDO_EXITS
+from gapless.records.replay import ReplayRun
 from gapless.records.trial import (
     OUTCOMES,
     ComponentRun,
@@ -19,7 +20,7 @@ from gapless.records.trial import (
 )
 from gapless.records.value import to_plain
 from gapless.records.workflow import LAYERS
-from gapless.trace.importers.base import Learnt, Row, Workflow
+from gapless.trace.importers.base import Learnt, Replayed, Row, Workflow
 from gapless.trace.importers.decoding import UNREADABLE, explained
 from gapless.trace.importers.source import Source
 from gapless.trace.run_table import (
@@ -27,6 +28,7 @@ from gapless.trace.run_table import (
     ComponentOwn,
     Line,
     ReplayLine,
+    ReplayOwn,
     RunLine,
     RunOwn,
     StepLine,
@@ -36,7 +38,7 @@ from gapless.trace.run_table import (
 _NAN = float("nan")
 _KINDS: dict[str, type[Line]] = {"run": RunLine, "component": ComponentLine, "replay": ReplayLine}
 _AnyLine = RunLine | ComponentLine | ReplayLine
-_RUN, _STEP, _COMPONENT = RunOwn(), StepOwn(), ComponentOwn()
+_RUN, _STEP, _COMPONENT, _REPLAY = RunOwn(), StepOwn(), ComponentOwn(), ReplayOwn()
 _line = msgspec.json.Decoder(_AnyLine)
 _KEYS = {kind: {"kind", *form.__struct_fields__} for kind, form in _KINDS.items()}
 _STEP_KEYS = set(StepLine.__struct_fields__)
@@ -48,7 +50,6 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
     "status": get_args(EventStatus),
     "arm": ("golden", "observed"),
 }
-REPLAYS = "replay lines: checked and not kept, for nothing computes causal shares from them yet"
 
 
 def read(source: Source, learnt: Learnt) -> Iterator[Row]:
@@ -70,7 +71,7 @@ def read(source: Source, learnt: Learnt) -> Iterator[Row]:
         elif isinstance(line, ComponentLine):
             yield _component(line, extra)
         else:
-            learnt.left_out[REPLAYS] = learnt.left_out.get(REPLAYS, 0) + 1
+            yield _replay(line)
 
 
 def _learn_layer(
@@ -190,6 +191,24 @@ def _component(line: ComponentLine, extra: dict[str, Any]) -> ComponentRun:
         attempts=own.attempts,
         metadata=extra,
     )
+
+
+def _replay(line: ReplayLine) -> Replayed:
+    own = line.gapless or _REPLAY
+    run = ReplayRun(
+        case=line.case,
+        trial=line.trial,
+        group="",
+        step=line.node,
+        position=0,
+        arm=line.arm,
+        rep=line.rep,
+        ok=line.ok,
+        outcome=own.outcome,
+        reason=own.reason,
+        ms=_NAN if own.ms is None else own.ms,
+    )
+    return Replayed(own.condition, run)
 
 
 def _text(value: str | float | bool) -> str:
