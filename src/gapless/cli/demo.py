@@ -162,10 +162,19 @@ def _write_page(shown: Shown, page: Path) -> None:
         from gapless.report.html import render_calibration
 
         write(_gate_page(page, gate), render_calibration(gate.calibration))
+    if shown.causes is not None:
+        from gapless.report.html import render_causes
+
+        write(_causes_page(page), render_causes(shown.causes))
     for matrix in shown.matrices:
         from gapless.report.html import render_faults
 
         write(_beside(page, guarded=matrix.guarded), render_faults(matrix))
+
+
+def _causes_page(page: Path) -> Path:
+    """Where the causes go: demo-causes.html beside demo.html."""
+    return page.with_name(f"{page.stem}-causes{page.suffix}")
 
 
 def _beside(page: Path, *, guarded: bool) -> Path:
@@ -198,6 +207,8 @@ def _print(shown: Shown, page: Path) -> None:
     if shown.comparison is not None:
         click.echo(f"\nUnder contracts against without, in the same weather: {shown.comparison.sentence}")
         click.echo("\n".join(_boundaries(shown.comparison)))
+    for line in _replays(shown):
+        click.echo(line)
     for matrix in shown.matrices:
         from gapless.report.faults import render as render_faults
 
@@ -207,10 +218,29 @@ def _print(shown: Shown, page: Path) -> None:
     for note in shown.notes:
         click.echo(note)
     click.echo(f"\nReport: {page.resolve()}")
+    for line in _pages(shown, page):
+        click.echo(line)
+
+
+def _pages(shown: Shown, page: Path) -> Iterator[str]:
+    """Where the other pages are."""
+    if shown.causes is not None:
+        yield f"Causes: {_causes_page(page).resolve()}"
     for matrix in shown.matrices:
-        click.echo(f"Faults: {_beside(page, guarded=matrix.guarded).resolve()}")
+        yield f"Faults: {_beside(page, guarded=matrix.guarded).resolve()}"
     for gate in shown.gates:
-        click.echo(f"Gates:  {_gate_page(page, gate).resolve()}")
+        yield f"Gates:  {_gate_page(page, gate).resolve()}"
+
+
+def _replays(shown: Shown) -> Iterator[str]:
+    """How faithful replays are, and where they place the loss in bad weather."""
+    from gapless.report.causes import render
+    from gapless.report.replay import fidelity_headline
+
+    for act, found in zip(shown.acts, shown.replays, strict=False):
+        yield f"{'' if found is not shown.replays[0] else chr(10)}{act.name}: {fidelity_headline(found)}"
+    if shown.causes is not None:
+        yield render(shown.causes, brief=True)
 
 
 def _gates(shown: Shown) -> Iterator[str]:

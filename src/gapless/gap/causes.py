@@ -104,7 +104,7 @@ def causes(
         interactions=interactions(values, groups, steps, partial(bootstrap_mean, level=level, seed=seed)),
         seed=seed,
         resamples=RESAMPLES,
-        notes=tuple(_notes(runs, paths, arms, missing, values)),
+        notes=(*_later(found), *_notes(runs, paths, arms, missing, values)),
     )
 
 
@@ -197,6 +197,15 @@ def _beside(
         n_trials=sum(row.step in path for path in paths.values()),
         suspected=suspected.at((row.step,)),
     )
+
+
+def _later(found: Shares) -> Iterator[str]:
+    if found.later:
+        step, number = max(found.later.items(), key=lambda item: item[1])
+        yield (
+            f"{_trials(number)} no golden output up to {step} rescues, although it rescues the others nearly always: they are "
+            "lost later, and count as undamaged until then."
+        )
 
 
 def _notes(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gapless.gap.clustered import Units
 from gapless.gap.group_bootstrap import based, interval, resampled_sums
 from gapless.gap.replays import Arms
+from gapless.gap.rescue import later_losses
 from gapless.records.estimate import Estimate
 
 NEVER_RESCUES = "the golden output never rescues"
@@ -39,6 +40,8 @@ class Shares:
     first: dict[str, float]
     """Step -> share of resamples in which its share is the largest; empty with fewer than two groups."""
     noise: Estimate
+    later: dict[str, int] = field(default_factory=dict[str, int])
+    """Step -> trials that no golden output up to there rescues: they are lost later."""
 
 
 def split(golden: NDArray[Any], observed: NDArray[Any]) -> Split:
@@ -86,11 +89,12 @@ def shares(arms: Arms, *, level: float = 0.95, seed: int = 0) -> Shares:
     """
     if not arms.trials:
         return Shares({}, {}, Estimate(level=level, reason=NO_RERUN))
-    points = split(arms.golden.sum(axis=0), arms.observed.sum(axis=0))
+    golden, observed, later = later_losses(arms.golden, arms.observed, arms.reruns)
+    points = split(golden.sum(axis=0), observed.sum(axis=0))
     placed = [k for k, share in enumerate(points.shares) if not math.isnan(share)]
     if not placed:
         return Shares({}, {}, based(arms.units, level=level, reason=NEVER_RESCUES))
-    both = resampled_sums(np.concatenate([arms.golden, arms.observed], axis=1), arms.units, seed=seed)
+    both = resampled_sums(np.concatenate([golden, observed], axis=1), arms.units, seed=seed)
     drawn = split(*np.split(both, 2, axis=1))
     steps = [arms.steps[k] for k in placed]
     found = [float(points.shares[k]) for k in placed]
@@ -103,6 +107,7 @@ def shares(arms: Arms, *, level: float = 0.95, seed: int = 0) -> Shares:
         },
         first=_first(drawn.shares[:, placed], steps, arms.units),
         noise=interval(noise, drawn.noise, arms.units, level=level),
+        later={step: int(n) for step, n in zip(arms.steps, later.sum(axis=0), strict=True) if n},
     )
 
 

@@ -33,6 +33,8 @@ class Arms:
     """V, float array [N, K]: pass share with golden outputs up to the step."""
     observed: NDArray[Any]
     """U, float array [N, K]: pass share with the recorded outputs kept up to the step."""
+    reruns: NDArray[Any]
+    """int array [N, K]: settled reruns with golden outputs; 0 where the trial skips the step."""
     dropped: int
     """Sampled trials without a settled rerun in one of the arms: nothing can be said of them."""
     crossed: tuple[str, ...]
@@ -50,6 +52,10 @@ class _Cell:
         """Pass share of the settled reruns; None without any."""
         settled = self.passed.get(arm)
         return sum(settled) / len(settled) if settled else None
+
+    def count(self, arm: Arm) -> int:
+        """How many reruns are settled."""
+        return len(self.passed.get(arm, ()))
 
 
 def last_visit_path(events: Sequence[StepOutcome]) -> tuple[str, ...]:
@@ -136,18 +142,29 @@ def arranged(runs: Sequence[ReplayRun], order: Sequence[str]) -> Arms:
     strangers = path_order(_path(mine) for mine in cells.values())
     steps = tuple(step for step in dict.fromkeys([*order, *strangers]) if step in passing)
     rows: list[tuple[Trial, list[tuple[float, float]]]] = []
+    counts: list[list[int]] = []
     crossed: dict[str, None] = {}
     for trial in sorted(cells):
         filled = _filled(cells[trial], steps, crossed)
         if filled is not None:
             rows.append((trial, filled))
+            counts.append(
+                [cells[trial][step].count("golden") if step in cells[trial] else 0 for step in steps]
+            )
     both = np.array([filled for _, filled in rows], dtype=float).reshape(len(rows), len(steps), 2)
     kept = tuple(trial for trial, _ in rows)
     table = units(
         [groups[trial] for trial in kept], weighting="runs", n_cases=len({case for case, _ in kept})
     )
     return Arms(
-        kept, table, steps, both[..., 0], both[..., 1], len(cells) - len(kept), tuple(sorted(crossed))
+        trials=kept,
+        units=table,
+        steps=steps,
+        golden=both[..., 0],
+        observed=both[..., 1],
+        reruns=np.array(counts, dtype=int).reshape(len(rows), len(steps)),
+        dropped=len(cells) - len(kept),
+        crossed=tuple(sorted(crossed)),
     )
 
 

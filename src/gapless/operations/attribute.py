@@ -12,7 +12,7 @@ import msgspec
 
 from gapless.boundary.keeping import in_order, kept_through
 from gapless.boundary.tape import Place, Plan, Tape
-from gapless.errors import ReplayMismatch, UsageError
+from gapless.errors import ReplayMismatch, UnknownName, UsageError
 from gapless.evals.checks.base import MISSING
 from gapless.operations.causes import LOST, causes_of
 from gapless.operations.progress import Progress, Stop, Tell, silent
@@ -151,6 +151,14 @@ async def attribute_into(
 
 
 def _usable(opened: Opened, ask: AttributeAsk) -> None:
+    known = {step.name for step in opened.workflow.shape.steps}
+    unknown = [step for step in ask.interactions if known and step not in known]
+    if unknown:
+        raise UnknownName(
+            f"--interactions: no step {unknown[0]!r}; the workflow has {', '.join(sorted(known))}."
+        )
+    if len(ask.interactions) > MOST_INTERACTING:
+        raise UsageError(f"--interactions: at most {MOST_INTERACTING} steps; their subsets double with each.")
     if opened.changed:
         raise UsageError(
             f"the workflow has changed since measurement {opened.measurement.id}: its causes are not those of this version. "
@@ -163,8 +171,6 @@ def _usable(opened: Opened, ask: AttributeAsk) -> None:
             "is another one, whose answer is on no tape. Let effects happen with --live-effects, or replay a version of the "
             "workflow in which they do no harm: --workflow."
         )
-    if len(ask.interactions) > MOST_INTERACTING:
-        raise UsageError(f"--interactions: at most {MOST_INTERACTING} steps; their subsets double with each.")
 
 
 def _sample(lost: list[tuple[str, str, int]], most: int | None, seed: int) -> list[tuple[str, str, int]]:

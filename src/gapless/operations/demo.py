@@ -22,6 +22,7 @@ from gapless.operations.demo_gate import (
     gated_decision,
     gates,
 )
+from gapless.operations.demo_replay import Recorded, caused, replayed
 from gapless.operations.demo_stage import Act, Stage, run_act
 from gapless.operations.fault_cells import FaultsAsk
 from gapless.operations.faults import faults_into
@@ -31,6 +32,7 @@ from gapless.records.calibration import Calibration
 from gapless.records.comparison import Comparison
 from gapless.records.estimate import Estimate
 from gapless.records.faults import FaultMatrix
+from gapless.records.replay import Causes, Fidelity
 from gapless.records.suite import Case, Suite
 from gapless.settings import Place
 
@@ -124,6 +126,10 @@ class Shown:
     """What can be promised of the last act, each by itself."""
     gates: tuple[GateAct, ...] = ()
     """A calibrated gate: alone, and on top of the contracts."""
+    replays: tuple[Fidelity, ...] = ()
+    """Every trial of the agent replayed unchanged, measurement by measurement."""
+    causes: Causes | None = None
+    """Which step loses what bad weather loses, by experiment."""
 
 
 def find_agent() -> Agent:
@@ -165,11 +171,12 @@ async def demo(
         stage.store, graph, suite, place=stage.place, tell=stage.tell, stop=stage.stop
     )
     acts: list[Act] = []
-    complete = rates.complete
+    recorded: list[Recorded] = []
+    complete, guarded = rates.complete, agent.guarded()
     for name, workflow, asked, ask in (
         ("clear weather", graph, suite, Ask(condition="clear")),
         ("weather", graph, suite, Ask(condition="baseline", weather=agent.weather)),
-        ("under contracts", agent.guarded(), suite, Ask(weather=agent.weather)),
+        ("under contracts", guarded, suite, Ask(weather=agent.weather)),
         (
             "one plain prompt",
             agent.prompt_only(),
@@ -182,11 +189,17 @@ async def demo(
         stage.say(f"the workflow: {name}" if asked is suite else name)
         act, complete = await run_act(stage, name, workflow, asked, ask)
         acts.append(act)
+        if asked is suite:
+            recorded.append(Recorded(act=act, workflow=workflow, weather=ask.weather))
     told = {act.name: act.report.measurement for act in acts}
     compared = None
     if "under contracts" in told:
         compared = compare(stage.store, told["weather"], told["under contracts"])
-    matrices, whole = await _broken(agent, stage, suite) if complete else ((), False)
+    again, whole = await replayed(stage, recorded) if complete else ((), False)
+    causes = None
+    if whole:
+        causes, acts[1], whole = await caused(stage, recorded[1])
+    matrices, whole = await _broken(agent, stage, suite) if whole else ((), False)
     gated = agent.gated(full=full)
     acting, whole = await gates(gated, stage, full=full) if whole else ((), False)
     return Shown(
@@ -197,6 +210,8 @@ async def demo(
         comparison=compared,
         matrices=matrices,
         gates=acting,
+        replays=again,
+        causes=causes,
     )
 
 
@@ -330,6 +345,9 @@ def as_builtins(shown: Shown) -> dict[str, Any]:
     body["certificates"] = [msgspec.to_builtins(one) for one in shown.certificates]
     body["gates"] = [gate_builtins(one) for one in shown.gates]
     body["faults"] = [msgspec.to_builtins(matrix) for matrix in shown.matrices]
+    body["replays"] = [msgspec.to_builtins(one) for one in shown.replays]
+    if shown.causes is not None:
+        body["causes"] = msgspec.to_builtins(shown.causes)
     if shown.benchmark is not None:
         body["benchmark"] = msgspec.to_builtins(shown.benchmark.rates)
     return body
