@@ -212,3 +212,45 @@ def test_the_cause_that_reruns_found_makes_a_case() -> None:
     done = gapless("label", "c3#0", "--cause", "--promote", "caught.yaml")
     assert "Added case c3-find to caught.yaml" in done.output
     assert gapless("label", "c3#0", "--cause", "tell", "--promote", "caught.yaml").exit_code != 0
+
+
+TWO = """
+import gapless
+
+@gapless.step
+def left(q: int) -> int:
+    return q if q % 2 else -1
+
+@gapless.step
+def right(q: int) -> int:
+    return q if q % 3 else -1
+
+@gapless.step
+def spread(value: int) -> list[int]:
+    return [value, value]
+
+@gapless.step
+def join(one: list[int], other: int) -> int:
+    return max(one[0], other)
+
+def chain(q: int) -> int:
+    return join(spread(left(q)), right(q))
+"""
+
+
+def test_a_loss_that_needs_two_bad_inputs_is_shared_between_them() -> None:
+    suite = [
+        {
+            "id": f"c{q}",
+            "input": q,
+            "golden": {"left": q, "right": q},
+            "checks": {"end": [{"exact": {"value": q}}]},
+        }
+        for q in range(1, 25)
+    ]
+    write(TWO, suite)
+    gapless("measure", "--quiet")
+    found = attribute("--interactions", "left,right")
+    assert found["lost"] == 4  # 6, 12, 18 and 24: one good input is enough, and they have none
+    values = {row["step"]: row["value"]["point"] for row in found["interactions"]}
+    assert values == {"left": pytest.approx(0.5), "right": pytest.approx(0.5)}

@@ -103,6 +103,8 @@ class Plan:
     """Visits that hand over something else, as plain data: a golden output, an edited one. They are kept too."""
     effects: frozenset[str] = frozenset()
     """Steps that change the world: their answers come from the tape, or nothing runs."""
+    later: frozenset[Place] = frozenset()
+    """Kept visits that others, which run, may come before."""
     strict: bool = True
     """Whether a kept visit must be given the state it was recorded in; not where an edit before it changes that."""
 
@@ -250,8 +252,8 @@ class Player:
 
     def _precedes(self, kept: Place, crossing: Crossing) -> bool:
         """Whether a kept visit has to be handed over before a step may run."""
-        if _below(kept.step, crossing.step):
-            return False  # it is part of the step
+        if kept in self.plan.later or _below(kept.step, crossing.step):
+            return False  # or it is part of the step
         here, event = self.tape.visits.get(_place(crossing)), self.tape.visits[kept].event
         if here is None or here.event.superstep is None:
             return True

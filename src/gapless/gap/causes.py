@@ -203,8 +203,8 @@ def _later(found: Shares) -> Iterator[str]:
     if found.later:
         step, number = max(found.later.items(), key=lambda item: item[1])
         yield (
-            f"{_trials(number)} no golden output up to {step} rescues, although it rescues the others nearly always: they are "
-            "lost later, and count as undamaged until then."
+            f"Golden outputs up to {step} rescue most trials nearly always, and {_trials(number)} never: what loses "
+            f"{'it' if number == 1 else 'them'} comes later, and until then {'it counts' if number == 1 else 'they count'} as undamaged."
         )
 
 

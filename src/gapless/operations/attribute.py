@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gapless.boundary.keeping import in_order, kept_through
+from gapless.boundary.keeping import in_order, kept_before, kept_through
 from gapless.boundary.tape import Place, Plan, Tape
 from gapless.errors import ReplayMismatch, UnknownName, UsageError
 from gapless.evals.checks.base import MISSING
@@ -255,15 +255,21 @@ def _subsets(
     ask: AttributeAsk,
     order: dict[str, int],
 ) -> list[Unit]:
-    """Every subset of golden outputs of the steps asked for, the others as recorded; a trial that lacks one has none."""
+    """Every subset of golden outputs of the steps asked for, the others of them as recorded; what lies between runs.
+
+    A trial that lacks one of them has none.
+    """
     steps = [place for place in golden if place.step in ask.interactions]
     if not ask.interactions or {place.step for place in steps} != set(ask.interactions):
         return []
-    kept = kept_through(tape, steps, order)
+    first = min(steps, key=lambda place: tape.visits[place].index)
+    kept = kept_before(tape, tape.last(first.step), order) | frozenset(steps)
+    later = frozenset(steps) - {first}
     units: list[Unit] = []
     for size in range(len(steps) + 1):
         for chosen in itertools.combinations(steps, size):
-            plan = Plan(kept=kept, instead={place: golden[place] for place in chosen}, strict=False)
+            replaced = {place: golden[place] for place in chosen}
+            plan = Plan(kept=kept, instead=replaced, later=later, strict=False)
             row = ReplayRun(
                 case=record.case,
                 trial=record.trial,
