@@ -137,6 +137,15 @@ def test_all_trials_replayed_unchanged() -> None:
     assert (again["replay"], ran()) == (told["replay"], [])  # what was replayed is not run again
 
 
+def test_trials_that_never_came_to_the_start_are_left_out() -> None:
+    Path("failing_app.py").write_text(
+        APP.replace('"total": len', '"total": 1 // (state["q"] != "bad") * len')
+    )
+    assert gapless("measure", "failing_app.py:graph", "--quiet").exit_code == 0
+    told = json.loads(gapless("replay", "--all", "--from", "tell", "--json", "--quiet").output)
+    assert (told["replayed"], told["skipped"], told["outcome"]["point"]) == (1, 1, 1.0)
+
+
 def test_replays_that_come_out_otherwise_are_named_with_the_step() -> None:
     Path("other_app.py").write_text(APP.replace("* 5", "* (5 if state['q'] == 'bad' else 4)"))
     told = json.loads(

@@ -123,7 +123,6 @@ async def run_trial(
         elapsed_ms=ms + (player.saved_ms if player is not None else 0.0),
         error=end.error,
     )
-    starts = conditions.starts.get((case.id, planned.number), 0) + 1
     record = TrialRecord(
         case=case.id,
         trial=planned.number,
@@ -141,7 +140,7 @@ async def run_trial(
         ms=ms,
         seed=seed,
         faults=tuple(fault.name for fault in faults),
-        starts=starts,
+        starts=conditions.starts.get((case.id, planned.number), 0) + 1,
         tokens_in=_tokens(events, "tokens_in"),
         tokens_out=_tokens(events, "tokens_out"),
         omitted=recorder.omitted,

@@ -26,9 +26,9 @@ _EXAMPLES = 3
 @dataclass(frozen=True, slots=True)
 class _Replayed:
     key: Key
-    finished: Finished | None
+    finished: Finished | None = None
     left: str | None = None
-    """Why the replay left the tape."""
+    """Why the replay left the tape; None for a trial that never came to the start."""
 
 
 async def fidelity_into(
@@ -59,10 +59,12 @@ async def fidelity_into(
 
     async def work(key: Key) -> _Replayed:
         before = store.record(opened.measurement.id, *key)
+        if not comes_to(before, wanted.start):
+            return _Replayed(key)
         try:
             return _Replayed(key, await _again(opened, before, wanted, judge))
         except ReplayMismatch as error:
-            return _Replayed(key, None, str(error))
+            return _Replayed(key, left=str(error))
 
     async def commit(result: _Replayed | None, _: Key | None) -> None:
         if result is not None and result.finished is not None:
@@ -85,6 +87,14 @@ async def fidelity_into(
     if complete:
         kept = store.finish(kept)
     return fidelity_of(opened, kept, wanted.start, left, complete=complete)
+
+
+def comes_to(record: TrialRecord, start: str | None) -> bool:
+    """Whether a trial passed a step; an address that names a visit or a branch is looked up when it is replayed."""
+    if start is None:
+        return True
+    step = start.partition("#")[0].partition("[")[0]
+    return any(event.step in (start, step) for event in record.events)
 
 
 async def _again(opened: Opened, before: TrialRecord, wanted: Wanted, judge: object) -> Finished:
@@ -122,10 +132,13 @@ def fidelity_of(
     groups: list[str] = []
     reasons: dict[str, list[str]] = {}
     unstable: Counter[str] = Counter()
-    total = 0
+    total = skipped = 0
     for before in opened.store.records(opened.measurement.id):
         total += 1
         key = (before.case, before.trial)
+        if not comes_to(before, start):
+            skipped += 1
+            continue
         after = None if key in left else _replay(opened, kept, key)
         if after is None and key not in left:
             continue
@@ -147,6 +160,7 @@ def fidelity_of(
         handoffs=clustered(handoffs, groups),
         trials=total,
         replayed=len(outcomes),
+        skipped=skipped,
         reasons=tuple(_reason(why, trials) for why, trials in _most_first(reasons)),
         unstable=dict(unstable.most_common()),
         complete=complete,

@@ -180,6 +180,8 @@ class Fidelity(Record, frozen=True, kw_only=True):
     """Share of trials in which every handoff and the final output were the same too."""
     trials: int = 0
     replayed: int = 0
+    skipped: int = 0
+    """Trials that never came to the step from which the others ran again."""
     reasons: tuple[FidelityReason, ...] = ()
     unstable: dict[str, int] = {}
     """Step -> trials in which its handoff differed although the state it was given was the same."""

@@ -262,5 +262,7 @@ def _fidelity_lines(found: Fidelity) -> Iterator[str]:
     if found.unstable:
         steps = listed([f"{step} ({number})" for step, number in found.unstable.items()])
         yield f"Steps that handed over something else in the same state: {steps}."
+    if found.skipped:
+        yield f"{count(found.skipped, 'trial')} never came to {found.start}: left out."
     if not found.complete:
         yield f"Not finished: {found.replayed} of {found.trials} trials. Run the same command again to go on."
