@@ -102,8 +102,7 @@ async def run_trial(
         ReplayMismatch: The replay and its tape do not agree.
     """
     case = planned.case
-    seed = seed_of(conditions.seed, case.id, planned.number, "trial")
-    seed = replayed.seed if replayed is not None and replayed.seed is not None else seed
+    seed = _seed(planned, conditions, replayed)
     faults = conditions.weather.draw(seed) if conditions.weather is not None else ()
     recorder = TrialRecorder(max_payload_bytes=conditions.max_payload_bytes)
     session = _session(recorder, case, seed, (*conditions.middlewares, *faults), conditions, replayed)
@@ -112,8 +111,8 @@ async def run_trial(
     ms = recorder.now_ms()
     events = recorder.close()
     player = replayed.player if replayed is not None else None
-    if player is not None and player.mismatch is not None:
-        raise player.mismatch  # whatever the workflow made of it
+    if player is not None and player.mismatch is not None:  # whatever the workflow made of it
+        raise player.mismatch
     output = recorder.keep(end.output) if end.error is None else None
     events, verdicts = await judge.judge(
         case,
@@ -152,6 +151,12 @@ async def run_trial(
     if conditions.redaction is not None:
         record, payloads = conditions.redaction.trial(record, payloads, case)
     return Finished(record, payloads)
+
+
+def _seed(planned: Planned, conditions: Conditions, replayed: Replayed | None) -> int:
+    if replayed is not None and replayed.seed is not None:
+        return replayed.seed
+    return seed_of(conditions.seed, planned.case.id, planned.number, "trial")
 
 
 def _session(
