@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gapless.stores.store import Store
 
 DEFAULT_FILE = "gates.json"
+_MANY_VALUES, _MANY_ALIKE = 30, 0.2
 _HOW = "Measure with gates that only log: `gapless measure --condition shadow`, then run this again."
 
 
@@ -95,7 +96,12 @@ def calibrate(
         statement=statement(made),
         advice=tuple(
             advice(
-                made, least=_least(made), merged=merged, live=live, read=any(g.file for g in known.values())
+                made,
+                least=_least(made),
+                merged=merged,
+                alike=_alike(rows, gates) if measurement.ingested is not None else 0,
+                live=live,
+                read=any(gate.file for gate in known.values()),
             )
         ),
     )
@@ -269,6 +275,25 @@ def _same(suite: Suite) -> dict[str, str]:
             merged = {group: other if to == ours else to for group, to in merged.items()} | {ours: other}
             first = {key: other if group == ours else group for key, group in first.items()}
     return merged
+
+
+def _alike(rows: Iterable[Run], gates: Sequence[str]) -> int:
+    """Trials that said and ended, to the last digit, as one of another group did: a table has no inputs to tell cases apart by.
+
+    0 where that is natural: they are few, or the signals take few values.
+    """
+    first: dict[Any, str] = {}
+    alike = n = 0
+    for row in rows:
+        said = tuple(
+            sorted(
+                (key, value) for key, value in row.signals.items() if key.partition("#")[0] in gates and value
+            )
+        )
+        if said:
+            n += 1
+            alike += first.setdefault((row.outcome, said), row.group) != row.group
+    return alike if len(first) >= _MANY_VALUES and alike >= _MANY_ALIKE * n else 0
 
 
 def _fingerprint(known: Mapping[str, StepGate], gates: list[str], measurement: Measurement) -> str:
