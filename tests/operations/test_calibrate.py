@@ -285,3 +285,14 @@ async def test_a_group_in_several_splits_is_refused(folder: Folder, same_input: 
     await measure(folder.app("one"), cases, place=folder.place, condition="shadow", concurrency=8)
     with pytest.raises(UsageError, match="several splits"):
         folder.calibrate(alpha=0.2)
+
+
+async def test_the_check_looks_where_the_gates_do(folder: Folder) -> None:
+    (folder.root / "app.py").write_text(APP.replace("gates.json", "deep/own.json"))
+    await folder.measured("one", condition="shadow")
+    assert folder.calibrate(alpha=0.2).certified
+    assert (folder.root / "deep" / "own.json").exists()
+    with open_store(folder.place) as store:
+        assert check_drift(store, folder.place, workflow=folder.app("one")).file.endswith("own.json")
+        with pytest.raises(UsageError, match=r"gates\.json: no thresholds"):
+            check_drift(store, folder.place)
