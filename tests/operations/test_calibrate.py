@@ -164,6 +164,10 @@ async def test_another_question_of_the_same_trials_costs_and_the_same_again_does
     again = folder.calibrate(alpha=0.05)
     assert len(again.looks) == 2
     assert any("2 different questions" in line for line in again.advice)
+    (folder.root / "gates.json").unlink()
+    assert len(folder.calibrate(alpha=0.07).looks) == 3  # it was asked, whatever became of the answers
+    assert len(folder.calibrate(alpha=0.06, out=folder.root / "other.json").looks) == 4
+    assert len(folder.calibrate(alpha=0.04, out=folder.root / "third.json", apart=True).looks) == 1
 
 
 async def test_cases_with_the_same_input_are_one_group(folder: Folder) -> None:

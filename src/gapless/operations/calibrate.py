@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gapless.stores.store import Store
 
 DEFAULT_FILE = "gates.json"
+_LOOKS = "looks.json"
 _MANY_VALUES, _MANY_ALIKE = 30, 0.2
 _HOW = "Measure with gates that only log: `gapless measure --condition shadow`, then run this again."
 
@@ -45,6 +46,8 @@ class CalibrateAsk:
     """Steps whose gates are meant; all that logged when empty."""
     out: Path | None = None
     """Where the file goes; where the gates look for it when None."""
+    apart: bool = False
+    """Each question stands for itself: all of them were settled before the first was asked, and none is chosen by its answer."""
 
 
 def calibrate(
@@ -78,7 +81,8 @@ def calibrate(
         )
     )
     file = ask.out if ask.out is not None else _file(known, gates, place)
-    looks = _looks(file, Look(data=data, alpha=ask.alpha, delta=ask.delta, risk=ask.risk, gates=tuple(gates)))
+    look = Look(data=data, alpha=ask.alpha, delta=ask.delta, risk=ask.risk, gates=tuple(gates))
+    looks = (look,) if ask.apart else _looks(file, place, look)
     declared = Declared(
         risk=ask.risk,
         alpha=ask.alpha,
@@ -105,7 +109,9 @@ def calibrate(
             )
         ),
     )
-    _write(file, made)
+    if not ask.apart:
+        _note(place, looks)
+    _write(file, msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
     return made, file
 
 
@@ -317,20 +323,34 @@ def _file(known: Mapping[str, StepGate], gates: list[str], place: Place) -> Path
     return Path(place.root) / (named.pop() if named else DEFAULT_FILE)
 
 
-def _looks(file: Path, look: Look) -> tuple[Look, ...]:
-    """Every differing question asked so far of these data; the same question again is no further look."""
+def _looks(file: Path, place: Place, look: Look) -> tuple[Look, ...]:
+    """Every differing question asked so far of these data, wherever its answer went; the same again is no further look."""
     from gapless.boundary.guards.certificate import read
 
     before = read(file)
-    asked = [one for one in (before.looks if before is not None else ()) if one.data == look.data]
-    return tuple(asked) if look in asked else (*asked, look)
+    asked = [*(before.looks if before is not None else ()), *_noted(place)]
+    mine = dict.fromkeys(one for one in asked if one.data == look.data)
+    return tuple(mine) if look in mine else (*mine, look)
 
 
-def _write(file: Path, made: Calibration) -> None:
+def _noted(place: Place) -> tuple[Look, ...]:
+    """The questions that were noted beside the trials: another file for the answer does not make one forget them."""
+    try:
+        return msgspec.json.decode((place.folder / _LOOKS).read_bytes(), type=tuple[Look, ...])
+    except (OSError, msgspec.MsgspecError):
+        return ()
+
+
+def _note(place: Place, looks: tuple[Look, ...]) -> None:
+    known = tuple(dict.fromkeys((*_noted(place), *looks)))
+    _write(place.folder / _LOOKS, msgspec.json.encode(known))
+
+
+def _write(file: Path, body: bytes) -> None:
     temporary = file.with_name(file.name + ".tmp")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
+        temporary.write_bytes(body)
         temporary.replace(file)
     except OSError as error:
         raise UsageError(
