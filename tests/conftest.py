@@ -1,8 +1,13 @@
-"""For every test: a terminal's signals, whatever started the tests."""
+"""For every test: a terminal's signals, whatever started the tests, and no deadline that a busy machine would miss."""
 
 from __future__ import annotations
 
 import signal
+
+from hypothesis import settings
+
+settings.register_profile("busy machine", deadline=None)
+settings.load_profile("busy machine")
 
 
 def pytest_configure() -> None:

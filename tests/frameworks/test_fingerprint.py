@@ -248,3 +248,34 @@ def test_values_exchanged_within_a_contract_are_another_contract() -> None:
     assert fingerprint_code([Contract(timeout_s=1, deadline_s=2)]) != fingerprint_code(
         [Contract(timeout_s=2, deadline_s=1)]
     )
+
+
+def test_a_model_that_the_environment_names_counts(tmp_path, monkeypatch):
+    text = """
+import os
+from langchain_openai import ChatOpenAI
+from langgraph.graph import START, StateGraph
+
+model = ChatOpenAI(model=os.environ["NAMED_MODEL"], api_key=os.environ["NAMED_KEY"], base_url="http://127.0.0.1:9/v1")
+
+def ask(state):
+    return {"answer": model.invoke(state["query"]).content}
+
+graph = StateGraph(dict).add_node(ask).add_edge(START, "ask").compile()
+
+def alone(query):
+    return model.invoke(query).content
+"""
+    (tmp_path / "named_model_app.py").write_text(text)
+
+    def prints(named, key):
+        monkeypatch.setenv("NAMED_MODEL", named)
+        monkeypatch.setenv("NAMED_KEY", key)
+        sys.modules.pop("named_model_app", None)
+        return [load(f"named_model_app.py:{name}", root=tmp_path).fingerprint for name in ("graph", "alone")]
+
+    first, again, other_key, other = (
+        prints(*said) for said in (("one", "k"), ("one", "k"), ("one", "l"), ("two", "k"))
+    )
+    assert first == again == other_key  # a secret is no part of what a workflow is
+    assert not set(first) & set(other)

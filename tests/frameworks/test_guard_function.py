@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 import gapless
-from gapless import Contract, Gate, Goto, Refuse, Retry, Review, guard
+from gapless import Contract, Gate, Goto, Refuse, Retry, Review, Weather, guard
+from gapless.boundary.faults.duplicate_delivery import DuplicateDelivery
+from gapless.boundary.faults.wrong_figure import WrongFigure
 from gapless.errors import InvalidContract, LowConfidence, PolicyConflict, SchemaBreach
 from gapless.frameworks.target import adapt
 from gapless.operations.measure import measure
@@ -166,3 +168,28 @@ def test_contracts_may_stand_in_the_settings(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "gapless.toml").write_text(settings.replace("NAME", "other"))
     refused = CliRunner().invoke(cli, ["measure", "--json", "--quiet"])
     assert refused.exit_code == 2 or "Name a gapless.Contract" in repr(refused.exception)
+
+
+@pytest.mark.parametrize("fault", [WrongFigure(step="price", field=""), DuplicateDelivery(step="price")])
+async def test_contracts_do_not_see_what_was_injected(fault: Any, tmp_path: Path) -> None:
+    seen: list[Any] = []
+
+    @gapless.step
+    def price(item: str) -> dict[str, Any]:
+        return {"text": "It costs USD 12,000."}
+
+    def look(crossing: Any, *more: Any) -> Any:
+        seen.append([*crossing.faults])
+
+    contract = Contract(guards=(look,), gate=Gate(signal=look, below=Refuse()))
+    place = Place(root=str(tmp_path), settings=Settings(), database=f"sqlite:///{tmp_path}/g.db")
+    await measure(
+        guard(price, {"price": contract}),
+        [{"id": "a", "input": "pen"}],
+        weather=Weather((fault,)),
+        place=place,
+    )
+    (record,) = _records(place)["guarded"]
+    assert {name for event in record.events for name in event.faults} == {fault.name}
+    assert len(seen) >= 2
+    assert not any(seen)

@@ -152,6 +152,41 @@ async def test_an_awaited_refusal_stays_one(
     assert line.ran.count("x") == 1
 
 
+@pytest.mark.parametrize("below", [Goto("h"), Review(), Refuse("no")], ids=["goto", "review", "refuse"])
+@pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream", "events"])
+@pytest.mark.parametrize("depth", [1, 2])
+def test_in_a_subgraph_the_next_step_does_not_run_either(below: Any, way: str, depth: int) -> None:
+    line = Line()
+    app, address = line.build(), "x"
+    for _ in range(depth):
+        around: Any = StateGraph(State)
+        around.add_node("sub", app)
+        around.add_node("after", lambda state: line._did("after"))
+        around.add_edge(START, "sub")
+        around.add_edge("sub", "after")
+        app, address = around.compile(checkpointer=InMemorySaver()), f"sub/{address}"
+
+    async def drain() -> None:
+        guarded = guard(app, {address: low(below)})
+        if way == "events":
+            _ = [one async for one in guarded.astream_events({"log": []}, _config(), version="v2")]
+        elif way == "astream":
+            _ = [one async for one in guarded.astream({"log": []}, _config(), stream_mode=STREAMS)]
+        elif way == "ainvoke":
+            await guarded.ainvoke({"log": []}, _config())
+        elif way == "stream":
+            _ = list(guarded.stream({"log": []}, _config(), stream_mode=STREAMS))
+        else:
+            guarded.invoke({"log": []}, _config())
+
+    if isinstance(below, Refuse):
+        with pytest.raises(LowConfidence):
+            asyncio.run(drain())
+    else:
+        asyncio.run(drain())
+    assert line.ran == (["x", "h", *["after"] * depth] if isinstance(below, Goto) else ["x"])
+
+
 class TestCalledInsideANode:
     """A graph that a node's function calls has numbers in its namespace: the first call, the second."""
 

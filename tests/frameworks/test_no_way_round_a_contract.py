@@ -1,4 +1,4 @@
-"""Ways on that a contract did not see: inner graphs that answer for their parent, lists of commands, late steps, copies."""
+"""Ways on that a contract did not see: inner graphs that answer for their parent, lists of commands, late steps, copies, effects."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from langgraph.types import Command
 from gapless import step
 from gapless.boundary.contract import Contract
 from gapless.boundary.guards.gate import Gate, Goto, Refuse, Review
+from gapless.boundary.guards.retry import Retry
 from gapless.errors import LowConfidence, PolicyConflict
 from gapless.frameworks.guard import guard
+from gapless.frameworks.target import adapt
+from gapless.settings import StepSettings
 
 CONFIG: Any = {"configurable": {"thread_id": "1"}}
 
@@ -127,3 +130,39 @@ def test_generators_are_refused_for_no_contract_would_hold() -> None:
 async def test_what_a_plain_function_leaves_to_be_awaited_keeps_to_its_contracts() -> None:
     with pytest.raises(LowConfidence):
         await guard(later, {"wait": doubt(Refuse())})("q")
+
+
+@step(effect=True)
+def pay(order: str) -> str:
+    return f"paid {order}"
+
+
+def shop(order: str) -> str:
+    return pay(order)
+
+
+def paying(metadata: dict[str, Any] | None) -> Any:
+    built = StateGraph(State)
+    built.add_node("pay", lambda state: {"log": ["paid"]}, metadata=metadata)
+    built.add_edge(START, "pay")
+    return built.compile()
+
+
+@pytest.mark.parametrize(
+    "workflow",
+    [shop, paying({"effect": True}), paying({"gapless.effect": True})],
+    ids=["step", "node", "key"],
+)
+def test_an_effect_that_the_workflow_declares_is_not_tried_again_without_a_name(workflow: Any) -> None:
+    with pytest.raises(PolicyConflict, match="may double it"):
+        guard(workflow, {"pay": Contract(retry=Retry(3))})
+    for careful in (Retry(3, safe=True), Retry(1)):
+        guard(workflow, {"pay": Contract(retry=careful)})
+    guard(workflow, {"pay": Contract(retry=Retry(3), idempotency_key="order")})
+
+
+def test_nor_is_one_that_the_settings_declare() -> None:
+    workflow = guard(paying(None), {"pay": Contract(retry=Retry(3))})
+    with pytest.raises(PolicyConflict, match="pay"):
+        adapt(workflow, steps={"pay": StepSettings(effect=True)})
+    adapt(workflow, steps={"pay": StepSettings(effect=False)})

@@ -164,6 +164,10 @@ async def test_another_question_of_the_same_trials_costs_and_the_same_again_does
     again = folder.calibrate(alpha=0.05)
     assert len(again.looks) == 2
     assert any("2 different questions" in line for line in again.advice)
+    (folder.root / "gates.json").unlink()
+    assert len(folder.calibrate(alpha=0.07).looks) == 3  # it was asked, whatever became of the answers
+    assert len(folder.calibrate(alpha=0.06, out=folder.root / "other.json").looks) == 4
+    assert len(folder.calibrate(alpha=0.04, out=folder.root / "third.json", apart=True).looks) == 1
 
 
 async def test_cases_with_the_same_input_are_one_group(folder: Folder) -> None:
@@ -285,3 +289,14 @@ async def test_a_group_in_several_splits_is_refused(folder: Folder, same_input: 
     await measure(folder.app("one"), cases, place=folder.place, condition="shadow", concurrency=8)
     with pytest.raises(UsageError, match="several splits"):
         folder.calibrate(alpha=0.2)
+
+
+async def test_the_check_looks_where_the_gates_do(folder: Folder) -> None:
+    (folder.root / "app.py").write_text(APP.replace("gates.json", "deep/own.json"))
+    await folder.measured("one", condition="shadow")
+    assert folder.calibrate(alpha=0.2).certified
+    assert (folder.root / "deep" / "own.json").exists()
+    with open_store(folder.place) as store:
+        assert check_drift(store, folder.place, workflow=folder.app("one")).file.endswith("own.json")
+        with pytest.raises(UsageError, match=r"gates\.json: no thresholds"):
+            check_drift(store, folder.place)

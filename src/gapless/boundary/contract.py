@@ -76,13 +76,30 @@ class Contract:
             seconds = getattr(self, name)
             if seconds is not None and not (seconds > 0 and math.isfinite(seconds)):
                 raise InvalidContract(f"Contract({name}={seconds!r}): seconds are above 0.")
-        again = self.retry is not None and self.retry.attempts > 1 and not self.retry.safe
-        if again and self.effect and self.idempotency_key is None:
+        if self.effect and self.doubles:
             raise PolicyConflict(
                 "Contract(effect=True, retry=...): trying an effect again may double it. Give an idempotency_key, or "
                 "declare Retry(safe=True)."
             )
         self.checks  # noqa: B018 - a schema that cannot be used is refused here, not in production
+
+    @property
+    def doubles(self) -> bool:
+        """Whether an effect of the step would be tried again without a name that keeps it from taking place twice."""
+        again = self.retry is not None and self.retry.attempts > 1 and not self.retry.safe
+        return again and self.idempotency_key is None
+
+    def check_effect(self, step: str) -> None:
+        """Refuses to stand at a step that is declared elsewhere to change the world, and would be tried again unnamed.
+
+        Raises:
+            PolicyConflict: It would.
+        """
+        if self.doubles:
+            raise PolicyConflict(
+                f"{step}: the step is declared to have an effect, and its contract tries again: that may double it. Give an "
+                "idempotency_key, or declare Retry(safe=True)."
+            )
 
     @cached_property
     def checks(self) -> tuple[OutputGuard, ...]:

@@ -19,6 +19,7 @@ import time
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 from gapless.boundary.crossing import Crossing
@@ -51,18 +52,30 @@ Middleware = Callable[[Crossing, Proceed], Flow]
 
 
 def compose(middlewares: tuple[Middleware, ...], crossing: Crossing) -> Flow:
-    """The flow of a crossing: the first middleware is the outermost, the step itself is innermost."""
+    """The flow of a crossing: the first middleware is the outermost, the step itself is innermost.
+
+    What was injected is noted on the crossing for the record. Contracts stand in the same chain and must not read it:
+    where there are faults, everything that is none sees the crossing without their labels.
+    """
+    faults = [_is_fault(middleware) for middleware in middlewares]
+    unlabelled = replace(crossing, faults=[]) if any(faults) else crossing
 
     def at(index: int) -> Proceed:
         def proceed(state: Any) -> Flow:
             if index == len(middlewares):
                 return (yield Call(state))
-            crossing.state = state
-            return (yield from middlewares[index](crossing, at(index + 1)))
+            seen = crossing if faults[index] else unlabelled
+            seen.state = state
+            return (yield from middlewares[index](seen, at(index + 1)))
 
         return proceed
 
     return at(0)(crossing.state)
+
+
+def _is_fault(middleware: Middleware) -> bool:
+    """Whether a middleware injects something: it says what a contract can do about it."""
+    return hasattr(getattr(middleware, "__self__", middleware), "detectable")
 
 
 def drive(flow: Flow, call: Callable[[Any], Any]) -> Any:

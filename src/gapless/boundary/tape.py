@@ -186,7 +186,7 @@ class Player:
         if opened is not None:
             opened.kept = True
             opened.calls.extend(event.calls)
-        crossing.faults.extend(event.faults)
+            opened.faults.extend(event.faults)
         if self.recorder is not None and taped.inside:
             self.recorder.adopt(taped.inside)
         if not taped.ended:

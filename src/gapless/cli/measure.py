@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from gapless.cli.live import progress
@@ -50,15 +52,21 @@ from gapless.cli.show import show
     metavar="ID",
     help="With --until decided: decide whether this differs from an earlier measurement.",
 )
+@click.option(
+    "--reviewer",
+    metavar="MODULE:FUNCTION",
+    help="Decides where a trial stops for a person; the trial stays escalated, and what that comes to is told beside it.",
+)
 @click.option("--no-budget", is_flag=True, help="Do not enforce the [budget] of gapless.toml at the end.")
 @click.option("--html", type=click.Path(dir_okay=False), help="Also write the report as one HTML file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON (gapless.report/1).")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
-def command(
+def command(  # noqa: PLR0913 - click hands over one parameter per option
     target: str | None,
     suite: str | None,
     weather: str | None,
     baseline: str | None,
+    reviewer: str | None,
     no_budget: bool,
     html: str | None,
     as_json: bool,
@@ -73,6 +81,7 @@ def command(
     """
     import msgspec
 
+    from gapless.operations.after_review import after_review
     from gapless.operations.budget import check, limits
     from gapless.operations.loop import run_sync
     from gapless.operations.measure import Ask, measure_into
@@ -85,7 +94,12 @@ def command(
         raise click.UsageError(
             "--against is a question for --until decided; for a whole comparison use `gapless report --compare`."
         )
-    ask = Ask(weather=import_object(weather) if weather else None, weather_name=weather, **options)  # type: ignore[arg-type]
+    ask = Ask(
+        weather=import_object(weather) if weather else None,
+        weather_name=weather,
+        reviewer=_reviewer(reviewer),
+        **options,  # type: ignore[arg-type]
+    )
     place = locate()
     with open_store(place) as store, progress(quiet) as tell:
         run = measure_both if baseline else measure_into
@@ -95,7 +109,11 @@ def command(
         if measured.complete and limits(budget) and not no_budget:
             held = check(store, measured.measurement, budget)
             report = msgspec.structs.replace(report, budget=held)
+        reviewed = after_review(store, measured.measurement) if reviewer else {}
     show(report, as_json=as_json, html=html)
+    if reviewer:
+        told = ", ".join(f"{n} {_CAME_TO[outcome]}" for outcome, n in reviewed.items()) or "nothing was asked"
+        click.echo(f"After review by {reviewer}, of the escalated trials: {told}.", err=as_json)
     if not measured.complete:
         click.echo(
             f"Stopped: {measured.done} of {measured.total} trials are kept. Run the same command again to go on.",
@@ -105,3 +123,30 @@ def command(
     if report.budget is not None and not report.budget.passes:
         raise SystemExit(1)
     return 0
+
+
+_CAME_TO = {
+    "correct": "ended right",
+    "wrong": "ended wrong",
+    "failed": "ended loudly",
+    "escalated": "still waiting",
+    "unjudged": "ended, nobody knows how",
+}
+
+
+def _reviewer(named: str | None) -> Any:
+    """The function that decides.
+
+    Raises:
+        InvalidSettings: What is named cannot be called.
+    """
+    from gapless.errors import InvalidSettings
+    from gapless.operations.open import import_object
+
+    found = import_object(named) if named else None
+    if named and not callable(found):
+        raise InvalidSettings(
+            f"--reviewer {named}: that is a {type(found).__name__}. Name a function of one question, which returns "
+            "Review.approve(question), Review.edit(question, value) or Review.reject(question)."
+        )
+    return found

@@ -141,6 +141,9 @@ class CodeReader:
         names = _definitions(module) if self._own(module) else {}
         nodes = names.get(name, [])
         self.found[key] = "\n".join(ast.dump(node) for node in nodes)
+        described = _described(module, name) if nodes else None
+        if described is not None:
+            self.found[f"{key} as made"] = described
         for node in nodes:
             self._follow(module, node)
         return bool(nodes)
@@ -176,6 +179,18 @@ class CodeReader:
             return True
         file = getattr(sys.modules.get(module), "__file__", None)
         return file is None or not str(Path(file).resolve()).startswith(_LIBRARIES)
+
+
+def _described(module: str, name: str) -> str | None:
+    """What a model, prompt or chain of LangChain's says of itself once its module is imported; None for anything else.
+
+    Its definition alone does not tell: the environment may name the model.
+    """
+    if "langchain_core" not in sys.modules:
+        return None
+    from gapless.frameworks.langchain_parts import described
+
+    return described(getattr(sys.modules.get(module), name, None))
 
 
 def _fields(contract: Any) -> list[Any]:

@@ -16,7 +16,7 @@ from gapless.boundary.guards.gate import Goto, Review
 from gapless.boundary.ledger import Ledger
 from gapless.errors import InvalidContract, PolicyConflict
 from gapless.frameworks.fingerprint import fingerprint_code
-from gapless.frameworks.function import reachable_steps, step
+from gapless.frameworks.function import FunctionWorkflow, reachable_steps, step
 from gapless.frameworks.in_force import HELD, InForce, contracts_of, in_force
 from gapless.records.value import to_plain
 
@@ -37,7 +37,8 @@ def guard_function(
 
     Raises:
         InvalidContract: A contract names a step that the function does not reach.
-        PolicyConflict: A gate that could not act in a function, or a generator, which runs after it was called.
+        PolicyConflict: A gate that could not act in a function, an effect that would be tried again, or a generator, which
+            runs after it was called.
     """
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise PolicyConflict(_LATER.format(function.__name__))
@@ -54,6 +55,8 @@ def guard_function(
         if address.rpartition("/")[2] not in known:
             raise InvalidContract(f"no step {address!r} in {function.__name__}; it has {', '.join(known)}.")
         _check(address, contract)
+        if contract.doubles and address.rpartition("/")[2] in _effects(function):
+            contract.check_effect(address)
     held = {**contracts_of(function), **contracts}
     named = held
     held = bind(named, lambda: fingerprint_code([function, named], home=home, extra=list(known)))
@@ -71,6 +74,12 @@ def guard_function(
     guarded = _awaited(function, begin) if inspect.iscoroutinefunction(function) else _called(function, begin)
     setattr(guarded, HELD, held)
     return guarded
+
+
+def _effects(function: Callable[..., Any]) -> frozenset[str]:
+    """The steps that are marked to change the world."""
+    shape = FunctionWorkflow(function, target=function.__name__, settings={}, home=None).shape
+    return frozenset(one.name for one in shape.steps if one.effect)
 
 
 def _given(signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

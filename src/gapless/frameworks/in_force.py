@@ -18,6 +18,7 @@ from gapless.boundary.flow import adrive, compose, drive
 from gapless.boundary.guarding import Guarding, Passed, Watch
 from gapless.boundary.guards.gate import Refuse, Review
 from gapless.boundary.review import Decision, Question, decided
+from gapless.boundary.reviewing import current_pause
 from gapless.boundary.session import Passage, crossing_here, current_session, deliveries, measured
 from gapless.errors import LowConfidence
 from gapless.frameworks.calls import heard
@@ -56,7 +57,7 @@ class InForce:
         question = self._question(passage, passed, state)
         if question is None:
             return passed.output
-        answer = self._ask(passage, question)
+        answer = self._ask(passage, question, awaited=False)
         if inspect.isawaitable(answer):
             raise LowConfidence(f"{passage.step}: the reviewer must be awaited, and the step is not async.")
         return _decided(guarding, crossing, passed, decided(answer, question.subject))
@@ -80,7 +81,7 @@ class InForce:
         question = self._question(passage, passed, state)
         if question is None:
             return passed.output
-        answer = self._ask(passage, question)
+        answer = self._ask(passage, question, awaited=True)
         answer = await answer if inspect.isawaitable(answer) else answer
         return _decided(guarding, crossing, passed, decided(answer, question.subject))
 
@@ -112,8 +113,12 @@ class InForce:
             )
         raise _refused(passage.step, passed.doubt, passed.below)
 
-    def _ask(self, passage: Passage, question: Question) -> Any:
-        if self.reviewer is None or measured() is not None:  # a measured trial that would ask is escalated
+    def _ask(self, passage: Passage, question: Question, *, awaited: bool) -> Any:
+        trial, pause = measured(), current_pause.get()
+        if trial is not None and pause is not None:
+            shown = msgspec.structs.replace(question, input=to_plain(trial.case_input)).to_plain()
+            return pause.awaited(shown, trial) if awaited else pause.wait(shown, trial)
+        if self.reviewer is None or trial is not None:  # a measured trial that would ask is escalated
             raise StepPaused(f"{passage.step} waits for a person: {question.reason}")
         return self.reviewer(question.to_plain())
 

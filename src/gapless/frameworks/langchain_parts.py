@@ -32,6 +32,16 @@ def parts_of(value: Any) -> list[Any] | None:
     return None
 
 
+def described(value: Any) -> str | None:
+    """What a runnable says of itself, its secrets left out; None for anything that does not."""
+    try:
+        if not isinstance(value, Serializable) or not type(value).is_lc_serializable():
+            return None
+        return stable_text(dumpd(value))
+    except Exception:  # somebody else's class may fail in any way while it is asked
+        return None
+
+
 def stable_text(value: Any) -> str:
     """Text of the plain data in a value, in a fixed order; functions and objects by their name, without addresses."""
     return repr(_stable(value))

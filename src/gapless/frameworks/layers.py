@@ -61,19 +61,25 @@ def describe_step(
         metadata: The framework's metadata: `layer`, `effect`, `review`, also under `gapless.*`.
         router: Whether the step is a conditional edge.
         contract: The contract it is under; its layer counts like the framework's metadata.
+
+    Raises:
+        PolicyConflict: Its contract tries again what is declared here to have an effect.
     """
     said = settings.get(name, StepSettings())
     if contract is not None and contract.layer is not None:
         metadata = {"layer": contract.layer, **{k: v for k, v in (metadata or {}).items() if v is not None}}
     layer, source = _layer(name, said, metadata or {}, router=router)
+    effect = said.effect
+    if effect is None:
+        effect = flagged(metadata, "effect") or (contract is not None and contract.effect)
+    if effect and contract is not None:
+        contract.check_effect(name)
     return Step(
         name=name,
         layer=layer,
         layer_source=source,
-        effect=said.effect
-        if said.effect is not None
-        else _flag(metadata, "effect") or (contract is not None and contract.effect),
-        review=said.review if said.review is not None else _flag(metadata, "review"),
+        effect=effect,
+        review=said.review if said.review is not None else flagged(metadata, "review"),
         router=router,
         guards=contract.names if contract is not None else (),
         limit_s=contract.longest_s if contract is not None else None,
@@ -141,7 +147,8 @@ def _from_words(name: str) -> Layer | None:
     return None
 
 
-def _flag(metadata: Mapping[str, Any] | None, key: str) -> bool:
+def flagged(metadata: Mapping[str, Any] | None, key: str) -> bool:
+    """Whether a framework's metadata says so of a step: `effect`, `review`, also under `gapless.*`."""
     found = metadata or {}
     return found.get(f"gapless.{key}", found.get(key)) is True
 

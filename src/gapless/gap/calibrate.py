@@ -98,7 +98,9 @@ def calibrate(shadow: Shadow, declared: Declared) -> Outcome:
     )
     kept = order[: certify.accepted(p, declared.level)]
     sent = {vector: float(trials.delivered(vector).mean()) for vector in kept}
-    best = max((vector for vector in kept if sent[vector] > 0), key=lambda vector: sent[vector], default=None)
+    # Choosing among what is certified is free: thresholds that deliver nothing but wrong answers are of no use to anybody.
+    useful = (vector for vector in kept if (trials.delivered(vector) & ~trials.wrong).any())
+    best = max(useful, key=lambda vector: sent[vector], default=None)
     return Outcome(
         thresholds=best,
         gates=tuple(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from gapless.stores.store import Store
 
 DEFAULT_FILE = "gates.json"
+_LOOKS = "looks.json"
+_MANY_VALUES, _MANY_ALIKE = 30, 0.2
 _HOW = "Measure with gates that only log: `gapless measure --condition shadow`, then run this again."
 
 
@@ -44,6 +46,8 @@ class CalibrateAsk:
     """Steps whose gates are meant; all that logged when empty."""
     out: Path | None = None
     """Where the file goes; where the gates look for it when None."""
+    apart: bool = False
+    """Each question stands for itself: all of them were settled before the first was asked, and none is chosen by its answer."""
 
 
 def calibrate(
@@ -77,7 +81,8 @@ def calibrate(
         )
     )
     file = ask.out if ask.out is not None else _file(known, gates, place)
-    looks = _looks(file, Look(data=data, alpha=ask.alpha, delta=ask.delta, risk=ask.risk, gates=tuple(gates)))
+    look = Look(data=data, alpha=ask.alpha, delta=ask.delta, risk=ask.risk, gates=tuple(gates))
+    looks = (look,) if ask.apart else _looks(file, place, look)
     declared = Declared(
         risk=ask.risk,
         alpha=ask.alpha,
@@ -95,11 +100,18 @@ def calibrate(
         statement=statement(made),
         advice=tuple(
             advice(
-                made, least=_least(made), merged=merged, live=live, read=any(g.file for g in known.values())
+                made,
+                least=_least(made),
+                merged=merged,
+                alike=_alike(rows, gates) if measurement.ingested is not None else 0,
+                live=live,
+                read=any(gate.file for gate in known.values()),
             )
         ),
     )
-    _write(file, made)
+    if not ask.apart:
+        _note(place, looks)
+    _write(file, msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
     return made, file
 
 
@@ -271,6 +283,25 @@ def _same(suite: Suite) -> dict[str, str]:
     return merged
 
 
+def _alike(rows: Iterable[Run], gates: Sequence[str]) -> int:
+    """Trials that said and ended, to the last digit, as one of another group did: a table has no inputs to tell cases apart by.
+
+    0 where that is natural: they are few, or the signals take few values.
+    """
+    first: dict[Any, str] = {}
+    alike = n = 0
+    for row in rows:
+        said = tuple(
+            sorted(
+                (key, value) for key, value in row.signals.items() if key.partition("#")[0] in gates and value
+            )
+        )
+        if said:
+            n += 1
+            alike += first.setdefault((row.outcome, said), row.group) != row.group
+    return alike if len(first) >= _MANY_VALUES and alike >= _MANY_ALIKE * n else 0
+
+
 def _fingerprint(known: Mapping[str, StepGate], gates: list[str], measurement: Measurement) -> str:
     bound = {
         fingerprint for at in gates if at in known and (fingerprint := known[at].fingerprint) is not None
@@ -292,20 +323,34 @@ def _file(known: Mapping[str, StepGate], gates: list[str], place: Place) -> Path
     return Path(place.root) / (named.pop() if named else DEFAULT_FILE)
 
 
-def _looks(file: Path, look: Look) -> tuple[Look, ...]:
-    """Every differing question asked so far of these data; the same question again is no further look."""
+def _looks(file: Path, place: Place, look: Look) -> tuple[Look, ...]:
+    """Every differing question asked so far of these data, wherever its answer went; the same again is no further look."""
     from gapless.boundary.guards.certificate import read
 
     before = read(file)
-    asked = [one for one in (before.looks if before is not None else ()) if one.data == look.data]
-    return tuple(asked) if look in asked else (*asked, look)
+    asked = [*(before.looks if before is not None else ()), *_noted(place)]
+    mine = dict.fromkeys(one for one in asked if one.data == look.data)
+    return tuple(mine) if look in mine else (*mine, look)
 
 
-def _write(file: Path, made: Calibration) -> None:
+def _noted(place: Place) -> tuple[Look, ...]:
+    """The questions that were noted beside the trials: another file for the answer does not make one forget them."""
+    try:
+        return msgspec.json.decode((place.folder / _LOOKS).read_bytes(), type=tuple[Look, ...])
+    except (OSError, msgspec.MsgspecError):
+        return ()
+
+
+def _note(place: Place, looks: tuple[Look, ...]) -> None:
+    known = tuple(dict.fromkeys((*_noted(place), *looks)))
+    _write(place.folder / _LOOKS, msgspec.json.encode(known))
+
+
+def _write(file: Path, body: bytes) -> None:
     temporary = file.with_name(file.name + ".tmp")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
+        temporary.write_bytes(body)
         temporary.replace(file)
     except OSError as error:
         raise UsageError(

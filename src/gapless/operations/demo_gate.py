@@ -129,7 +129,9 @@ def certified(stage: Stage, measurement: Measurement, alphas: Sequence[float]) -
         calibrate(
             stage.store,
             measurement,
-            CalibrateAsk(alpha=alpha, out=stage.place.folder / f"demo-cuad-{round(100 * alpha):02d}.json"),
+            CalibrateAsk(
+                alpha=alpha, out=stage.place.folder / f"demo-cuad-{round(100 * alpha):02d}.json", apart=True
+            ),
             stage.place,
         )[0]
         for alpha in alphas

@@ -15,6 +15,7 @@ from gapless.records.drift import DriftCheck, Shift
 from gapless.records.estimate import Estimate
 from gapless.records.measurement import Measurement
 from gapless.records.trial import Run
+from gapless.records.workflow import Shape
 from gapless.settings import Place
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def check_drift(
     Args:
         store: Where the trials are.
         place: Settings.
-        file: The thresholds; `gates.json` beside `gapless.toml` when None.
+        file: The thresholds; where the workflow's gates read them when None, else `gates.json` beside `gapless.toml`.
         prefix: Whose trials, by the beginning of its id; the newest since the calibration when None.
         workflow: A target, to see whether the certificate was made for it as it is; that of the settings when None.
 
@@ -40,7 +41,8 @@ def check_drift(
     """
     from gapless.boundary.guards.certificate import read
 
-    path = file if file is not None else Path(place.root) / DEFAULT_FILE
+    shape = _shape(place, workflow)
+    path = file if file is not None else _file(place, shape)
     made = read(path)
     if made is None:
         raise UsageError(f"{path}: no thresholds are here. Make some with `gapless calibrate`.")
@@ -49,7 +51,7 @@ def check_drift(
     harm, unjudged = _harm(rows)
     shifts = tuple(_shift(gate, made, rows) for gate in made.gates)
     alarm = harm.low is not None and harm.low > made.alpha
-    void = _void(place, workflow)
+    void = tuple(f"{gate.at}: {gate.void}" for gate in shape.gates if gate.void is not None) if shape else ()
     return DriftCheck(
         file=str(path),
         alpha=made.alpha,
@@ -155,14 +157,27 @@ def _score(gate: GateThreshold, row: Run) -> float | None:
     return gate.model.probability(said)
 
 
-def _void(place: Place, workflow: Any) -> tuple[str, ...]:
-    """Why gates of the workflow as it is now are not in force; nothing where no workflow is named."""
+def _shape(place: Place, workflow: Any) -> Shape | None:
+    """The workflow as it is now; None where none is named."""
     from gapless.operations.open import open_workflow
 
     if workflow is None and place.settings.workflow is None:
-        return ()
-    shape = open_workflow(workflow, place).shape
-    return tuple(f"{gate.at}: {gate.void}" for gate in shape.gates if gate.void is not None)
+        return None
+    return open_workflow(workflow, place).shape
+
+
+def _file(place: Place, shape: Shape | None) -> Path:
+    """Where the gates read their thresholds.
+
+    Raises:
+        UsageError: They read several files.
+    """
+    named = {gate.file for gate in shape.gates if gate.file is not None} if shape is not None else set[str]()
+    if len(named) > 1:
+        raise UsageError(
+            f"these gates read several files ({', '.join(sorted(named))}): check them one by one with --file."
+        )
+    return Path(place.root) / (named.pop() if named else DEFAULT_FILE)
 
 
 def _advice(

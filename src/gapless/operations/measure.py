@@ -57,6 +57,8 @@ class Ask:
     """A cell of a fault matrix is kept beside the measurements, and is none of them."""
     against: str | None = None
     """Id of an earlier measurement of the same cases: what `until` decides is whether this one differs."""
+    reviewer: Callable[[dict[str, Any]], Any] | None = None
+    """Decides where a trial stops for a person; what that comes to is kept beside the trial, which stays escalated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,7 @@ class Measured:
     total: int
 
 
-async def measure(
+async def measure(  # noqa: PLR0913 - one keyword for each thing a measurement can be asked
     workflow: Any = None,
     suite: Any = None,
     *,
@@ -80,6 +82,7 @@ async def measure(
     weather: Weather | None = None,
     concurrency: int | None = None,
     timeout_s: float | None = None,
+    reviewer: Callable[[dict[str, Any]], Any] | None = None,
     place: Place | None = None,
 ) -> Report:
     """Measures a workflow and says where its reliability goes.
@@ -93,6 +96,8 @@ async def measure(
         weather: Faults to inject, seeded per trial.
         concurrency: Trials in flight at once.
         timeout_s: Seconds a trial may take before it fails loudly.
+        reviewer: Decides where a trial stops for a person, as `guard(reviewer=...)` takes it. The trial stays escalated; what the
+            decision came to is its `after_review`.
         place: Settings and store; those of the current folder when None.
 
     Returns:
@@ -105,7 +110,12 @@ async def measure(
     from gapless.operations.report import report_on
 
     ask = Ask(
-        trials=trials, condition=condition, weather=weather, concurrency=concurrency, timeout_s=timeout_s
+        trials=trials,
+        condition=condition,
+        weather=weather,
+        concurrency=concurrency,
+        timeout_s=timeout_s,
+        reviewer=reviewer,
     )
     place = place or locate()
     with open_store(place) as store:
@@ -229,7 +239,7 @@ async def _run(
     )
     writer = Writer(store)
     try:
-        harness = _harness(runner, judge, conditions, writer, measurement, settings, teller)
+        harness = _harness(runner, judge, conditions, writer, measurement, settings, teller, ask.reviewer)
         stop.listen(harness.stop)
         if decider is not None:
             teller.follow(decider, harness.stop)
@@ -286,12 +296,16 @@ def _harness(
     measurement: Measurement,
     settings: Settings,
     teller: _Teller,
+    reviewer: Callable[[dict[str, Any]], Any] | None,
 ) -> Harness[Planned, Finished]:
     from gapless.evals.harness import Harness
     from gapless.evals.trial import run_trial
+    from gapless.operations.after_review import reviewed_trial
     from gapless.stores.store import Batch
 
     async def work(planned: Planned) -> Finished:
+        if reviewer is not None:
+            return await reviewed_trial(runner, planned, conditions, judge, reviewer)
         return await run_trial(runner, planned, conditions, judge)
 
     def commit(finished: Finished | None, following: Planned | None) -> asyncio.Future[None]:

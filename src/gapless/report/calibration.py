@@ -46,6 +46,7 @@ def advice(
     *,
     least: tuple[int | None, int | None] = (None, None),
     merged: int = 0,
+    alike: int = 0,
     live: bool = False,
     read: bool = True,
 ) -> Iterator[str]:
@@ -55,11 +56,30 @@ def advice(
         made: The calibration, its statement still to come.
         least: Groups it takes without a wrong delivery, and with as many as the nearest threshold let through.
         merged: Groups that were counted as part of another, for they have the same input.
+        alike: Trials of a table without inputs that are the same as one of another group, to the last digit.
         live: Whether the gates acted.
         read: Whether a gate reads its threshold from a file.
     """
     if not made.certified:
         yield from _why_not(made, *least)
+    yield from _about_trials(made, merged, alike, live=live)
+    delivered = made.calibrated.coverage.point
+    if made.certified and delivered is not None and delivered < _LITTLE:
+        yield f"It delivers only {percent(delivered)}: the signal tells little of right and wrong, and nearly everything goes to a person."
+    for gate in made.gates:
+        yield from _about(gate)
+    yield from _by_holding_back(made)
+    if made.certified and not read:
+        yield 'No gate reads this file yet: write Gate(..., calibrated="gates.json") and measure in shadow again.'
+    if made.average_threshold is not None:
+        yield (
+            f"Conformal risk control would pick {made.average_threshold:g}: alpha would hold on average over calibrations, and not "
+            "with a stated confidence for this one."
+        )
+
+
+def _about_trials(made: Calibration, merged: int, alike: int, *, live: bool) -> Iterator[str]:
+    """What is special about the trials, and what it does to the certificate."""
     if len(made.looks) > 1:
         yield (
             f"These trials were asked {len(made.looks)} different questions: each was given {made.delta:g}/{len(made.looks)} of "
@@ -74,17 +94,27 @@ def advice(
         yield f"{count(made.unknown, 'trial')} without a verdict: each counts as wrong where it would be delivered."
     if merged:
         yield f"{count(merged, 'group')} had the very input of another and count as part of it."
-    delivered = made.calibrated.coverage.point
-    if made.certified and delivered is not None and delivered < _LITTLE:
-        yield f"It delivers only {percent(delivered)}: the signal tells little of right and wrong, and nearly everything goes to a person."
-    for gate in made.gates:
-        yield from _about(gate)
-    if made.certified and not read:
-        yield 'No gate reads this file yet: write Gate(..., calibrated="gates.json") and measure in shadow again.'
-    if made.average_threshold is not None:
+    if alike:
         yield (
-            f"Conformal risk control would pick {made.average_threshold:g}: alpha would hold on average over calibrations, and not "
-            "with a stated confidence for this one."
+            f"{count(alike, 'trial')} said and ended, to the last digit, as one of another group did. If they are the same cases "
+            "again, the guarantee does not hold: give equal cases one `group` in the table, and ingest it again."
+        )
+
+
+def _by_holding_back(made: Calibration) -> Iterator[str]:
+    """That a certificate is owed to people alone, where no gate is shown to know anything."""
+    held, wrong = made.calibrated.reviews_per_1000.point, made.calibrated.conditional.point
+    lows = [gate.quality[0].auroc.low for gate in made.gates if gate.quality]
+    if (
+        made.certified
+        and held
+        and wrong is not None
+        and lows
+        and all(low is not None and low <= 0.5 for low in lows)
+    ):
+        yield (
+            f"The certificate holds because {percent(held / 1000)} of all go to a person, not because anything is known of the rest: "
+            f"{percent(wrong)} of what is delivered is wrong."
         )
 
 
@@ -99,6 +129,9 @@ def _why_not(made: Calibration, least: int | None, needed: int | None) -> Iterat
     best = nearest(made)
     if best is None:
         yield "Nothing would be delivered at any threshold: every signal is doubt."
+        return
+    if any(point.certified and point.coverage > 0 for point in made.curve):
+        yield "Where the risk is kept, nothing that would be delivered was right: no threshold is of any use."
         return
     seen = best.joint if made.risk == "joint" else best.conditional or 0.0
     what = (

@@ -21,6 +21,7 @@ from gapless.boundary.signals.namesakes import Namesakes
 from gapless.boundary.signals.rank_agreement import RankAgreement
 from gapless.boundary.signals.schema_strictness import SchemaStrictness
 from gapless.boundary.signals.score_margin import ScoreMargin
+from gapless.boundary.signals.score_shape import ScoreShape
 from gapless.boundary.signals.self_consistency import SelfConsistency
 from gapless.boundary.signals.shelf import SIGNALS, signal
 from gapless.boundary.signals.term_coverage import EntityCoverage, TermCoverage
@@ -38,6 +39,7 @@ SCHEMA = {
 EVERY: dict[str, Any] = {
     "rank-agreement": RankAgreement(first="dense", second="sparse"),
     "score-margin": ScoreMargin(scores="hits.score"),
+    "score-shape": ScoreShape(scores="hits.score", k=3),
     "term-coverage": TermCoverage(query="query", evidence="hits"),
     "entity-coverage": EntityCoverage(query="query", evidence="hits"),
     "cue-words": CueWords(text="hits", topic="topic", cues={"cap": ("shall not exceed", "liability")}),
@@ -90,6 +92,20 @@ def test_a_best_result_that_is_ahead() -> None:
     assert said("score-margin", hits(-1, -2)) is None
     assert said("score-margin", hits(1, "2")) is None
     assert said("score-margin", hits(1, math.nan)) is None
+
+
+def test_scores_that_few_results_have() -> None:
+    def shape(*scores: Any) -> float | None:
+        return said("score-shape", {"hits": [{"score": score} for score in scores]})
+
+    assert shape(5, 5, 5) == pytest.approx(0)
+    assert shape(4, 0, 0) == 1
+    assert shape(3) == 1
+    assert shape(2, 2, 0) == pytest.approx(1 - math.log(2) / math.log(3))
+    assert shape(2, 2, 0, 0, 0) == shape(0, 2, 0, 2, 0) == shape(2, 2, 0)  # the best three
+    assert shape(1e308, 1e308, 1) == pytest.approx(1 - math.log(2) / math.log(3))
+    for nothing in ((), (0, 0), (1, -1), (1, "2"), (1, math.nan)):
+        assert shape(*nothing) is None
 
 
 def test_what_is_asked_occurs_in_what_was_found() -> None:

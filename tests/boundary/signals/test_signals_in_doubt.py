@@ -21,6 +21,7 @@ from gapless.boundary.signals.namesakes import Namesakes
 from gapless.boundary.signals.rank_agreement import RankAgreement
 from gapless.boundary.signals.schema_strictness import SchemaStrictness
 from gapless.boundary.signals.score_margin import ScoreMargin
+from gapless.boundary.signals.score_shape import ScoreShape
 from gapless.boundary.signals.self_consistency import SelfConsistency
 from gapless.boundary.signals.term_coverage import EntityCoverage, TermCoverage
 from gapless.errors import InvalidContract
@@ -154,6 +155,7 @@ def test_a_time_that_is_none(took: Any) -> None:
         (lambda: EvidenceAge(dates="d", days=0), r"EvidenceAge\(days=0\)"),
         (lambda: EvidenceAge(dates="d", days=math.nan), r"days=nan"),
         (lambda: ScoreMargin(scores="s", k=1), r"ScoreMargin\(k=1\): it is 2 or more"),
+        (lambda: ScoreShape(scores="s", k=1), r"ScoreShape\(k=1\): it is 2 or more"),
         (lambda: RankAgreement(first="a", second="b", k=0), r"k=0"),
         (lambda: CueWords(text="t", cues=("a",), enough=0), r"enough=0"),
         (lambda: Latency(usual_s=-1), r"usual_s=-1"),
@@ -197,6 +199,7 @@ def signals(*paths: str) -> list[Any]:
             CueWords(text=path, topic=path, cues={"a": ("b",)}),
             EvidenceAge(dates=path, days=1, clock=lambda: NOW),
             Namesakes(names=path, asked=path),
+            ScoreShape(scores=path),
             Namesakes(names=path),
             SchemaStrictness(output={"required": ["a"]}),
             Completeness(fields=(path, "a")),

@@ -10,6 +10,7 @@ from gapless.errors import UnknownName
 SIGNALS: dict[str, str] = {
     "rank-agreement": "gapless.boundary.signals.rank_agreement:RankAgreement",
     "score-margin": "gapless.boundary.signals.score_margin:ScoreMargin",
+    "score-shape": "gapless.boundary.signals.score_shape:ScoreShape",
     "term-coverage": "gapless.boundary.signals.term_coverage:TermCoverage",
     "entity-coverage": "gapless.boundary.signals.term_coverage:EntityCoverage",
     "cue-words": "gapless.boundary.signals.cue_words:CueWords",

@@ -14,6 +14,8 @@ from gapless.boundary.crossing import Crossing
 from gapless.boundary.guarding import Guarding, Passed
 from gapless.boundary.guards.gate import Destination, Goto, Refuse, Review
 from gapless.boundary.review import Question, decided
+from gapless.boundary.reviewing import current_pause
+from gapless.boundary.session import current_session
 from gapless.errors import BoundaryError, SchemaBreach
 from gapless.frameworks.langgraph.gates import Slots
 from gapless.records.value import digest, encode, to_plain
@@ -67,6 +69,7 @@ class Asking:
         question = self._question(passed, below)
         answer = slots.ask(self.kept, question.subject, question.reason, question.signal)
         if answer is None:
+            self._told(question)
             if inbox is not None:
                 given = yield slots.run_input
                 shown = structs.replace(question, given=to_plain(self.state), input=given)
@@ -90,6 +93,13 @@ class Asking:
         if decision.choice == "edit":
             return self.guarding.replaced(passed.output, decision.value)
         return _instead(below.rejected, decision.note or "the reviewer rejected it")
+
+    def _told(self, question: Question) -> None:
+        """Keeps the question for the reviewer of a measurement, who is asked once the trial's record is closed."""
+        pause, session = current_pause.get(), current_session.get()
+        if pause is not None and session is not None:
+            shown = structs.replace(question, given=to_plain(self.state), input=to_plain(session.case_input))
+            pause.questions[str(self.slots.place.interrupt)] = shown.to_plain()
 
     def _accept(self, value: Any) -> None:
         """Holds what a person wrote against the graph's state and against the contract.

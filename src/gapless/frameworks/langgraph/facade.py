@@ -10,6 +10,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableSequence
 from pydantic import BaseModel
 
 from gapless.boundary.contract import Contract
+from gapless.boundary.reviewing import current_pause
 from gapless.frameworks.langgraph import private
 from gapless.frameworks.langgraph.door import Door
 from gapless.frameworks.langgraph.guarded import GuardedDoor
@@ -28,6 +29,7 @@ class Facade(Runnable[Any, Any]):
         inner, door = self.gapless_inner, self.gapless_door
         if not door.applies():
             return inner.invoke(input, config, **kwargs)
+        _note_thread(config)
         return door.cross(input, config, lambda state: inner.invoke(state, config, **kwargs))
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002
@@ -35,6 +37,7 @@ class Facade(Runnable[Any, Any]):
         inner, door = self.gapless_inner, self.gapless_door
         if not door.applies():
             return await inner.ainvoke(input, config, **kwargs)
+        _note_thread(config)
         return await door.across(input, config, lambda state: inner.ainvoke(state, config, **kwargs))
 
     def stream(
@@ -61,6 +64,7 @@ class Facade(Runnable[Any, Any]):
             async for chunk in inner.astream(input, config, **kwargs):
                 yield chunk
             return
+        _note_thread(config)
         value = await door.across(
             input, config, lambda state: _gather(inner.astream(state, config, **kwargs))
         )
@@ -151,6 +155,13 @@ def _padded(steps: list[Runnable[Any, Any]], door: Door | GuardedDoor) -> Any:
 
 def _same(value: Any) -> Any:
     return value
+
+
+def _note_thread(config: Any) -> None:
+    """Tells a trial that may wait for a person under which thread its run can be gone on with."""
+    pause = current_pause.get()
+    if pause is not None and pause.thread is None:
+        pause.thread = ((config or {}).get("configurable") or {}).get("thread_id")
 
 
 @lru_cache(maxsize=256)

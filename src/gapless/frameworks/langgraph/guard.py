@@ -24,6 +24,7 @@ from gapless.frameworks.langgraph.identity import fingerprint_of
 from gapless.frameworks.langgraph.recording import extend, record_graph
 from gapless.frameworks.langgraph.shaping import receivers
 from gapless.frameworks.langgraph.state import locate
+from gapless.frameworks.layers import flagged
 from gapless.records.ulid import new_ulid
 from gapless.records.workflow import FINISH, START
 
@@ -200,6 +201,8 @@ def _check_edge(graph: Any, address: str, way: tuple[str, str], contract: Contra
 
 
 def _check_owners(address: str, node: private.PregelNode, contract: Contract) -> None:
+    if flagged(node.metadata, "effect"):
+        contract.check_effect(address)
     if contract.retry is not None and node.retry_policy:
         raise PolicyConflict(
             f"{address}: both the node (retry_policy) and the contract (retry) try again. Keep one."
