@@ -143,7 +143,7 @@ def test_anybody_computes_the_same_causes_from_the_export(place: Place, tmp_path
     )  # fmt: skip
     subset = msgspec.structs.replace(full, arm="subset", step="tool+draft", position=0)
     for field in msgspec.structs.fields(ReplayRun):
-        assert getattr(full, field.name) or field.name in ("trial", "ok"), field.name
+        assert getattr(full, field.name) or field.name in ("trial", "ok", "path", "blind"), field.name
     file, again = tmp_path / "out.jsonl", tmp_path / "again.jsonl"
     with open_store(place) as store:
         store.commit([Batch(done.measurements[0].id, replays=[full, subset])])

@@ -75,11 +75,7 @@ def calibrate(
     shadow = shadow_of(rows, gates=gates, live=live, same=same, scales=scales)
     _usable(rows, gates, known, scales)
     _apart(rows, same)
-    data = digest(
-        encode(
-            [[row.case, row.trial, row.group, row.outcome, row.shadow_correct, row.signals] for row in rows]
-        )
-    )
+    data = _data(rows)
     file = ask.out if ask.out is not None else _file(known, gates, place)
     look = Look(data=data, alpha=ask.alpha, delta=ask.delta, risk=ask.risk, gates=tuple(gates))
     looks = (look,) if ask.apart else _looks(file, place, look)
@@ -94,25 +90,24 @@ def calibrate(
     found = certify(shadow, declared)
     made = _stated(found, shadow, measurement, ask, looks)
     made = msgspec.structs.replace(made, fingerprint=_fingerprint(known, gates, measurement), data=data)
-    merged = sum(1 for group, other in same.items() if group != other)
-    made = msgspec.structs.replace(
+    advised = advice(
         made,
-        statement=statement(made),
-        advice=tuple(
-            advice(
-                made,
-                least=_least(made),
-                merged=merged,
-                alike=_alike(rows, gates) if measurement.ingested is not None else 0,
-                live=live,
-                read=any(gate.file for gate in known.values()),
-            )
-        ),
+        least=_least(made),
+        merged=sum(1 for group, other in same.items() if group != other),
+        alike=_alike(rows, gates) if measurement.ingested is not None else 0,
+        live=live,
+        read=any(gate.file for gate in known.values()),
     )
+    made = msgspec.structs.replace(made, statement=statement(made), advice=tuple(advised))
     if not ask.apart:
         _note(place, looks)
     _write(file, msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
     return made, file
+
+
+def _data(rows: Sequence[Run]) -> str:
+    """Content address of what a calibration rests on."""
+    return digest(encode([[r.case, r.trial, r.group, r.outcome, r.shadow_correct, r.signals] for r in rows]))
 
 
 def _stated(
