@@ -98,6 +98,15 @@ class FaultSettings(Record, frozen=True, kw_only=True):
     """The workflow's own faults: "faults.py:FAULTS" names a tuple of them, or a `gapless.Weather`."""
 
 
+class CheckupSettings(Record, frozen=True, kw_only=True):
+    """What `gapless checkup` holds findings against."""
+
+    targets: dict[str, float] = {}
+    """Probe -> target in place of ours: `memory-bandwidth = 100` (GB/s)."""
+    skip: tuple[str, ...] = ()
+    """Probes that do not apply here."""
+
+
 class Settings(Record, frozen=True, kw_only=True):
     """Everything `gapless.toml` may hold."""
 
@@ -126,6 +135,7 @@ class Settings(Record, frozen=True, kw_only=True):
     """The model behind the check `llm_judge`."""
     prompt: PromptSettings = PromptSettings()
     """What `gapless measure --baseline prompt` asks."""
+    checkup: CheckupSettings = CheckupSettings()
 
 
 class Place(Record, frozen=True, kw_only=True):

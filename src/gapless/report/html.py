@@ -12,10 +12,11 @@ from markupsafe import Markup
 
 from gapless.records.calibration import Calibration
 from gapless.records.faults import ENDINGS, FaultCell, FaultMatrix
+from gapless.records.finding import Checkup
 from gapless.records.gap import PSEUDO_EXITS, Gap
 from gapless.records.replay import Causes, ReplayDiff
 from gapless.records.report import Report
-from gapless.report import calibration, causal, faults, replay, wording
+from gapless.report import calibration, causal, checkup, faults, replay, wording
 from gapless.report.appendix import basis, methods, moment
 from gapless.report.headline import opened
 from gapless.report.printable import isolated, printable
@@ -122,6 +123,16 @@ def render_replay(diff: ReplayDiff) -> str:
         _environment()
         .get_template("replay.html.j2")
         .render(diff=shown, r=replay, w=wording, next_steps=list(replay.next_steps(shown)))
+    )
+
+
+def render_checkup(made: Checkup) -> str:
+    """A checkup as HTML text."""
+    shown = printable(made)
+    return (
+        _environment()
+        .get_template("checkup.html.j2")
+        .render(made=shown, c=checkup, layers=list(checkup.by_layer(shown)), when=moment(shown.created_at))
     )
 
 

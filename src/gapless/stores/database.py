@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from gapless.errors import StoreError
 
-HEAD = "0004_replays"
+HEAD = "0005_checkups"
 """Newest migration this version of gapless knows."""
 _BUSY_MS = 10_000
 

@@ -81,6 +81,15 @@ replays = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),  # the ReplayRun record
 )
 
+checkups = sa.Table(
+    "checkups",
+    metadata,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("subject", sa.String, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),  # the Checkup record
+)
+
 suspicions = sa.Table(
     "suspicions",
     metadata,

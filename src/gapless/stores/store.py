@@ -26,6 +26,7 @@ from gapless.records.suite import Suite
 from gapless.records.trial import ComponentRun, Run, Suspicion, TrialRecord
 from gapless.records.value import decode
 from gapless.stores import schema
+from gapless.stores.checkups import Checkups
 from gapless.stores.damage import missing, whole, whole_squeezed
 from gapless.stores.database import driver_transaction, open_engine, translated
 from gapless.stores.rows import (
@@ -89,6 +90,11 @@ class Store:
     def locks(self) -> Path:
         """Folder of the locks: beside the database, so that whoever shares one shares the other."""
         return Path(f"{self._engine.url.database}-locks")
+
+    @property
+    def checkups(self) -> Checkups:
+        """The history of checkups."""
+        return Checkups(self._engine, self.url)
 
     def close(self) -> None:
         """Closes every connection."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from langgraph.graph.state import CompiledStateGraph
 
+    from gapless.records.wiring import Wiring
     from gapless.records.workflow import Shape
     from gapless.settings import StepSettings
 
@@ -41,6 +42,14 @@ def shape(
     from gapless.frameworks.langgraph.shaping import shape_of
 
     return shape_of(graph, settings or {})
+
+
+def wiring(graph: CompiledStateGraph[Any, Any, Any, Any]) -> Wiring:
+    """How a compiled graph is wired: its state's type, its checkpointer, the framework's own policies."""
+    need()
+    from gapless.frameworks.langgraph.wiring import wiring_of
+
+    return wiring_of(graph)
 
 
 def fingerprint(graph: CompiledStateGraph[Any, Any, Any, Any], home: str | None = None) -> str:

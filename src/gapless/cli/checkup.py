@@ -1,0 +1,117 @@
+"""`gapless checkup`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gapless.cli.live import progress
+from gapless.cli.show import write
+
+
+@click.command(
+    "checkup",
+    epilog="Example: gapless checkup hardware orchestration --target app.py:graph --html checkup.html",
+)
+@click.argument("layers", nargs=-1, metavar="[LAYER]...")
+@click.option(
+    "--target", help="The workflow: app.py:graph; that of gapless.toml, else the reference agent, by default."
+)
+@click.option(
+    "--leave",
+    is_flag=True,
+    help="Let probes run the workflow: replays of recorded trials, effects from the tape.",
+)
+@click.option("--list", "list_all", is_flag=True, help="List the probes instead.")
+@click.option("--history", is_flag=True, help="Show earlier checkups instead.")
+@click.option("--no-budget", is_flag=True, help="Do not end with exit code 1 where a finding failed.")
+@click.option("--html", type=click.Path(dir_okay=False), help="Also write it as one HTML file.")
+@click.option(
+    "--markdown",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    is_flag=False,
+    flag_value="-",
+    metavar="[FILE|-]",
+    help="Also write it as Markdown; without FILE, print that instead.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON (gapless.checkup/1).")
+@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+def command(layers: tuple[str, ...], list_all: bool, history: bool, **options: Any) -> int:
+    """Check the layers under a workflow, one line of the checklist after the other.
+
+    LAYER is hardware, orchestration or observability; all of them when left out. Each finding has a figure, the target it
+    was held against, and what to do. Nothing of the host is changed, and the workflow is only read unless --leave says more.
+    """
+    from gapless.operations.checkup import CheckupAsk, checkup_into
+    from gapless.operations.loop import run_sync
+    from gapless.operations.open import open_store
+    from gapless.settings import locate
+
+    if list_all:
+        _list(options["as_json"])
+        return 0
+    place = locate()
+    with open_store(place) as store:
+        if history:
+            _history(store, options["as_json"])
+            return 0
+        ask = CheckupAsk(layers=layers, target=options["target"], leave=options["leave"])
+        with progress(options["quiet"]) as tell:
+            made = run_sync(lambda stop: checkup_into(store, ask, place=place, tell=tell, stop=stop))
+    _show(made, options)
+    if not made.complete:
+        return 130
+    if made.worst == "fail" and not options["no_budget"]:
+        raise SystemExit(1)
+    return 0
+
+
+def _show(made: Any, options: dict[str, Any]) -> None:
+    from gapless.report.checkup import render, render_json, render_markdown
+
+    if options["html"] is not None:
+        from gapless.report.html import render_checkup
+
+        write(Path(options["html"]), render_checkup(made))
+    markdown = options["markdown"]
+    if markdown not in (None, "-"):
+        write(Path(markdown), render_markdown(made))
+    if options["as_json"]:
+        click.echo(render_json(made))
+    elif markdown == "-":
+        click.echo(render_markdown(made), nl=False)
+    else:
+        click.echo(render(made))
+
+
+def _list(as_json: bool) -> None:
+    import json
+
+    from gapless.probes.shelf import SHELF, card
+
+    cards = [(name, card(name)) for name in SHELF]
+    if as_json:
+        rows = [
+            {"probe": name, "layer": one.layer, "title": one.title, "target": one.target}
+            for name, one in cards
+        ]
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    for name, one in cards:
+        click.echo(f"{name:22}{one.layer:15}{one.title}")
+
+
+def _history(store: Any, as_json: bool) -> None:
+    from gapless.report.checkup import render_history
+
+    found = store.checkups.newest(30)
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.encode(found).decode())
+    elif not found:
+        click.echo("No checkup is on record yet.")
+    else:
+        click.echo(render_history(found))

@@ -1,0 +1,238 @@
+"""`gapless checkup`: each line of the layers' checklist becomes a finding with a figure, a target and the next step."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gapless import __version__
+from gapless.errors import GaplessError, UnknownName
+from gapless.operations.open import open_workflow
+from gapless.operations.progress import Progress, Stop, Tell, silent
+from gapless.records.finding import Checkup, Finding
+from gapless.records.measurement import Measurement
+from gapless.records.trial import TrialRecord
+from gapless.records.ulid import new_ulid
+from gapless.records.workflow import Layer
+from gapless.settings import Place
+
+if TYPE_CHECKING:
+    from gapless.evals.workflow import Workflow
+    from gapless.probes.base import Records, Subject
+    from gapless.stores.store import Store
+
+LAYERS: tuple[Layer, ...] = ("hardware", "orchestration", "observability")
+"""Layers that have probes so far."""
+_SAMPLE, _MOST_REPLAYED = 20, 60
+_PROBE_S = 90.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckupAsk:
+    """What to look at."""
+
+    layers: tuple[str, ...] = ()
+    """Empty means: all."""
+    target: Any = None
+    """The workflow; that of `gapless.toml`, else the reference agent, when None."""
+    leave: bool = False
+    """Whether probes may run the workflow (replays of recorded trials; effects stay on the tape)."""
+
+
+async def checkup_into(
+    store: Store, ask: CheckupAsk, *, place: Place, tell: Tell = silent, stop: Stop | None = None
+) -> Checkup:
+    """Asks every probe of the layers, and keeps what they found.
+
+    Raises:
+        UnknownName: There is no such layer, or no such probe in the settings.
+    """
+    from gapless.probes.shelf import SHELF, card
+
+    layers = _layers(ask.layers)
+    settings, stop = place.settings.checkup, stop or Stop()
+    for name in (*settings.skip, *settings.targets):
+        if name not in SHELF:
+            raise UnknownName(f"[checkup]: no probe {name!r}. Probes: {', '.join(SHELF)}.")
+    names = [name for name in SHELF if card(name).layer in layers and name not in settings.skip]
+    begun = time.time()
+    subject, what, notes = await _subject(store, ask, layers, place, stop)
+    found: list[Finding] = []
+    for done, name in enumerate(names):
+        if stop.requested:
+            break
+        tell(Progress(what=name, done=done, total=len(names), fresh=done))
+        found += await _ask(name, subject)
+    tell(Progress(what="probes", done=len(names), total=len(names), fresh=len(names)))
+    made = Checkup(
+        id=new_ulid(),
+        created_at=begun,
+        seconds=time.time() - begun,
+        layers=layers,
+        findings=tuple(found),
+        subject=what,
+        notes=tuple(notes),
+        complete=not stop.requested,
+        version=__version__,
+    )
+    made = msgspec.structs.replace(made, notes=(*made.notes, *_since(store, made)))
+    store.checkups.add(made)
+    return made
+
+
+def _layers(asked: Sequence[str]) -> tuple[Layer, ...]:
+    for name in asked:
+        if name not in LAYERS:
+            raise UnknownName(f"no probes for {name!r}. Layers: {', '.join(LAYERS)}.")
+    return tuple(layer for layer in LAYERS if not asked or layer in asked)
+
+
+async def _ask(name: str, subject: Subject) -> list[Finding]:
+    """A probe's findings; whatever goes wrong in it is one, and the others go on."""
+    from gapless.probes.base import ProbeUnavailable
+    from gapless.probes.shelf import card, probe
+
+    line = card(name)
+    try:
+        work = asyncio.to_thread(lambda: list(probe(name)(subject)))
+        return await asyncio.wait_for(work, timeout=_PROBE_S)
+    except ProbeUnavailable as error:
+        return [line.unavailable(str(error))]
+    except TimeoutError:
+        return [line.unavailable(f"it did not end within {_PROBE_S:g} s and was left behind")]
+    except Exception as error:  # a probe reads a foreign system, which may answer anything
+        return [line.unavailable(f"it could not be measured: {type(error).__name__}: {error}"[:300])]
+
+
+async def _subject(
+    store: Store, ask: CheckupAsk, layers: tuple[Layer, ...], place: Place, stop: Stop
+) -> tuple[Subject, str, list[str]]:
+    from gapless.probes.base import Subject
+
+    named = Named()
+    beyond_host = bool(set(layers) - {"hardware"})
+    if beyond_host:
+        named = await asyncio.to_thread(_workflow, ask, place)
+    workflow = named.workflow
+    records = await _records(store, named, ask, place, stop) if beyond_host else None
+    subject = Subject(
+        workflow=workflow,
+        wiring=_wiring(workflow),
+        records=records,
+        leave=ask.leave,
+        targets=place.settings.checkup.targets,
+    )
+    return subject, workflow.target if workflow is not None else "", list(named.notes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """The workflow that a checkup looks at."""
+
+    workflow: Workflow | None = None
+    weather: Any = None
+    """The faults its recorded trials ran under, where it brings them along."""
+    notes: tuple[str, ...] = ()
+
+
+def _workflow(ask: CheckupAsk, place: Place) -> Named:
+    """The workflow that was named, else the reference agent; and what has to be said of that."""
+    if ask.target is not None or place.settings.workflow is not None:
+        try:
+            return Named(workflow=open_workflow(ask.target, place))
+        except GaplessError as error:
+            return Named(notes=(f"The workflow could not be opened: {error}",))
+    try:
+        from gapless.operations.demo import find_agent
+
+        agent = find_agent()
+        said = "No workflow is named: the reference agent stands in. Name yours with --target app.py:graph."
+        return Named(workflow=open_workflow(agent.workflow(), place), weather=agent.weather, notes=(said,))
+    except (GaplessError, ImportError) as error:
+        return Named(notes=(f"No workflow is named, and the reference agent cannot be opened: {error}",))
+
+
+def _wiring(workflow: Workflow | None) -> Any:
+    graph = getattr(workflow, "graph", None)
+    if graph is None:
+        return None
+    from gapless.frameworks.langgraph import wiring
+
+    return wiring(graph)
+
+
+async def _records(store: Store, named: Named, ask: CheckupAsk, place: Place, stop: Stop) -> Records | None:
+    """What is on record of a workflow, with a few whole trials, and their replays where that is allowed."""
+    from gapless.probes.base import Records
+
+    measurement = _measured(store, named.workflow)
+    if measurement is None:
+        return None
+    runs = tuple(store.runs(measurement.id))
+    sample: list[TrialRecord] = []
+    for record in store.records(measurement.id):
+        sample.append(record)
+        if len(sample) == _SAMPLE:
+            break
+    wanted = {event.output for record in sample for event in record.events if event.output is not None}
+    fidelity, why = None, ""
+    if ask.leave:
+        fidelity, why = await _replayed(store, measurement, named, len(runs), place, stop)
+    return Records(
+        measurement=measurement,
+        runs=runs,
+        sample=tuple(sample),
+        values=store.payloads(wanted),
+        unfinished=len(store.unfinished(measurement.id)),
+        baseline=any(m.baseline_of == measurement.suite_digest for m in store.measurements()),
+        fidelity=fidelity,
+        no_replay=why,
+    )
+
+
+def _measured(store: Store, workflow: Workflow | None) -> Measurement | None:
+    """The newest measurement of a workflow: of this version, else of any."""
+    known = [m for m in store.measurements() if m.kind == "measure" and m.baseline_of is None]
+    if workflow is None:
+        return known[0] if known else None
+    same = [m for m in known if m.fingerprint == workflow.fingerprint]
+    named = [m for m in known if m.target == workflow.target]
+    return next(iter(same or named), None)
+
+
+async def _replayed(
+    store: Store, measurement: Measurement, named: Named, trials: int, place: Place, stop: Stop
+) -> tuple[Any, str]:
+    from gapless.operations.fidelity import fidelity_into
+    from gapless.operations.replay import World, open_recorded
+    from gapless.operations.replay_plan import Wanted
+
+    if trials > _MOST_REPLAYED:
+        return None, f"{trials} trials would be replayed: gapless replay --all"
+    try:
+        weather = named.weather if measurement.weather is not None else None
+        world = World(workflow=named.workflow, weather=weather)
+        opened = open_recorded(store, measurement, world, place=place)
+        return await fidelity_into(opened, Wanted(), stop=stop), ""
+    except GaplessError as error:
+        return None, f"the trials cannot be replayed: {error}"
+
+
+def _since(store: Store, made: Checkup) -> list[str]:
+    """What came out otherwise than the last time."""
+    before = next(iter(store.checkups.newest(1, made.subject)), None)
+    if before is None:
+        return []
+    then = {finding.probe: finding.status for finding in before.findings}
+    turned = [
+        f"{finding.title}: {then[finding.probe]} -> {finding.status}"
+        for finding in made.findings
+        if finding.probe in then and then[finding.probe] != finding.status
+    ]
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(before.created_at))
+    return [f"since the checkup of {when}: {line}" for line in turned]

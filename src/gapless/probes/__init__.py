@@ -1,0 +1,1 @@
+"""Measures one layer alone: host, orchestration, observability. It runs no trial and judges no answer."""

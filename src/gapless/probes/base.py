@@ -1,0 +1,87 @@
+"""The promise of a probe: it looks at a subject and answers with findings; what it cannot measure it says, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gapless.records.finding import Finding, Status
+from gapless.records.measurement import Measurement
+from gapless.records.trial import Run, TrialRecord
+from gapless.records.wiring import Wiring
+from gapless.records.workflow import Layer
+
+if TYPE_CHECKING:
+    from gapless.evals.workflow import Workflow
+    from gapless.records.replay import Fidelity
+
+
+class ProbeUnavailable(Exception):
+    """A probe cannot measure here; the text says why. It becomes a finding that is not applicable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """What is on record of a workflow."""
+
+    measurement: Measurement
+    runs: tuple[Run, ...]
+    sample: tuple[TrialRecord, ...]
+    """Whole trials, a few of them."""
+    values: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Payload digest -> plain value, of the sample's handoffs; what cannot be read is missing."""
+    unfinished: int = 0
+    """Trials that began and are not on record."""
+    no_replay: str = ""
+    """Why the sample could not be replayed."""
+    baseline: bool = False
+    """Whether one plain prompt was asked about the same cases."""
+    fidelity: Fidelity | None = None
+    """How replays of the sample came out; None where they were not run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a checkup looks at."""
+
+    root: Path = Path("/")
+    """Where the host's own files are; another folder in tests."""
+    workflow: Workflow | None = None
+    wiring: Wiring | None = None
+    """How the graph behind it is wired; None where it is no graph."""
+    records: Records | None = None
+    leave: bool = False
+    """Whether probes may run the workflow."""
+    seconds: float = 8.0
+    """About how long one probe may take."""
+    targets: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Probe -> target that the user set in place of ours."""
+
+
+Probe = Callable[[Subject], Iterable[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A probe's line in the checklist, from which its findings are made."""
+
+    probe: str
+    layer: Layer
+    title: str
+    target: str = ""
+    source: str = ""
+
+    def finding(self, status: Status, said: str, **more: Any) -> Finding:
+        """A finding of this probe."""
+        filled: dict[str, Any] = {"target": self.target, "target_source": self.source}
+        return Finding(
+            probe=self.probe, layer=self.layer, title=self.title, status=status, said=said, **(filled | more)
+        )
+
+    def unavailable(self, why: str) -> Finding:
+        """The finding of a probe that cannot measure."""
+        return Finding(
+            probe=self.probe, layer=self.layer, title=self.title, status="not-applicable", said=why
+        )

@@ -1,0 +1,126 @@
+"""NUMA: the nodes and their distances, whether this process sits on one of them, and what remote memory costs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.probes.hardware.host import Node, allowed_cpus, listed, numa_nodes, text
+from gapless.probes.hardware.memory_bandwidth import compiled, measure
+from gapless.records.finding import Figure, Finding
+
+PLACEMENT = Card(
+    probe="numa-placement",
+    layer="hardware",
+    title="NUMA-aware placement",
+    target="the process's CPUs and its memory on one node",
+    source="the six-layer checklist, layer 1",
+)
+REMOTE = Card(
+    probe="numa-remote",
+    layer="hardware",
+    title="cost of remote memory",
+    target="known, so that placement is a choice",
+    source="the six-layer checklist, layer 1",
+)
+_MOST_REMOTE = 0.05
+"""Share of pages on other nodes that is nothing to speak of: shared libraries and the page cache."""
+
+
+def placement(subject: Subject) -> Iterable[Finding]:
+    """Whether the CPUs and the pages of this process are on one node, and the line that puts them there."""
+    nodes = numa_nodes(subject.root)
+    if not nodes:
+        raise ProbeUnavailable("the kernel lists no NUMA nodes here (/sys/devices/system/node is absent)")
+    cpus = allowed_cpus(subject.root)
+    at = [node for node in nodes if set(node.cpus) & set(cpus)]
+    pages = pages_by_node(subject.root)
+    figures = [Figure(name="NUMA nodes", value=len(nodes))]
+    if len(nodes) == 1:
+        yield PLACEMENT.finding(
+            "ok",
+            f"one NUMA node with CPUs {listed(nodes[0].cpus)}: all memory is local",
+            figures=tuple(figures),
+        )
+        return
+    best = _roomiest(at or list(nodes))
+    share = _elsewhere(pages, {node.number for node in at} if len(at) == 1 else {best.number})
+    if share is not None:
+        figures.append(Figure(name="pages on other nodes", value=share, unit="share"))
+    where = ", ".join(f"node {node.number}: CPUs {listed(node.cpus)}" for node in nodes)
+    command = f"numactl --cpunodebind={best.number} --membind={best.number} COMMAND"
+    confined = (
+        f"(without numactl: cpuset.cpus={listed(best.cpus)} and cpuset.mems={best.number} of its cgroup)"
+    )
+    if len(at) != 1:
+        said = (
+            f"the process may run on {len(at)} of {len(nodes)} nodes ({where}), so its memory can be remote"
+        )
+        yield PLACEMENT.finding(
+            "warn", said, figures=tuple(figures), next_step=f"Put it on one node {confined}.", command=command
+        )
+    elif share is not None and share > _MOST_REMOTE:
+        said = f"the process runs on node {at[0].number}, and {100 * share:.0f} % of its pages are on other nodes"
+        yield PLACEMENT.finding(
+            "fail",
+            said,
+            figures=tuple(figures),
+            next_step=f"Bind its memory to its node {confined}.",
+            command=command,
+        )
+    else:
+        said = f"CPUs and memory are on node {at[0].number} of {len(nodes)}"
+        yield PLACEMENT.finding("ok", said, figures=tuple(figures))
+
+
+def remote(subject: Subject) -> Iterable[Finding]:
+    """Bandwidth of local against remote memory, with threads on one node and memory bound to each."""
+    nodes = [node for node in numa_nodes(subject.root) if node.total_bytes]
+    if len(nodes) < 2:
+        raise ProbeUnavailable("one NUMA node: no memory is remote")
+    if compiled() is None:
+        raise ProbeUnavailable("binding memory to a node needs a C compiler (cc, gcc or clang)")
+    usable = set(allowed_cpus(subject.root))
+    home = next((node for node in nodes if set(node.cpus) & usable), nodes[0])
+    cpus = tuple(cpu for cpu in home.cpus if cpu in usable) or home.cpus
+    found = {node.number: measure(subject.root, kernel="c", node=node.number, cpus=cpus) for node in nodes}
+    local = found[home.number].sustained
+    figures = tuple(
+        Figure(
+            name=f"node {home.number} to memory of node {number} (distance {_distance(home, nodes, number)})",
+            value=one.sustained,
+            unit="GB/s",
+            low=min(one.passes),
+            high=one.best,
+            spread=f"slowest and fastest of {len(one.passes)} passes",
+        )
+        for number, one in found.items()
+    )
+    worst = min(one.sustained for number, one in found.items() if number != home.number)
+    said = f"remote memory gives {worst:.1f} GB/s where local gives {local:.1f}: {100 * (1 - worst / local):.0f} % less"
+    yield REMOTE.finding("ok", said, figures=figures)
+
+
+def pages_by_node(root: Path) -> dict[int, int]:
+    """NUMA node -> pages of this process there; nothing where the kernel does not say."""
+    found: dict[int, int] = {}
+    for line in (text(root, "proc/self/numa_maps") or "").splitlines():
+        for node, pages in re.findall(r"\bN(\d+)=(\d+)", line):
+            found[int(node)] = found.get(int(node), 0) + int(pages)
+    return found
+
+
+def _elsewhere(pages: dict[int, int], here: set[int]) -> float | None:
+    total = sum(pages.values())
+    return sum(count for node, count in pages.items() if node not in here) / total if total else None
+
+
+def _roomiest(nodes: list[Node]) -> Node:
+    return max(nodes, key=lambda node: (node.free_bytes, -node.number))
+
+
+def _distance(home: Node, nodes: list[Node], number: int) -> str:
+    place = [node.number for node in nodes].index(number)
+    return str(home.distances[place]) if place < len(home.distances) else "unknown"

@@ -1,0 +1,1 @@
+"""The graph as it is wired: read, not run."""

@@ -1,0 +1,231 @@
+"""Who holds what against failure: effects named, time limited, retries owned once, doubt routed, people before effects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.probes.orchestration.reach import avoidable, forward
+from gapless.records.finding import Figure, Finding
+from gapless.records.wiring import StepWiring
+from gapless.records.workflow import FINISH, Shape, Step
+
+_SOURCE = "the six-layer checklist, layer 5"
+EFFECTS = Card(
+    probe="effects-once",
+    layer="orchestration",
+    title="effects take place once",
+    target="an idempotency key on every step with an effect",
+    source="the six-layer checklist, layers 4 and 5",
+)
+LIMITS = Card(
+    probe="time-limits",
+    layer="orchestration",
+    title="every step that asks something outside has a time limit",
+    target="a timeout on model, context and tool steps",
+    source="the six-layer checklist, layers 2 and 4",
+)
+RETRIES = Card(
+    probe="retry-owners",
+    layer="orchestration",
+    title="one owner per retry, and none on unnamed effects",
+    target="no native retry beside a contract's, none on a step with an effect",
+    source=_SOURCE,
+)
+DOUBT = Card(
+    probe="doubt-has-a-way",
+    layer="orchestration",
+    title="doubtful steps do not lead on unconditionally",
+    target="a gate or a conditional edge behind every context and model step",
+    source="the six-layer checklist: conditional routing",
+)
+PEOPLE = Card(
+    probe="person-before-effect",
+    layer="orchestration",
+    title="a person or a gate stands before every effect",
+    target="no way from the start to an effect without a gate or a review",
+    source="the six-layer checklist: human-in-the-loop gates",
+)
+NEEDED = Card(
+    probe="orchestration-needed",
+    layer="orchestration",
+    title="does this need orchestration at all",
+    target="measured against one plain prompt on the same cases",
+    source="the six-layer checklist: when not to orchestrate",
+)
+_ASKING = frozenset({"model", "context", "tool"})
+_DOUBTFUL = frozenset({"model", "context"})
+_TIMED = frozenset({"timeout"})
+
+
+def _shape(subject: Subject) -> Shape:
+    if subject.workflow is None:
+        raise ProbeUnavailable(
+            "no workflow is named: `workflow` in gapless.toml, or gapless checkup --target app.py:graph"
+        )
+    return subject.workflow.shape
+
+
+def _steps(subject: Subject) -> list[Step]:
+    return [step for step in _shape(subject).steps if not step.router and not step.review]
+
+
+def _native(subject: Subject, step: str) -> StepWiring:
+    return subject.wiring.steps.get(step, StepWiring()) if subject.wiring is not None else StepWiring()
+
+
+def effects_once(subject: Subject) -> Iterable[Finding]:
+    """Steps with an effect that nothing names."""
+    acting = [step for step in _steps(subject) if step.effect]
+    if not acting:
+        raise ProbeUnavailable(
+            "no step is declared to have an effect: `effect = true` under [steps.NAME] in gapless.toml"
+        )
+    bare = [step.name for step in acting if "idempotency" not in step.guards]
+    figures = (Figure(name="steps with an effect", value=len(acting)),)
+    if bare:
+        yield EFFECTS.finding(
+            "fail",
+            f"{', '.join(bare)} would take place again after a crash or a retry: nothing names the action",
+            figures=figures,
+            next_step="Give each an idempotency key: Contract(effect=True, idempotency_key=...), with a durable ledger.",
+            command="gapless crash",
+        )
+    else:
+        yield EFFECTS.finding("ok", f"{_named(acting)} named by an idempotency key", figures=figures)
+
+
+def time_limits(subject: Subject) -> Iterable[Finding]:
+    """Steps that ask a model, a retriever or a tool without any limit."""
+    asking = [step for step in _steps(subject) if step.layer in _ASKING]
+    if not asking:
+        raise ProbeUnavailable("no step belongs to the layers model, context or tool")
+    bare = [
+        s.name
+        for s in asking
+        if s.limit_s is None and not _TIMED & set(s.guards) and not _native(subject, s.name).timeout
+    ]
+    figures = (
+        Figure(name="steps that ask outside", value=len(asking)),
+        Figure(name="without a limit", value=len(bare)),
+    )
+    if bare:
+        yield LIMITS.finding(
+            "warn",
+            f"nothing ends a call of {', '.join(bare)} that hangs",
+            figures=figures,
+            next_step="Contract(timeout_s=...), and deadline_s= for the whole: the tail of one step must not use up the next one's time.",
+        )
+    else:
+        yield LIMITS.finding("ok", f"{_named(asking)} limited", figures=figures)
+
+
+def retry_owners(subject: Subject) -> Iterable[Finding]:
+    """Native retries on steps with an effect, or beside a contract's own."""
+    wrong: list[str] = []
+    for step in _steps(subject):
+        native = _native(subject, step.name).attempts or 1
+        if native > 1 and step.effect and "idempotency" not in step.guards:
+            wrong.append(f"{step.name} is called up to {native} times, and has an effect")
+        elif native > 1 and "retry" in step.guards:
+            wrong.append(
+                f"{step.name} is tried again by the framework and by its contract: up to {native} times as often"
+            )
+    tried = [
+        s.name for s in _steps(subject) if (_native(subject, s.name).attempts or 1) > 1 or "retry" in s.guards
+    ]
+    if wrong:
+        yield RETRIES.finding(
+            "fail",
+            "; ".join(wrong),
+            next_step="Take the native policy away, and let the contract own it: Contract(retry=Retry(3)).",
+        )
+    elif tried:
+        yield RETRIES.finding("ok", f"{', '.join(tried)}: one owner each")
+    else:
+        yield RETRIES.finding(
+            "warn",
+            "no step is tried again: what is gone the next second ends the run",
+            next_step="Contract(retry=Retry(3)) on steps that only read.",
+        )
+
+
+def doubt(subject: Subject) -> Iterable[Finding]:
+    """Context and model steps whose output goes on whatever it is worth."""
+    shape = _shape(subject)
+    if not shape.edges:
+        raise ProbeUnavailable(
+            "the workflow's own code decides its way: no edges are known before trials ran"
+        )
+    doubtful = [step for step in _steps(subject) if step.layer in _DOUBTFUL]
+    if not doubtful:
+        raise ProbeUnavailable("no step belongs to the layers context or model")
+    loose = [step.name for step in doubtful if not _has_a_way(shape, step)]
+    figures = (
+        Figure(name="doubtful steps", value=len(doubtful)),
+        Figure(name="without a gate", value=len(loose)),
+    )
+    if loose:
+        yield DOUBT.finding(
+            "warn",
+            f"what {', '.join(loose)} hand{'s' if len(loose) == 1 else ''} over goes on however doubtful it is",
+            figures=figures,
+            next_step="Put a confidence gate there and let gapless find its threshold.",
+            command="gapless calibrate",
+        )
+    else:
+        yield DOUBT.finding("ok", f"{_named(doubtful)} behind a gate or a decision", figures=figures)
+
+
+def _has_a_way(shape: Shape, step: Step) -> bool:
+    leaving = [edge for edge in shape.edges if edge.source == step.name]
+    return bool(step.gates) or any(edge.conditional for edge in leaving)
+
+
+def people(subject: Subject) -> Iterable[Finding]:
+    """Effects that a run can reach without passing a gate, a review or an interrupt."""
+    shape = _shape(subject)
+    acting = [step.name for step in _steps(subject) if step.effect]
+    if not acting:
+        raise ProbeUnavailable(
+            "no step is declared to have an effect: `effect = true` under [steps.NAME] in gapless.toml"
+        )
+    if not shape.edges:
+        raise ProbeUnavailable(
+            "the workflow's own code decides its way: no edges are known before trials ran"
+        )
+    stops = subject.wiring.interrupts if subject.wiring is not None else ()
+    guards = frozenset(step.name for step in shape.steps if step.review or step.gates) | frozenset(stops)
+    open_ = [name for name in acting if name not in stops and avoidable(shape, name, guards - {name})]
+    if open_:
+        yield PEOPLE.finding(
+            "warn",
+            f"a run can come to {', '.join(open_)} without anybody having looked",
+            next_step="Where the stakes are high, put a gate with Review() before it: only doubt then waits for a person.",
+            command="gapless calibrate",
+        )
+    else:
+        yield PEOPLE.finding("ok", f"before {', '.join(acting)} stands a gate or a person")
+
+
+def needed(subject: Subject) -> Iterable[Finding]:
+    """Whether the workflow was ever held against one plain prompt."""
+    shape = _shape(subject)
+    length = len([step for step in shape.steps if not step.router])
+    figures = (Figure(name="steps", value=length),)
+    if subject.records is not None and subject.records.baseline:
+        yield NEEDED.finding("ok", "held against one plain prompt on the same cases", figures=figures)
+        return
+    longest = max((len(targets - {FINISH}) for targets in forward(shape).values()), default=0)
+    yield NEEDED.finding(
+        "warn",
+        f"{length} steps{', up to ' + str(longest) + ' side by side' if longest > 1 else ''}, and nobody has asked one plain prompt yet",
+        figures=figures,
+        next_step="Chains lose at every boundary: see whether one prompt does it.",
+        command="gapless measure --baseline prompt",
+    )
+
+
+def _named(steps: list[Step]) -> str:
+    names = ", ".join(step.name for step in steps)
+    return f"{names} {'is' if len(steps) == 1 else 'are'}"

@@ -1,0 +1,54 @@
+"""The checklist: every probe by name, in the order in which a checkup shows them."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from gapless.probes.base import Card, Probe
+
+_HARDWARE, _ORCHESTRATION = "gapless.probes.hardware", "gapless.probes.orchestration"
+_OBSERVABILITY = "gapless.probes.observability"
+SHELF: dict[str, tuple[str, str]] = {
+    "memory-bandwidth": (f"{_HARDWARE}.memory_bandwidth:probe", f"{_HARDWARE}.memory_bandwidth:CARD"),
+    "numa-placement": (f"{_HARDWARE}.numa:placement", f"{_HARDWARE}.numa:PLACEMENT"),
+    "numa-remote": (f"{_HARDWARE}.numa:remote", f"{_HARDWARE}.numa:REMOTE"),
+    "cgroup-limits": (f"{_HARDWARE}.limits:limits", f"{_HARDWARE}.limits:LIMITS"),
+    "pressure": (f"{_HARDWARE}.limits:pressure", f"{_HARDWARE}.limits:PRESSURE"),
+    "pages-and-clock": (f"{_HARDWARE}.limits:pages", f"{_HARDWARE}.limits:PAGES"),
+    "gpu-copies": (f"{_HARDWARE}.gpu:probe", f"{_HARDWARE}.gpu:COPIES"),
+    "orchestration-needed": (f"{_ORCHESTRATION}.policies:needed", f"{_ORCHESTRATION}.policies:NEEDED"),
+    "typed-state": (f"{_ORCHESTRATION}.wired:typed_state", f"{_ORCHESTRATION}.wired:STATE"),
+    "checkpoints": (f"{_ORCHESTRATION}.wired:checkpoints", f"{_ORCHESTRATION}.wired:CHECKPOINTS"),
+    "effects-once": (f"{_ORCHESTRATION}.policies:effects_once", f"{_ORCHESTRATION}.policies:EFFECTS"),
+    "time-limits": (f"{_ORCHESTRATION}.policies:time_limits", f"{_ORCHESTRATION}.policies:LIMITS"),
+    "retry-owners": (f"{_ORCHESTRATION}.policies:retry_owners", f"{_ORCHESTRATION}.policies:RETRIES"),
+    "doubt-has-a-way": (f"{_ORCHESTRATION}.policies:doubt", f"{_ORCHESTRATION}.policies:DOUBT"),
+    "person-before-effect": (f"{_ORCHESTRATION}.policies:people", f"{_ORCHESTRATION}.policies:PEOPLE"),
+    "bounded-loops": (f"{_ORCHESTRATION}.wired:bounded", f"{_ORCHESTRATION}.wired:LOOPS"),
+    "reachable-steps": (f"{_ORCHESTRATION}.wired:reachable", f"{_ORCHESTRATION}.wired:REACH"),
+    "parallel-writes": (f"{_ORCHESTRATION}.wired:parallel_writes", f"{_ORCHESTRATION}.wired:WRITES"),
+    "steps-recorded": (f"{_OBSERVABILITY}.recorded:steps_recorded", f"{_OBSERVABILITY}.recorded:STEPS"),
+    "verdicts": (f"{_OBSERVABILITY}.recorded:verdicts", f"{_OBSERVABILITY}.recorded:VERDICTS"),
+    "trace-order": (f"{_OBSERVABILITY}.recorded:trace_order", f"{_OBSERVABILITY}.recorded:ORDER"),
+    "lost-trials": (f"{_OBSERVABILITY}.recorded:lost_trials", f"{_OBSERVABILITY}.recorded:LOST"),
+    "replay-fidelity": (f"{_OBSERVABILITY}.recorded:replay_fidelity", f"{_OBSERVABILITY}.recorded:REPLAY"),
+    "tracing-cost": (f"{_OBSERVABILITY}.cost:tracing_cost", f"{_OBSERVABILITY}.cost:COST"),
+    "redaction": (f"{_OBSERVABILITY}.cost:redaction", f"{_OBSERVABILITY}.cost:SECRETS"),
+}
+"""Name -> where the probe is, and its card. A probe's module is imported when it is asked."""
+
+
+def card(name: str) -> Card:
+    """A probe's line in the checklist."""
+    return _at(SHELF[name][1])
+
+
+def probe(name: str) -> Probe:
+    """The probe itself."""
+    return _at(SHELF[name][0])
+
+
+def _at(reference: str) -> Any:
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(module), name)

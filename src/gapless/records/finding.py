@@ -1,0 +1,74 @@
+"""What a probe found about one layer alone, and a whole checkup."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from gapless.records.base import Record
+from gapless.records.workflow import Layer
+
+Status = Literal["ok", "warn", "fail", "not-applicable"]
+STATUSES: tuple[Status, ...] = ("fail", "warn", "ok", "not-applicable")
+"""The worst first."""
+
+
+class Figure(Record, frozen=True, kw_only=True):
+    """One measured quantity with what it stands on."""
+
+    name: str
+    """What was measured: "triad, sustained"."""
+    value: float
+    unit: str = ""
+    """"GB/s", "ms", "share", "" for a plain count."""
+    low: float | None = None
+    high: float | None = None
+    spread: str = ""
+    """What `low` and `high` are: "min and max of 12 passes", "95 % interval, n=60"."""
+
+
+class Finding(Record, frozen=True, kw_only=True):
+    """One line of the checklist, answered."""
+
+    probe: str
+    """Its name on the shelf: "memory-bandwidth"."""
+    layer: Layer
+    title: str
+    """The line of the checklist, in words."""
+    status: Status
+    said: str
+    """One sentence: what was found, with its figure; for not applicable, why nothing was measured."""
+    figures: tuple[Figure, ...] = ()
+    target: str = ""
+    """What it was held against."""
+    target_source: str = ""
+    """Where that comes from."""
+    next_step: str = ""
+    """What to do about it; empty where nothing is to be done."""
+    command: str = ""
+    """Exactly what to type, where there is something."""
+
+
+class Checkup(Record, frozen=True, kw_only=True):
+    """All findings of one run of `gapless checkup`; its JSON is `gapless.checkup/1`."""
+
+    id: str
+    created_at: float = 0.0
+    """Unix time in seconds."""
+    seconds: float = 0.0
+    layers: tuple[Layer, ...] = ()
+    """Which layers were asked for."""
+    findings: tuple[Finding, ...] = ()
+    subject: str = ""
+    """The workflow that was looked at; the reference agent where none is named."""
+    notes: tuple[str, ...] = ()
+    complete: bool = True
+    version: str = ""
+
+    @property
+    def worst(self) -> Status:
+        """The worst status among the findings."""
+        found = {finding.status for finding in self.findings}
+        for status in STATUSES:
+            if status in found:
+                return status
+        return "not-applicable"

@@ -1,0 +1,38 @@
+"""How a graph is wired besides its steps and edges: state, checkpointer, and the policies its framework holds itself."""
+
+from __future__ import annotations
+
+from gapless.records.base import Record
+
+
+class StepWiring(Record, frozen=True, kw_only=True):
+    """What the framework itself does about one step."""
+
+    attempts: int | None = None
+    """Calls in all that its own retry policy allows; None where it has none."""
+    timeout: bool = False
+    """Whether it has a time limit of its own."""
+    cached: bool = False
+    """Whether its answers are cached."""
+    error_handler: bool = False
+    """Whether another node takes its exceptions."""
+
+
+class Wiring(Record, frozen=True, kw_only=True):
+    """Read from a compiled graph; nothing of it is run."""
+
+    state: str
+    """Name of the state's type; "dict" or "list" where it has none."""
+    typed: bool
+    """Whether the state says which keys it has, and of what types."""
+    keys: dict[str, bool] = {}
+    """Key of the state -> whether it has a reducer, so that several steps may write it at once."""
+    checkpointer: str | None = None
+    """Class of the checkpointer; None where there is none."""
+    lasting: bool = False
+    """Whether checkpoints outlive the process."""
+    recursion_limit: int | None = None
+    """Supersteps the graph's own configuration allows; None where it leaves the framework's default."""
+    steps: dict[str, StepWiring] = {}
+    interrupts: tuple[str, ...] = ()
+    """Steps before or after which the graph stops for a person."""
