@@ -98,8 +98,24 @@ class FaultSettings(Record, frozen=True, kw_only=True):
     """The workflow's own faults: "faults.py:FAULTS" names a tuple of them, or a `gapless.Weather`."""
 
 
+class ServerSettings(Record, frozen=True, kw_only=True):
+    """An MCP server: a command that speaks over stdio, or the address of one that speaks HTTP."""
+
+    command: tuple[str, ...] = ()
+    url: str | None = None
+
+
 class CheckupSettings(Record, frozen=True, kw_only=True):
-    """What `gapless checkup` holds findings against."""
+    """What `gapless checkup` looks at besides the workflow, and what it holds findings against."""
+
+    model: ModelSettings = ModelSettings()
+    """The model that steps ask: an OpenAI-compatible endpoint."""
+    servers: dict[str, ServerSettings] = {}
+    """Name -> an MCP server whose tools steps call."""
+    retriever: str | None = None
+    """"retrieval.py:search" names a function of a query that returns ranked documents."""
+    queries: str | None = None
+    """File with labelled queries for it, relative to the settings' folder."""
 
     targets: dict[str, float] = {}
     """Probe -> target in place of ours: `memory-bandwidth = 100` (GB/s)."""

@@ -41,7 +41,7 @@ from gapless.cli.show import write
 def command(layers: tuple[str, ...], list_all: bool, history: bool, **options: Any) -> int:
     """Check the layers under a workflow, one line of the checklist after the other.
 
-    LAYER is hardware, orchestration or observability; all of them when left out. Each finding has a figure, the target it
+    LAYER is one of those that --list shows; all of them when left out. Each finding has a figure, the target it
     was held against, and what to do. Nothing of the host is changed, and the workflow is only read unless --leave says more.
     """
     from gapless.operations.checkup import CheckupAsk, checkup_into

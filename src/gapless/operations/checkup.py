@@ -6,13 +6,14 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from gapless import __version__
 from gapless.errors import GaplessError, UnknownName
-from gapless.operations.open import open_workflow
+from gapless.operations.open import import_object, open_workflow
 from gapless.operations.progress import Progress, Stop, Tell, silent
 from gapless.records.finding import Checkup, Finding
 from gapless.records.measurement import Measurement
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from gapless.probes.base import Records, Subject
     from gapless.stores.store import Store
 
-LAYERS: tuple[Layer, ...] = ("hardware", "orchestration", "observability")
-"""Layers that have probes so far."""
 _SAMPLE, _MOST_REPLAYED = 20, 60
 _PROBE_S = 90.0
 
@@ -86,10 +85,13 @@ async def checkup_into(
 
 
 def _layers(asked: Sequence[str]) -> tuple[Layer, ...]:
+    from gapless.probes.shelf import layers
+
+    known = layers()
     for name in asked:
-        if name not in LAYERS:
-            raise UnknownName(f"no probes for {name!r}. Layers: {', '.join(LAYERS)}.")
-    return tuple(layer for layer in LAYERS if not asked or layer in asked)
+        if name not in known:
+            raise UnknownName(f"no probes for {name!r}. Layers: {', '.join(known)}.")
+    return tuple(layer for layer in known if not asked or layer in asked)
 
 
 async def _ask(name: str, subject: Subject) -> list[Finding]:
@@ -120,12 +122,17 @@ async def _subject(
         named = await asyncio.to_thread(_workflow, ask, place)
     workflow = named.workflow
     records = await _records(store, named, ask, place, stop) if beyond_host else None
+    said = place.settings.checkup
     subject = Subject(
         workflow=workflow,
         wiring=_wiring(workflow),
         records=records,
+        model=said.model,
+        servers=said.servers,
+        retrieve=import_object(said.retriever, Path(place.root)) if said.retriever is not None else None,
+        queries=Path(place.root) / said.queries if said.queries is not None else None,
         leave=ask.leave,
-        targets=place.settings.checkup.targets,
+        targets=said.targets,
     )
     return subject, workflow.target if workflow is not None else "", list(named.notes)
 

@@ -12,6 +12,7 @@ from gapless.records.measurement import Measurement
 from gapless.records.trial import Run, TrialRecord
 from gapless.records.wiring import Wiring
 from gapless.records.workflow import Layer
+from gapless.settings import ModelSettings, ServerSettings
 
 if TYPE_CHECKING:
     from gapless.evals.workflow import Workflow
@@ -52,6 +53,14 @@ class Subject:
     wiring: Wiring | None = None
     """How the graph behind it is wired; None where it is no graph."""
     records: Records | None = None
+    model: ModelSettings = ModelSettings()
+    """The model that steps ask; without an address, none is named."""
+    servers: Mapping[str, ServerSettings] = field(default_factory=dict[str, ServerSettings])
+    """Name -> an MCP server whose tools steps call."""
+    retrieve: Callable[[str], Any] | None = None
+    """A function of a query that returns ranked documents."""
+    queries: Path | None = None
+    """File with labelled queries for it."""
     leave: bool = False
     """Whether probes may run the workflow."""
     seconds: float = 8.0

@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 from gapless.probes.base import Card, Probe
+from gapless.records.workflow import LAYERS, Layer
 
 _HARDWARE, _ORCHESTRATION = "gapless.probes.hardware", "gapless.probes.orchestration"
 _OBSERVABILITY = "gapless.probes.observability"
@@ -37,6 +38,12 @@ SHELF: dict[str, tuple[str, str]] = {
     "redaction": (f"{_OBSERVABILITY}.cost:redaction", f"{_OBSERVABILITY}.cost:SECRETS"),
 }
 """Name -> where the probe is, and its card. A probe's module is imported when it is asked."""
+
+
+def layers() -> tuple[Layer, ...]:
+    """The layers that have probes, in their order."""
+    with_probes = {reference.split(".")[2] for reference, _ in SHELF.values()}
+    return tuple(layer for layer in LAYERS if layer in with_probes)
 
 
 def card(name: str) -> Card:

@@ -47,7 +47,7 @@ def shape(
 def wiring(graph: CompiledStateGraph[Any, Any, Any, Any]) -> Wiring:
     """How a compiled graph is wired: its state's type, its checkpointer, the framework's own policies."""
     need()
-    from gapless.frameworks.langgraph.wiring import wiring_of
+    from gapless.frameworks.langgraph.policies import wiring_of
 
     return wiring_of(graph)
 

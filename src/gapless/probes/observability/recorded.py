@@ -46,7 +46,7 @@ REPLAY = Card(
     target="at least 95 % of trials replayed unchanged end as recorded",
     source=_SOURCE,
 )
-_FAITHFUL, _SLACK_MS = 0.95, 5.0
+_FAITHFUL, _SLACK_MS, _CALL_MS = 0.95, 5.0, 1.0
 
 
 def _records(subject: Subject) -> Records:
@@ -144,9 +144,7 @@ def _has_parent(event: StepEvent, record: TrialRecord, nested: set[str]) -> bool
         return True
     end = event.started_ms + event.ms
     return any(
-        one.step == outer
-        and one.started_ms <= event.started_ms
-        and end <= one.started_ms + one.ms + _SLACK_MS
+        one.step == outer and one.started_ms <= event.started_ms and end <= one.started_ms + one.ms + _CALL_MS
         for one in record.events
     )
 

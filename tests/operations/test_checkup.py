@@ -1,0 +1,124 @@
+"""`gapless checkup`: what it shows, what it keeps, and that one probe's trouble is not the others'."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gapless.cli.main import cli
+from gapless.errors import UnknownName
+from gapless.probes import shelf
+
+APP = """
+from typing import TypedDict
+from langgraph.graph import END, START, StateGraph
+
+class State(TypedDict, total=False):
+    q: str
+    answer: str
+
+steps = StateGraph(State)
+steps.add_node("look_up", lambda s: {"answer": s["q"].upper()}, metadata={"layer": "context"})
+steps.add_edge(START, "look_up")
+steps.add_edge("look_up", END)
+graph = steps.compile()
+"""
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("checkup_app.py").write_text(APP)
+    suite = [
+        {"id": f"c{n}", "input": {"q": "a"}, "checks": {"end": [{"exact": {"path": "answer", "value": "A"}}]}}
+        for n in range(3)
+    ]
+    Path("suite.jsonl").write_text("\n".join(json.dumps(case) for case in suite))
+    Path("gapless.toml").write_text('workflow = "checkup_app.py:graph"\nsuite = "suite.jsonl"\n')
+    sys.modules.pop("checkup_app", None)
+
+
+def gapless(*words: str) -> Result:
+    return CliRunner().invoke(cli, list(words))
+
+
+def findings(*words: str) -> dict[str, Any]:
+    done = gapless("checkup", *words, "--json", "--quiet", "--no-budget")
+    assert done.exit_code == 0, done.output or done.exception
+    return {one["probe"]: one for one in json.loads(done.stdout)["findings"]}
+
+
+def test_one_layer_alone_and_figures_of_its_own() -> None:
+    found = findings("observability")
+    assert {one["layer"] for one in found.values()} == {"observability"}
+    assert found["redaction"]["status"] == "ok"
+    assert found["tracing-cost"]["figures"][0]["value"] > 0
+    assert found["verdicts"]["status"] == "not-applicable"
+    assert "nothing is on record yet" in found["verdicts"]["said"]
+
+
+def test_records_and_replays_of_a_measured_workflow() -> None:
+    gapless("measure", "--quiet")
+    found = findings("orchestration", "observability", "--leave")
+    assert found["steps-recorded"]["status"] == "ok"
+    assert found["replay-fidelity"]["status"] == "ok"
+    assert "3 of 3 trials replayed unchanged" in found["replay-fidelity"]["said"]
+    assert found["checkpoints"]["status"] == "warn"
+
+
+def test_history_and_what_has_changed_since() -> None:
+    findings("observability")
+    gapless("measure", "--quiet")
+    told = json.loads(gapless("checkup", "observability", "--json", "--quiet").stdout)
+    assert any("lost" not in note and "not-applicable -> ok" in note for note in told["notes"])
+    assert len(json.loads(gapless("checkup", "--history", "--json").stdout)) == 2
+    assert "of the checklist" in gapless("checkup", "--history").output
+
+
+def test_a_graph_that_cannot_be_imported_costs_its_own_lines_alone() -> None:
+    Path("checkup_app.py").write_text("raise RuntimeError('not today')")
+    done = gapless("checkup", "orchestration", "observability", "--json", "--quiet", "--no-budget")
+    told = json.loads(done.stdout)
+    assert "not today" in told["notes"][0]
+    statuses = {one["probe"]: one["status"] for one in told["findings"]}
+    assert statuses["typed-state"] == "not-applicable"
+    assert statuses["redaction"] == "ok"
+
+
+def test_a_probe_that_crashes_is_a_finding_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(_: object) -> Any:
+        raise ZeroDivisionError("ouch")
+
+    known = shelf.probe
+    monkeypatch.setattr(shelf, "probe", lambda name: crash if name == "redaction" else known(name))
+    found = findings("observability")
+    assert found["redaction"]["said"] == "it could not be measured: ZeroDivisionError: ouch"
+    assert found["tracing-cost"]["status"] in ("ok", "warn")
+
+
+def test_what_failed_fails_the_command_and_settings_hold() -> None:
+    Path("checkup_app.py").write_text(
+        APP.replace('metadata={"layer": "context"}', 'metadata={"layer": "tool", "effect": True}')
+    )
+    assert gapless("checkup", "orchestration", "--quiet").exit_code == 1
+    assert gapless("checkup", "orchestration", "--quiet", "--no-budget").exit_code == 0
+    text = Path("gapless.toml").read_text()
+    Path("gapless.toml").write_text(text + '[checkup]\nskip = ["effects-once", "checkpoints"]\n')
+    assert "effects-once" not in findings("orchestration")
+    Path("gapless.toml").write_text(text + '[checkup]\nskip = ["nowhere"]\n')
+    assert isinstance(gapless("checkup", "orchestration").exception, UnknownName)
+
+
+def test_faces() -> None:
+    done = gapless("checkup", "orchestration", "--markdown", "--html", "c.html", "--quiet", "--no-budget")
+    assert "### orchestration" in done.output
+    page = Path("c.html").read_text()
+    assert "explicit, typed state" in page
+    assert "<script" not in page
+    assert "no probes for 'nowhere'" in str(gapless("checkup", "nowhere").exception)
+    assert len(gapless("checkup", "--list").output.splitlines()) == len(shelf.SHELF)

@@ -1,0 +1,298 @@
+"""One planted defect for each line of the checklist, and its healthy twin: what a checkup has to tell apart."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
+
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import RetryPolicy
+
+from gapless import Contract, Gate, Retry, guard
+from gapless.frameworks.langgraph import wiring
+from gapless.frameworks.target import adapt
+from gapless.probes.base import Records, Subject
+from gapless.records.estimate import Estimate
+from gapless.records.measurement import Measurement
+from gapless.records.replay import Fidelity
+from gapless.records.trial import Run, StepEvent, StepOutcome, TrialRecord
+from gapless.records.workflow import Shape, Step
+
+Make = Callable[[Path], Subject]
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A line of the checklist with a defect that its probe has to find."""
+
+    probe: str
+    defect: str
+    """In words, for the docs."""
+    sick: Make
+    healthy: Make
+
+
+# -- hosts: files as the kernel writes them -----------------------------------------------------------------------
+
+
+def host(root: Path, files: dict[str, str]) -> Subject:
+    usual = {
+        "proc/self/status": "Cpus_allowed_list:\t0-3\n",
+        "proc/self/cgroup": "0::/\n",
+        "proc/stat": "cpu  100 0 100 800 0 0 0 0 0 0\n",
+        "proc/pressure/cpu": "some avg10=0.00 avg60=1.00 avg300=0.00 total=0\n",
+        "sys/fs/cgroup/cpu.max": "max 100000\n",
+        "sys/kernel/mm/transparent_hugepage/enabled": "always [madvise] never\n",
+        "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "performance\n",
+    }
+    for name, text in (usual | files).items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return Subject(root=root)
+
+
+def two_nodes(pages: str, allowed: str) -> dict[str, str]:
+    files = {"proc/self/numa_maps": pages, "proc/self/status": f"Cpus_allowed_list:\t{allowed}\n"}
+    for node, cpus, distance in ((0, "0-3", "10 21"), (1, "4-7", "21 10")):
+        folder = f"sys/devices/system/node/node{node}"
+        files |= {f"{folder}/cpulist": cpus, f"{folder}/distance": distance}
+        files[f"{folder}/meminfo"] = f"Node {node} MemTotal: 1000 kB\nNode {node} MemFree: {500 - node} kB\n"
+    return files
+
+
+REMOTE, LOCAL = "7f00 default anon=9 N0=10 N1=90\n", "7f00 default anon=9 N0=99 N1=1\n"
+
+
+# -- graphs -------------------------------------------------------------------------------------------------------
+
+
+class State(TypedDict, total=False):
+    question: str
+    found: str
+    both: Annotated[list[str], operator.add]
+    one: str
+    answer: str
+
+
+def graph(
+    *,
+    state: Any = State,
+    saver: Any = None,
+    effect: bool = True,
+    loop: bool = False,
+    island: bool = False,
+    native_retry: bool = False,
+    contracts: dict[str, Contract] | None = None,
+    limit: int | None = None,
+    routed: bool = False,
+) -> Subject:
+    built = StateGraph(state)
+    built.add_node("retrieve", lambda s: {"found": "x"}, metadata={"layer": "context"})
+    acting = {"layer": "tool", "effect": effect}
+    policy = RetryPolicy(max_attempts=3) if native_retry else None
+    built.add_node("pay", lambda s: {"answer": "y"}, metadata=acting, retry_policy=policy)
+    built.add_edge(START, "retrieve")
+    if routed:
+        built.add_conditional_edges("retrieve", lambda s: "pay", ["pay", END])
+    else:
+        built.add_edge("retrieve", "pay")
+    if loop:
+        built.add_conditional_edges("pay", lambda s: END, ["retrieve", END])
+    else:
+        built.add_edge("pay", END)
+    if island:
+        built.add_node("island", lambda s: {"answer": "z"}, metadata={"layer": "tool"})
+        built.add_edge("island", "pay")
+    compiled: Any = built.compile(checkpointer=saver)
+    if limit is not None:
+        compiled = compiled.with_config(recursion_limit=limit)
+    compiled = guard(compiled, contracts) if contracts else compiled
+    return Subject(workflow=adapt(compiled), wiring=wiring(compiled))
+
+
+ONCE = Contract(effect=True, idempotency_key="question", timeout_s=5)
+LASTING = SqliteSaver.from_conn_string
+
+
+def lasting(folder: Path) -> Subject:
+    import sqlite3
+
+    return graph(saver=SqliteSaver(sqlite3.connect(folder / "saver.db", check_same_thread=False)))
+
+
+def rooted(_: Path) -> Subject:
+    return graph(state=dict)
+
+
+GATE = Gate(signal=lambda crossing: 1.0)
+
+
+# -- records ------------------------------------------------------------------------------------------------------
+
+SHAPE = Shape(steps=(Step(name="a"), Step(name="b")))
+MEASUREMENT = Measurement(
+    id="M", key="k", target="t", fingerprint="f", suite="s", suite_digest="d", shape=SHAPE
+)
+
+
+def event(step: str, started: float, ms: float = 1.0, **more: Any) -> StepEvent:
+    return StepEvent(step=step, started_ms=started, ms=ms, output=f"{step}-out", **more)
+
+
+def records(events: tuple[StepEvent, ...] | None = None, **more: Any) -> Subject:
+    events = events if events is not None else (event("a", 0.0), event("b", 2.0))
+    trial = TrialRecord(case="c", trial=0, group="c", outcome="correct", events=events, ms=10.0)
+    outcomes = tuple(StepOutcome(step=e.step, visit=1, attempt=1, ok=True, ms=1.0) for e in events)
+    run = Run(case="c", trial=0, group="c", outcome="correct", events=outcomes, labelled=True)
+    values = {"a-out": {"x": 1}, "b-out": {"y": 1}}
+    given: dict[str, Any] = {"measurement": MEASUREMENT, "runs": (run,), "sample": (trial,), "values": values}
+    return Subject(records=Records(**(given | more)), leave=True)
+
+
+def unjudged(_: Path) -> Subject:
+    healthy = records().records
+    assert healthy is not None
+    (run,) = healthy.runs
+    import msgspec
+
+    return records(runs=(msgspec.structs.replace(run, labelled=False, outcome="unjudged"),))
+
+
+def fidelity(share: float) -> Fidelity:
+    rate = Estimate(point=share, low=share, high=share, n_runs=20)
+    return Fidelity(measurement="M", replay="R", outcome=rate, handoffs=rate, trials=20, replayed=20)
+
+
+def clashing(keys: tuple[str, str]) -> Subject:
+    sample = (event("a", 0.0, superstep=1), event("b", 0.0, superstep=1))
+    found = records(sample, values={"a-out": {keys[0]: 1}, "b-out": {keys[1]: 2}})
+    return replace(found, workflow=graph().workflow, wiring=graph().wiring)
+
+
+def prompted(baseline: bool) -> Subject:
+    return replace(records(baseline=baseline), workflow=graph().workflow, wiring=graph().wiring)
+
+
+PLANTED = (
+    Planted(
+        "numa-placement",
+        "nine of ten pages on the other NUMA node",
+        lambda f: host(f, two_nodes(REMOTE, "0-3")),
+        lambda f: host(f, two_nodes(LOCAL, "0-3")),
+    ),
+    Planted(
+        "cgroup-limits",
+        "a quota of half a CPU, and a third of the periods throttled",
+        lambda f: host(
+            f,
+            {
+                "sys/fs/cgroup/cpu.max": "50000 100000",
+                "sys/fs/cgroup/cpu.stat": "nr_periods 90\nnr_throttled 30\n",
+            },
+        ),
+        lambda f: host(f, {"sys/fs/cgroup/cpu.stat": "nr_periods 90\nnr_throttled 0\n"}),
+    ),
+    Planted(
+        "pressure",
+        "tasks wait for a CPU 60 % of the time",
+        lambda f: host(f, {"proc/pressure/cpu": "some avg10=60.0 avg60=60.0 avg300=9.0 total=1\n"}),
+        lambda f: host(f, {}),
+    ),
+    Planted(
+        "pages-and-clock",
+        "huge pages off, governor powersave",
+        lambda f: host(
+            f,
+            {
+                "sys/kernel/mm/transparent_hugepage/enabled": "always madvise [never]",
+                "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "powersave",
+            },
+        ),
+        lambda f: host(f, {}),
+    ),
+    Planted("typed-state", "a state that is a bare dict", rooted, lambda f: graph()),
+    Planted(
+        "checkpoints", "an effect, and checkpoints in memory", lambda f: graph(saver=InMemorySaver()), lasting
+    ),
+    Planted(
+        "effects-once",
+        "an effect that nothing names",
+        lambda f: graph(),
+        lambda f: graph(contracts={"pay": ONCE}),
+    ),
+    Planted(
+        "time-limits",
+        "a retriever and a tool without a limit",
+        lambda f: graph(),
+        lambda f: graph(contracts={"pay": ONCE, "retrieve": Contract(timeout_s=5)}),
+    ),
+    Planted(
+        "retry-owners",
+        "a native retry on a step with an effect",
+        lambda f: graph(native_retry=True),
+        lambda f: graph(contracts={"retrieve": Contract(retry=Retry(3))}),
+    ),
+    Planted(
+        "doubt-has-a-way",
+        "a retriever that leads on unconditionally",
+        lambda f: graph(),
+        lambda f: graph(routed=True),
+    ),
+    Planted(
+        "person-before-effect",
+        "an effect that a run reaches unseen",
+        lambda f: graph(saver=InMemorySaver()),
+        lambda f: graph(saver=InMemorySaver(), contracts={"retrieve": Contract(gate=GATE)}),
+    ),
+    Planted(
+        "bounded-loops",
+        "a loop without a bound",
+        lambda f: graph(loop=True),
+        lambda f: graph(loop=True, limit=25),
+    ),
+    Planted(
+        "reachable-steps", "a step that no edge leads to", lambda f: graph(island=True), lambda f: graph()
+    ),
+    Planted(
+        "parallel-writes",
+        "two steps of one round that write the same key",
+        lambda f: clashing(("one", "one")),
+        lambda f: clashing(("one", "both")),
+    ),
+    Planted(
+        "orchestration-needed",
+        "nobody asked one plain prompt",
+        lambda f: prompted(False),
+        lambda f: prompted(True),
+    ),
+    Planted(
+        "steps-recorded",
+        "a handoff whose value was not kept",
+        lambda f: records(values={"a-out": {"x": 1}}),
+        lambda f: records(),
+    ),
+    Planted("verdicts", "a trial without a verdict", unjudged, lambda f: records()),
+    Planted(
+        "trace-order",
+        "a step that runs outside of its caller (a lost parent)",
+        lambda f: records((event("a", 0.0), event("a/b", 8.0))),
+        lambda f: records((event("a", 0.0, 4.0), event("a/b", 1.0))),
+    ),
+    Planted(
+        "lost-trials",
+        "a trial that began and never ended",
+        lambda f: records(unfinished=1),
+        lambda f: records(),
+    ),
+    Planted(
+        "replay-fidelity",
+        "half of the replays end otherwise",
+        lambda f: records(fidelity=fidelity(0.5)),
+        lambda f: records(fidelity=fidelity(1.0)),
+    ),
+)
