@@ -53,7 +53,7 @@ class Subject:
     wiring: Wiring | None = None
     """How the graph behind it is wired; None where it is no graph."""
     records: Records | None = None
-    model: ModelSettings = ModelSettings()
+    model: ModelSettings = field(default_factory=ModelSettings)
     """The model that steps ask; without an address, none is named."""
     servers: Mapping[str, ServerSettings] = field(default_factory=dict[str, ServerSettings])
     """Name -> an MCP server whose tools steps call."""
