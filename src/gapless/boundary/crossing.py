@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 
 def _as_recorded(handoff: Any, routing: Any) -> Any:
     return handoff
 
 
-@dataclass(slots=True)
-class Crossing:
+class Crossing(msgspec.Struct):
     """A step that is about to run, or has just run. Live objects: nothing here is copied or serialised."""
 
     step: str
@@ -34,7 +34,7 @@ class Crossing:
     """What the step hands over, once it has run: what guards and signals look at."""
     took_s: float | None = None
     """Seconds the attempt that succeeded took, once it has run under a contract with a gate."""
-    faults: list[str] = field(default_factory=list[str])
+    faults: list[str] = []
     """Faults that were injected at this crossing, for the record only."""
     behind_s: float = 0.0
     """Seconds by which the trial's time is behind the clock: a replay takes place when its recording did."""

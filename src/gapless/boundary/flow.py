@@ -19,8 +19,9 @@ import time
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any, NamedTuple, cast
+
+from msgspec.structs import replace
 
 from gapless.boundary.crossing import Crossing
 from gapless.boundary.first_token import FirstToken, awaited
@@ -57,20 +58,24 @@ def compose(middlewares: tuple[Middleware, ...], crossing: Crossing) -> Flow:
     What was injected is noted on the crossing for the record. Contracts stand in the same chain and must not read it:
     where there are faults, everything that is none sees the crossing without their labels.
     """
-    faults = [_is_fault(middleware) for middleware in middlewares]
-    unlabelled = replace(crossing, faults=[]) if any(faults) else crossing
+    faults = [middleware for middleware in middlewares if _is_fault(middleware)]
+    unlabelled = replace(crossing, faults=[]) if faults else crossing
+    proceed: Proceed = _called
+    for middleware in reversed(middlewares):
+        proceed = _through(middleware, crossing if middleware in faults else unlabelled, proceed)
+    return proceed(crossing.state)
 
-    def at(index: int) -> Proceed:
-        def proceed(state: Any) -> Flow:
-            if index == len(middlewares):
-                return (yield Call(state))
-            seen = crossing if faults[index] else unlabelled
-            seen.state = state
-            return (yield from middlewares[index](seen, at(index + 1)))
 
-        return proceed
+def _called(state: Any) -> Flow:
+    return (yield Call(state))
 
-    return at(0)(crossing.state)
+
+def _through(middleware: Middleware, seen: Crossing, inner: Proceed) -> Proceed:
+    def proceed(state: Any) -> Flow:
+        seen.state = state
+        return middleware(seen, inner)
+
+    return proceed
 
 
 def _is_fault(middleware: Middleware) -> bool:
@@ -148,11 +153,15 @@ def _hear(effect: Call, answer: Future[Any]) -> None:
         raise _too_late(_shorter(effect.first_s, effect.limit_s))
 
 
-async def _aperform(effect: Effect, call: Callable[[Any], Awaitable[Any]]) -> Any:
+def _aperform(effect: Effect, call: Callable[[Any], Awaitable[Any]]) -> Awaitable[Any]:
     if isinstance(effect, Sleep):
-        return await asyncio.sleep(effect.seconds)
+        return asyncio.sleep(effect.seconds)
     if effect.limit_s is None and effect.first is None:
-        return await call(effect.state)
+        return call(effect.state)
+    return _alimited(effect, call)
+
+
+async def _alimited(effect: Call, call: Callable[[Any], Awaitable[Any]]) -> Any:
     waiting = effect.first is not None and not effect.first.seen
     until = _shorter(effect.first_s, effect.limit_s) if waiting else effect.limit_s
     limit = asyncio.timeout(until)

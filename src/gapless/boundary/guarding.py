@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal, Protocol
 
+import msgspec
+
 from gapless.boundary.contract import Contract
 from gapless.boundary.crossing import Crossing
 from gapless.boundary.flow import Flow, Proceed, Sleep
 from gapless.boundary.guards.base import Breach, name_of
-from gapless.boundary.guards.gate import Destination, Gate, Reading
+from gapless.boundary.guards.gate import Destination, Gate, Goto, Reading, Refuse, Review
 from gapless.boundary.ledger import Entry, Ledger, MemoryLedger
 from gapless.boundary.limited import Limited, TimeUp
 from gapless.boundary.review import Inbox
@@ -40,6 +42,10 @@ class Recorded(Protocol):
         """What its gate said then; None where it has to look itself."""
         ...
 
+
+_UNNAMED = Entry("new")
+"""What the ledger knows of an action without a name."""
+_SENT: dict[type[Destination], Action] = {Review: "review", Goto: "goto", Refuse: "refuse"}
 
 Mode = Literal["baseline", "shadow", "guarded"]
 """baseline: guards only say what they would have done; shadow: they act, gates let pass; guarded: all act."""
@@ -108,8 +114,7 @@ class Watch:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Passed:
+class Passed(msgspec.Struct, frozen=True):
     """What came of a crossing."""
 
     output: Any
@@ -121,8 +126,7 @@ class Passed:
     signal: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Guarding:
+class Guarding(msgspec.Struct, frozen=True):
     """One contract at work in one trial."""
 
     contract: Contract
@@ -131,7 +135,7 @@ class Guarding:
     """Reads from the step's output the update it hands over."""
     replaced: Callable[[Any, Any], Any]
     """The step's output with another update in it."""
-    outer: list[Crossing] = field(default_factory=list[Crossing])
+    outer: list[Crossing] = []
     """The crossing round all attempts, which learns from them which visit it is."""
 
     # -- round all attempts ---------------------------------------------------------------------------------------
@@ -150,7 +154,7 @@ class Guarding:
         watch.declare(contract)
         action = contract.action(crossing)
         known = (
-            watch.ledger.reserve(watch.scope, action, crossing.step) if action is not None else Entry("new")
+            watch.ledger.reserve(watch.scope, action, crossing.step) if action is not None else _UNNAMED
         )
         if known.status == "done":
             watch.rule(
@@ -235,8 +239,7 @@ class Guarding:
         crossing.handoff = self.handoff(output)
         reading = self._reading(gate, crossing)
         below = gate.below
-        kind: dict[str, Action] = {"Review": "review", "Goto": "goto", "Refuse": "refuse"}
-        action = "proceed" if reading.doubt is None else kind[type(below).__name__]
+        action = "proceed" if reading.doubt is None else _SENT[type(below)]
         self.watch.rule(
             crossing, gate.name, action, reading.doubt or "", signal=reading.signal, signals=reading.signals
         )
@@ -279,7 +282,11 @@ class Guarding:
             if breach is not None:
                 self.watch.rule(crossing, breach.guard, "proceed", breach.reason)
             return output
-        output = yield from self._limited(crossing, proceed)
+        limit_s = self.watch.limit(self.contract)
+        if limit_s is None and self.contract.ttft_s is None:
+            output = yield from proceed(crossing.state)
+        else:
+            output = yield from self._limited(crossing, proceed, limit_s)
         return self._whole(crossing, output)
 
     def on_edge(self, crossing: Crossing, handoff: Any) -> Passed:
@@ -334,11 +341,9 @@ class Guarding:
                 return found
         return None
 
-    def _limited(self, crossing: Crossing, proceed: Proceed) -> Flow:
-        limit, first_s = self.watch.limit(self.contract), self.contract.ttft_s
-        if limit is None and first_s is None:
-            return (yield from proceed(crossing.state))
-        limited = Limited(math.inf if limit is None else limit, first_s, self.watch.clock)
+    def _limited(self, crossing: Crossing, proceed: Proceed, limit_s: float | None) -> Flow:
+        first_s = self.contract.ttft_s
+        limited = Limited(math.inf if limit_s is None else limit_s, first_s, self.watch.clock)
         try:
             return (yield from limited.run(proceed(crossing.state)))
         except TimeUp as up:

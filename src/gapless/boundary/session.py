@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from gapless.boundary.crossing import Crossing
 from gapless.boundary.faults.duplicate_delivery import DuplicateDelivery
@@ -17,8 +18,7 @@ from gapless.records.seed import seed_of
 from gapless.trace.recorder import OpenStep, TrialRecorder, current_step
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passage:
+class Passage(msgspec.Struct, frozen=True, kw_only=True):
     """What a framework adapter knows about a step that is about to run."""
 
     step: str
@@ -108,20 +108,18 @@ class Session:
         self._ended(passage, opened, output)
         return output
 
-    async def across(
+    def across(
         self,
         passage: Passage,
         state: Any,
         call: Callable[[Any], Awaitable[Any]],
         within: tuple[Middleware, ...] = (),
-    ) -> Any:
+    ) -> Coroutine[Any, Any, Any]:
         """`cross` for a step that is awaited."""
         if self.deliveries and not within:
             outer = self._outer(passage, state)
-            return await adrive(
-                compose(self.deliveries, outer), lambda given: self._across(passage, given, call)
-            )
-        return await self._across(passage, state, call, within)
+            return adrive(compose(self.deliveries, outer), lambda given: self._across(passage, given, call))
+        return self._across(passage, state, call, within)
 
     async def _across(
         self,

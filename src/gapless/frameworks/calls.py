@@ -29,9 +29,12 @@ def recorded_calls() -> Generator[None]:
         yield
 
 
+_UNHEARD = nullcontext()
+
+
 def heard(wanted: bool) -> AbstractContextManager[None]:
     """While somebody is inside, model calls say when their first token comes, where that is wanted."""
-    return recorded_calls() if wanted else nullcontext()
+    return recorded_calls() if wanted else _UNHEARD
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import inspect
 import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -125,7 +125,7 @@ class InForce:
 
 def _one_visit(passage: Passage) -> Passage:
     """The passage with a name of its own: what its contract tries again is the same visit."""
-    return passage if passage.task is not None else replace(passage, task=f"guarded-{next(_visits)}")
+    return passage if passage.task is not None else msgspec.structs.replace(passage, task=f"guarded-{next(_visits)}")
 
 
 def _decided(guarding: Guarding, crossing: Crossing, passed: Passed, decision: Decision) -> Any:

@@ -16,5 +16,5 @@ def seed_of(*parts: str | int) -> int:
         >>> seed_of(0, "a", "b") == seed_of(0, "ab")
         False
     """
-    text = "\x1f".join(str(part) for part in parts)
+    text = "\x1f".join(map(str, parts))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

@@ -18,6 +18,7 @@ from gapless.records.value import (
     digest,
     encode,
     is_unserialisable,
+    may_be_unserialisable,
     omitted,
     to_plain_form,
 )
@@ -81,12 +82,13 @@ class TrialRecorder:
 
     def begin(self, step: str, state: Any, *, task: str | None = None, branch: int | None = None) -> OpenStep:
         """Opens a step event. `task` identifies a visit: the same task again is a retry, another is a new visit."""
+        started = self.now_ms()
+        kept = self.keep(state)
         with self._lock:
             visit, attempt = self._place(step, task, branch)
-        opened = OpenStep(step, visit, attempt, self.now_ms())
-        opened.branch = branch
-        opened.input = self.keep(state)
-        with self._lock:
+            opened = OpenStep(step, visit, attempt, started)
+            opened.branch = branch
+            opened.input = kept
             self._open.add(opened)
         return opened
 
@@ -163,7 +165,7 @@ class TrialRecorder:
         if len(data) > self._max:
             data = encode(omitted(f"larger than {self._max} bytes", len(data)))
             self.omitted += 1
-        elif is_unserialisable(plain):
+        elif may_be_unserialisable(data) and is_unserialisable(plain):
             self.omitted += 1
         address = digest(data)
         self.payloads.setdefault(address, data)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import msgspec
+
 from gapless.boundary.crossing import Crossing
 from gapless.boundary.review import Decision
 from gapless.errors import InvalidContract
@@ -185,12 +187,11 @@ class Bound:
     """Why nothing passes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """A gate's reading."""
 
     signal: float | None
     doubt: str | None
     """Why the handoff is doubtful; None when it may pass."""
-    signals: dict[str, float | None] = field(default_factory=dict[str, "float | None"])
+    signals: dict[str, float | None] = {}
     """What each of several signals said."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import islice
 from typing import Any, ClassVar, NamedTuple, cast, get_type_hints, is_typeddict
 
 import msgspec
@@ -41,7 +42,7 @@ class SchemaGuard:
     def __post_init__(self) -> None:
         self.problems  # noqa: B018 - a declaration that cannot be used is refused when it is made
 
-    @property
+    @cached_property
     def problems(self) -> Problems:
         """The check that the declaration stands for."""
         if isinstance(self.output, Mapping):
@@ -53,7 +54,7 @@ class SchemaGuard:
 
     def breach(self, crossing: Crossing, handoff: Any) -> Breach | None:
         """The first few places where the handoff is not as declared."""
-        found = [problem for problem, _ in zip(self.problems(handoff), range(_SHOWN + 1), strict=False)]
+        found = list(islice(self.problems(handoff), _SHOWN + 1))
         if not found:
             return None
         more = "; and more" if len(found) > _SHOWN else ""
@@ -91,12 +92,14 @@ def _of_type(declared: Any, partial: bool) -> Problems:
     def problems(value: Any) -> Iterable[str]:
         if fields is not None and isinstance(value, Mapping):
             keys = cast("Mapping[Any, Any]", value).keys()
-            yield from (
-                f"unknown key {key!r}; declared are {', '.join(sorted(fields.known))}"
-                for key in keys
-                if key not in fields.known
-            )
-            yield from (f"{key} is missing" for key in sorted(fields.required - set(keys)))
+            if not fields.known.issuperset(keys):
+                yield from (
+                    f"unknown key {key!r}; declared are {', '.join(sorted(fields.known))}"
+                    for key in keys
+                    if key not in fields.known
+                )
+            if fields.required:
+                yield from (f"{key} is missing" for key in sorted(fields.required.difference(keys)))
         for problem in convert(value):
             told = is_typeddict(declared) and problem.startswith(_MISSING) and " - at `$" not in problem
             if not told:  # a key missing at the top was told above; further down nobody else looks
@@ -148,9 +151,10 @@ def _by_msgspec(declared: Any, value: Any) -> Iterable[str]:
     try:
         msgspec.convert(value, declared, strict=True, from_attributes=True)
     except msgspec.ValidationError as error:
-        yield str(error)[:_LENGTH]
+        return (str(error)[:_LENGTH],)
     except (RecursionError, TypeError, ValueError) as error:
-        yield f"it cannot be read: {type(error).__name__}: {error}"[:_LENGTH]
+        return (f"it cannot be read: {type(error).__name__}: {error}"[:_LENGTH],)
+    return ()
 
 
 def _by_pydantic(declared: Any) -> Problems:

@@ -45,46 +45,37 @@ class Door:
         """Whether a call has to pass through here: while a session is in progress."""
         return current_session.get() is not None
 
-    def cross(
-        self, state: Any, config: Any, call: Callable[[Any], Any], within: tuple[Middleware, ...] = ()
-    ) -> Any:
-        """Runs the step in this thread, recorded while a session is in progress; `within` goes round the attempt."""
+    def cross(self, state: Any, config: Any, call: Callable[[Any], Any]) -> Any:
+        """Runs the step in this thread, recorded while a session is in progress."""
         left: list[ParentCommand] = []
+        return _leave(self.through(self.passage(config), state, handing_over(call, left)), left)
 
-        def run(given: Any) -> Any:
-            try:
-                return call(given)
-            except ParentCommand as leaving:
-                left[:] = [leaving]
-                return leaving.args[0]
-
-        session = current_session.get()
-        if session is None:
-            return _leave(drive(compose(within, Crossing(step=self.address, state=state)), run), left)
-        return _leave(session.cross(self.passage(config), state, run, within), left)
-
-    async def across(
-        self,
-        state: Any,
-        config: Any,
-        call: Callable[[Any], Awaitable[Any]],
-        within: tuple[Middleware, ...] = (),
-    ) -> Any:
+    async def across(self, state: Any, config: Any, call: Callable[[Any], Awaitable[Any]]) -> Any:
         """Awaits the step."""
         left: list[ParentCommand] = []
+        return _leave(await self.athrough(self.passage(config), state, ahanding_over(call, left)), left)
 
-        async def run(given: Any) -> Any:
-            try:
-                return await call(given)
-            except ParentCommand as leaving:
-                left[:] = [leaving]
-                return leaving.args[0]
-
+    def through(
+        self, passage: Passage, state: Any, call: Callable[[Any], Any], within: tuple[Middleware, ...] = ()
+    ) -> Any:
+        """One attempt of a visit: through the session if there is one; `within` goes round it."""
         session = current_session.get()
         if session is None:
-            crossing = Crossing(step=self.address, state=state)
-            return _leave(await adrive(compose(within, crossing), run), left)
-        return _leave(await session.across(self.passage(config), state, run, within), left)
+            return drive(compose(within, Crossing(step=self.address, state=state)), call)
+        return session.cross(passage, state, call, within)
+
+    def athrough(
+        self,
+        passage: Passage,
+        state: Any,
+        call: Callable[[Any], Awaitable[Any]],
+        within: tuple[Middleware, ...] = (),
+    ) -> Awaitable[Any]:
+        """`through` for a step that is awaited."""
+        session = current_session.get()
+        if session is None:
+            return adrive(compose(within, Crossing(step=self.address, state=state)), call)
+        return session.across(passage, state, call, within)
 
     def passage(self, config: Any) -> Passage:
         """What is known of this visit."""
@@ -117,6 +108,34 @@ def branch_of(config: Any, node: str) -> int | None:
         return sum(send.node == node for send in sends[: path[1]])
     except (KeyError, TypeError, AttributeError):
         return path[1]
+
+
+def handing_over(call: Callable[[Any], Any], left: list[ParentCommand]) -> Callable[[Any], Any]:
+    """The step's call; a command for the parent graph is a handoff like any other, and its exception is kept in `left`."""
+
+    def run(given: Any) -> Any:
+        try:
+            return call(given)
+        except ParentCommand as leaving:
+            left[:] = [leaving]
+            return leaving.args[0]
+
+    return run
+
+
+def ahanding_over(
+    call: Callable[[Any], Awaitable[Any]], left: list[ParentCommand]
+) -> Callable[[Any], Awaitable[Any]]:
+    """`handing_over` for a step that is awaited."""
+
+    async def run(given: Any) -> Any:
+        try:
+            return await call(given)
+        except ParentCommand as leaving:
+            left[:] = [leaving]
+            return leaving.args[0]
+
+    return run
 
 
 def _leave(output: Any, left: list[ParentCommand]) -> Any:

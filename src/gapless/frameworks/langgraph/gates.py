@@ -89,6 +89,8 @@ class Slots:
 
     def _kept(self) -> list[tuple[int, dict[str, Any]]]:
         slots: list[Any] = self._pad.resume if self._pad is not None else []
+        if not slots:
+            return []
         return [
             (index, cast("dict[str, Any]", slot))
             for index, slot in enumerate(slots)

@@ -10,7 +10,6 @@ from langgraph.errors import GraphBubbleUp, ParentCommand
 from langgraph.types import Command
 
 from gapless.boundary.contract import Contract
-from gapless.boundary.crossing import Crossing
 from gapless.boundary.flow import adrive, compose, drive
 from gapless.boundary.guarding import Guarding, Passed, Watch
 from gapless.boundary.guards.gate import Goto, Review
@@ -18,7 +17,7 @@ from gapless.boundary.session import crossing_here, deliveries, measured
 from gapless.frameworks.calls import heard
 from gapless.frameworks.langgraph import private
 from gapless.frameworks.langgraph.asking import Asking, Refusal, adrain, drain
-from gapless.frameworks.langgraph.door import Door
+from gapless.frameworks.langgraph.door import Door, ahanding_over, handing_over
 from gapless.frameworks.langgraph.gates import Leaving, Slots, edited, rerouted
 from gapless.frameworks.langgraph.handover import update_of
 
@@ -47,16 +46,17 @@ class GuardedDoor:
         elif slots.beyond is not None:
             passed = Passed(slots.beyond)
         else:
-            crossing = self._crossing(state, config)
+            passage = self.door.passage(config)
+            crossing = crossing_here(passage.step, state, branch=passage.branch)
+            within, step = (guarding.within,), handing_over(call, [])
 
             def attempt(given: Any) -> Any:
-                try:
-                    return self.door.cross(given, config, call, (guarding.within,))
-                except ParentCommand as leaving:
-                    return leaving.args[0]  # a handoff like any other: it goes on its way below
+                return self.door.through(passage, given, step, within)
 
             with heard(self.contract.ttft_s is not None):
                 passed = drive(compose((*deliveries(), guarding.around), crossing), attempt)
+        if passed.doubt is None:
+            return self._left(passed.output, passed, state, config, guarding)
         output = drain(self._asking(passed, slots, guarding, state).outcome(passed))
         if isinstance(output, Refusal):
             raise slots.refuse(passed.output, self.door.address, output.reason, output.value)
@@ -70,16 +70,17 @@ class GuardedDoor:
         elif slots.beyond is not None:
             passed = Passed(slots.beyond)
         else:
-            crossing = self._crossing(state, config)
+            passage = self.door.passage(config)
+            crossing = crossing_here(passage.step, state, branch=passage.branch)
+            within, step = (guarding.within,), ahanding_over(call, [])
 
-            async def attempt(given: Any) -> Any:
-                try:
-                    return await self.door.across(given, config, call, (guarding.within,))
-                except ParentCommand as leaving:
-                    return leaving.args[0]
+            def attempt(given: Any) -> Any:
+                return self.door.athrough(passage, given, step, within)
 
             with heard(self.contract.ttft_s is not None):
                 passed = await adrive(compose((*deliveries(), guarding.around), crossing), attempt)
+        if passed.doubt is None:
+            return self._left(passed.output, passed, state, config, guarding)
         output = await adrain(self._asking(passed, slots, guarding, state).outcome(passed))
         if isinstance(output, Refusal):
             raise await slots.arefuse(passed.output, self.door.address, output.reason, output.value)
@@ -90,10 +91,6 @@ class GuardedDoor:
         if slots.refusal() is not None:
             raise slots.again(self.door.address)
         return slots, guarding_at(self.contract, config)
-
-    def _crossing(self, state: Any, config: Any) -> Crossing:
-        passage = self.door.passage(config)
-        return crossing_here(passage.step, state, branch=passage.branch)
 
     def _remembered(self, slots: Slots) -> Passed:
         """The judged output of an earlier run of this task: it waits for a person, or goes where it went then."""

@@ -37,6 +37,8 @@ class Place:
 
 def update_of(output: Any) -> Any:
     """The update in a node's output: a Command's update, Commands in a list merged; anything else as it is."""
+    if type(output) is dict:
+        return cast("Any", output)
     if isinstance(output, Command):
         return _command_update(cast("Command[Any]", output))
     if isinstance(output, (list, tuple)) and any(
@@ -51,6 +53,8 @@ def update_of(output: Any) -> Any:
 
 def receivers_of(output: Any, place: Place) -> tuple[str, ...]:
     """The steps a node's output names by `Command(goto=)` or `Send`; empty when only edges decide."""
+    if type(output) is dict:
+        return ()
     named = (at.receiver(node) for node, at in _destinations(output, place))
     return tuple(dict.fromkeys(address for address in named if address is not None))
 
@@ -75,6 +79,8 @@ def route_again(answer: Any, _: Any = None) -> Any:
 
 def routing_of(output: Any) -> Any:
     """Where a node's output itself sends the run: `{"goto": [...], "graph": ...}`; None where edges alone decide."""
+    if type(output) is dict:
+        return None
     goto = [one for one, _ in _named(output)]
     graph = next((one.graph for one in _commands(output) if one.graph is not None), None)
     if not goto and graph is None:
