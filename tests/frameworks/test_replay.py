@@ -289,6 +289,32 @@ async def test_effects_come_from_the_tape_and_other_arguments_are_refused_before
         assert (RAN, diff.before, diff.after) == (["pay"], "wrong", "correct")
 
 
+@step
+def checkout(item: str) -> str:
+    RAN.append("checkout")
+    return pay(price(item))
+
+
+@step
+def thank(paid: str) -> str:
+    RAN.append("thank")
+    return paid
+
+
+def nested_shop(item: str) -> str:
+    return thank(checkout(item))
+
+
+async def test_an_effect_inside_another_step_comes_from_the_tape_too(tmp_path: Path) -> None:
+    suite = [{key: value for key, value in case.items() if key != "golden"} for case in SHOP]
+    async with Recorded(tmp_path, nested_shop, suite) as recorded:
+        diff = await recorded.replay()
+        assert (RAN, told(diff)["checkout/pay#1"]) == (["checkout", "price", "thank"], "kept")
+        with pytest.raises(ReplayMismatch, match="checkout/pay#1: it has an effect"):
+            await recorded.replay(sets=("input=abcd",))
+        assert "pay" not in RAN
+
+
 async def test_what_was_refused_leaves_nothing_behind(tmp_path: Path) -> None:
     async with Recorded(tmp_path, shop, SHOP) as recorded:
         before = [m.id for m in recorded.store.measurements()]

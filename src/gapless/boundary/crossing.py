@@ -36,6 +36,8 @@ class Crossing(msgspec.Struct):
     """Seconds the attempt that succeeded took, once it has run under a contract with a gate."""
     faults: list[str] = []
     """Faults that were injected at this crossing, for the record only."""
+    effect: bool = False
+    """Whether the step itself is declared to change the world."""
     behind_s: float = 0.0
     """Seconds by which the trial's time is behind the clock: a replay takes place when its recording did."""
     rebuilt: Callable[[Any, Any], Any] = _as_recorded

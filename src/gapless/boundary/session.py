@@ -41,6 +41,8 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     """Reads from the output where it sends the run, as plain data; None where edges alone decide."""
     rebuilt: Callable[[Any, Any], Any] | None = None
     """Makes an output of a handoff and a routing that were recorded, where it is more than the handoff."""
+    effect: bool = False
+    """Whether the step is declared to change the world."""
     superstep: int | None = None
     """Steps that run side by side, in the same round of the same graph, share it."""
 
@@ -167,6 +169,7 @@ class Session:
             case_input=self.case_input,
             seed=opened.seed,
             behind_s=self.behind_s,
+            effect=passage.effect,
         )
         if passage.rebuilt is not None:
             crossing.rebuilt = passage.rebuilt

@@ -102,7 +102,9 @@ class Plan:
     instead: Mapping[Place, Any] = field(default_factory=dict[Place, Any])
     """Visits that hand over something else, as plain data: a golden output, an edited one. They are kept too."""
     effects: frozenset[str] = frozenset()
-    """Steps that change the world: their answers come from the tape, or nothing runs."""
+    """Steps that change the world, besides those that say so themselves: the tape answers for them, or nothing runs."""
+    live_effects: bool = False
+    """Whether they run all the same."""
     later: frozenset[Place] = frozenset()
     """Kept visits that others, which run, may come before."""
     strict: bool = True
@@ -132,7 +134,7 @@ class Player:
         if kept:
             return self._handed_over(crossing, place)
         yield from self._all_kept_first(crossing, place)
-        if crossing.step in self.plan.effects and not crossing.router:
+        if self._acts(crossing):
             return self._effect(crossing, place)
         return (yield from proceed(crossing.state))
 
@@ -260,6 +262,11 @@ class Player:
         beside = event.superstep == here.event.superstep
         return not (beside and _graph_of(event.step) == _graph_of(crossing.step))
 
+    def _acts(self, crossing: Crossing) -> bool:
+        """Whether the step would change the world if it ran, and may not."""
+        declared = {crossing.step, crossing.step.rpartition("/")[2]} & self.plan.effects
+        return bool(crossing.effect or declared) and not crossing.router and not self.plan.live_effects
+
     def _effect(self, crossing: Crossing, place: Place) -> Any:
         """The recorded answer of a step that changes the world, if it is the same action."""
         taped = self.tape.visits.get(place)
@@ -287,7 +294,7 @@ class Player:
             return
         told = "; ".join(_told(one) for one in found)
         advice = "Start at an earlier step, or leave --from out: then everything after the edit runs."
-        if crossing.step in self.plan.effects:
+        if self._acts(crossing):
             advice = "Allow it with --live-effects."
         elif not self.plan.instead:
             advice = "Start at an earlier step."

@@ -240,7 +240,10 @@ def _recorded_again(mark: Mark) -> Callable[..., Any]:
 
 def _passage(mark: Mark) -> Passage:
     enclosing = current_step.get()
-    return Passage(step=mark.name if enclosing is None else f"{enclosing.step}/{mark.name}")
+    return Passage(
+        step=mark.name if enclosing is None else f"{enclosing.step}/{mark.name}",
+        effect=bool(mark.metadata.get("effect")),
+    )
 
 
 def _bind(mark: Mark, args: tuple[Any, ...], kwargs: dict[str, Any]) -> inspect.BoundArguments | None:

@@ -201,7 +201,6 @@ def _units(opened: Opened, record: TrialRecord, ask: AttributeAsk, without: dict
                 without.setdefault(step, misfit)
     seen = {place.step for place in golden}
     blind = tuple(step for step in path if step not in seen)
-    effects = frozenset[str]()  # allowed by now, or there are none
     units: list[Unit] = []
     for position, step in enumerate(path, start=1):
         if step in blind:
@@ -210,8 +209,8 @@ def _units(opened: Opened, record: TrialRecord, ask: AttributeAsk, without: dict
         kept = kept_through(tape, last, order)
         before = {place: value for place, value in golden.items() if place in kept}
         plans: dict[Arm, Plan] = {
-            "golden": Plan(kept=kept, instead=before, effects=effects, strict=False),
-            "observed": Plan(kept=kept, effects=effects),
+            "golden": Plan(kept=kept, instead=before, live_effects=ask.live_effects, strict=False),
+            "observed": Plan(kept=kept, live_effects=ask.live_effects),
         }
         row = ReplayRun(
             case=record.case,
@@ -269,7 +268,7 @@ def _subsets(
     for size in range(len(steps) + 1):
         for chosen in itertools.combinations(steps, size):
             replaced = {place: golden[place] for place in chosen}
-            plan = Plan(kept=kept, instead=replaced, later=later, strict=False)
+            plan = Plan(kept=kept, instead=replaced, later=later, live_effects=ask.live_effects, strict=False)
             row = ReplayRun(
                 case=record.case,
                 trial=record.trial,

@@ -78,10 +78,10 @@ def plan_of(tape: Tape, case: Case, workflow: Workflow, wanted: Wanted) -> Plann
             f"{early[0]} runs again, so what it hands over cannot be given. Start at a step after it, or leave --from out."
         )
     _gone(tape, workflow, kept)
-    effects = frozenset[str]() if wanted.live_effects else effects_of(workflow.shape)
+    effects, live = effects_of(workflow.shape), wanted.live_effects
     notes = [_visit_note(tape, cut, wanted.start), _between_note(tape, kept, instead) if tolerant else None]
     return Planned(
-        plan=Plan(kept=kept, instead=instead, effects=effects, strict=not tolerant),
+        plan=Plan(kept=kept, instead=instead, effects=effects, live_effects=live, strict=not tolerant),
         case=case,
         start=str(cut[0]) if cut else None,
         edits={str(place): value for place, value in instead.items()}
