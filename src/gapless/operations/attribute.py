@@ -98,6 +98,7 @@ def attribution(opened: Opened, ask: AttributeAsk) -> Attribution:
     _usable(opened, ask)
     store, measurement = opened.store, opened.measurement
     lost = [run for run in store.runs(measurement.id) if run.outcome in LOST]
+    _harmless(opened, ask, {event.step for run in lost for event in run.events})
     if not lost:
         raise UsageError(f"measurement {measurement.id} lost no trial: there is nothing to attribute.")
     chosen = _sample([(run.group, run.case, run.trial) for run in lost], ask.sample, measurement.seed)
@@ -164,12 +165,20 @@ def _usable(opened: Opened, ask: AttributeAsk) -> None:
             f"the workflow has changed since measurement {opened.measurement.id}: its causes are not those of this version. "
             "Measure this version, then attribute that."
         )
-    effects = sorted(effects_of(opened.workflow.shape))
+
+
+def _harmless(opened: Opened, ask: AttributeAsk, passed: set[str]) -> None:
+    """Refuses steps that would act on the world.
+
+    Raises:
+        UsageError: There are some, and nobody has allowed them.
+    """
+    known = effects_of(opened.workflow)
+    effects = sorted(known.named | {step for step in passed if step in known})
     if effects and not ask.live_effects:
         raise UsageError(
             f"{', '.join(effects)} change{'s' if len(effects) == 1 else ''} the world, and with golden outputs before it the action "
-            "is another one, whose answer is on no tape. Let effects happen with --live-effects, or replay a version of the "
-            "workflow in which they do no harm: --workflow."
+            "is another one, whose answer is on no tape. Have effects act where they do no harm, and say --live-effects."
         )
 
 
@@ -208,9 +217,11 @@ def _units(opened: Opened, record: TrialRecord, ask: AttributeAsk, without: dict
             continue
         last = tape.last(step)
         kept = kept_through(tape, last, order)
-        before = {place: value for place, value in golden.items() if place in kept}
+        paused = frozenset(place for place in golden if tape.visits[place].event.status == "paused")
+        held = kept_through(tape, last, order, paused) if paused else kept
+        before = {place: value for place, value in golden.items() if place in held}
         plans: dict[Arm, Plan] = {
-            "golden": Plan(kept=kept, instead=before, effects=effects, strict=False),
+            "golden": Plan(kept=held, instead=before, effects=effects, strict=False),
             "observed": Plan(kept=kept, effects=effects),
         }
         row = ReplayRun(

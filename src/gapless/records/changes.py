@@ -1,12 +1,15 @@
-"""Every place in which two plain values differ; chat messages count by what they say."""
+"""Every place in which two plain values differ; chat messages count by what they say, objects not by where they lie."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, cast
 
 from gapless.records.replay import Change
+from gapless.records.value import UNSERIALISABLE
 
+_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+")
 _MESSAGES = ("human", "ai", "AIMessageChunk", "tool", "system", "function", "chat")
 
 
@@ -31,7 +34,9 @@ def changes(before: Any, after: Any, *, most: int = 200) -> tuple[Change, ...]:
 
 
 def said(value: dict[str, Any]) -> dict[str, Any]:
-    """A chat message without what differs from run to run (ids, token counts); anything else as it is."""
+    """What does not differ from run to run: a chat message without ids and token counts, an object without its address."""
+    if UNSERIALISABLE in value:
+        return {**value, "repr": _ADDRESS.sub("0x", str(value.get("repr")))}
     if "additional_kwargs" not in value or value.get("type") not in _MESSAGES:
         return value
     calls = value.get("tool_calls")
