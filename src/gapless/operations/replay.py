@@ -258,18 +258,19 @@ def conditions_of(opened: Opened) -> Conditions:
 
 def replays(opened: Opened, condition: str, key: str, *, cases: int) -> Measurement:
     """The measurement that keeps replays, to be begun."""
-    of = opened.measurement
+    of, weather = opened.measurement, opened.weather
+    met = weather.digest() if weather is not None else None
     return Measurement(
         id=new_ulid(),
-        key=resume_key("replay", opened.workflow.fingerprint, of.id, key, of.weather, of.seed),
+        key=resume_key("replay", opened.workflow.fingerprint, of.id, key, met, of.seed),
         kind="replay",
         target=opened.workflow.target,
         fingerprint=opened.workflow.fingerprint,
         suite=of.suite,
         suite_digest=of.suite_digest,
         condition=condition,
-        weather=of.weather if opened.weather is not None else None,
-        weather_table=of.weather_table if opened.weather is not None else {},
+        weather=met,
+        weather_table=weather.table() if weather is not None else {},
         seed=of.seed,
         trials=1,
         cases=cases,
@@ -286,6 +287,11 @@ def _workflow(measurement: Measurement, world: World, place: Place) -> Workflow:
         return open_workflow(world.workflow, place)
     if place.settings.workflow == measurement.target:
         return open_workflow(None, place)
+    if ":" not in measurement.target:
+        raise UsageError(
+            f"measurement {measurement.id} ran {measurement.target}, which was handed over in Python: no file and name lead to "
+            "it. Name it with --workflow app.py:graph, or in Python with World(workflow=...)."
+        )
     try:
         return open_workflow(measurement.target, place)
     except InvalidTarget as error:
