@@ -18,7 +18,7 @@ from gapless.boundary.crossing import Crossing
 from gapless.boundary.flow import Flow, Proceed, Sleep
 from gapless.boundary.leaving import LeftTape, ReplayedError, recorded_exception
 from gapless.errors import ReplayMismatch
-from gapless.records.changes import changes
+from gapless.records.changes import changes, holds
 from gapless.records.form import CannotRebuild, fitted, rebuild
 from gapless.records.replay import Change
 from gapless.records.trial import ErrorInfo, Ruling, StepEvent, TrialRecord
@@ -112,6 +112,8 @@ class Plan:
     """Kept visits that others, which run, may come before."""
     strict: bool = True
     """Whether a kept visit must be given the state it was recorded in; not where an edit before it changes that."""
+    exact: bool = False
+    """Whether the first visit that runs must be, too."""
 
 
 class Player:
@@ -127,6 +129,7 @@ class Player:
         """Of the trial that is running: it takes over what a kept step had called."""
         self._waiting = set(plan.kept | set(plan.instead))
         self._adopted: set[tuple[Place, int]] = set()
+        self._next = _first_running(tape, self._waiting) if plan.exact else None
         self._lock = threading.Lock()
 
     def __call__(self, crossing: Crossing, proceed: Proceed) -> Flow:
@@ -138,7 +141,7 @@ class Player:
         if kept:
             return self._handed_over(crossing, place)
         yield from self._all_kept_first(crossing, place)
-        self._edited_state(crossing, place)
+        self._right_state(crossing, place)
         if crossing.step in self.plan.effects and not crossing.router:
             return self._effect(crossing, place)
         return (yield from proceed(crossing.state))
@@ -237,9 +240,9 @@ class Player:
 
     def _value(self, taped: Taped) -> Any:
         plain = self._load(taped, taped.event.output, "what it handed over")
-        if _holds(plain, OMITTED):
+        if holds(plain, OMITTED):
             raise self._left(f"{taped.place}: what it handed over was too large to be kept. {_LATER}")
-        if _holds(plain, UNSERIALISABLE):
+        if holds(plain, UNSERIALISABLE):
             raise self._left(f"{taped.place}: what it handed over has no plain form. {_LATER}")
         if is_redacted(plain):
             raise self._left(f"{taped.place}: what it handed over was kept with redacted values. {_LATER}")
@@ -293,11 +296,14 @@ class Player:
         beside = event.superstep == here.event.superstep
         return not (beside and _graph_of(event.step) == _graph_of(crossing.step))
 
-    def _edited_state(self, crossing: Crossing, place: Place) -> None:
+    def _right_state(self, crossing: Crossing, place: Place) -> None:
         if place in self.plan.start:
             text = self.plan.given(to_plain(crossing.state))
             if text is not None:
                 raise self._left(f"{place}: {text}")
+        if place == self._next:
+            what = "what is kept does not lead to the state it was recorded in"
+            self._same_state(crossing, current_step.get(), self.tape.visits[place], what)
 
     def _effect(self, crossing: Crossing, place: Place) -> Any:
         """The recorded answer of a step that changes the world, if it is the same action."""
@@ -321,7 +327,7 @@ class Player:
         if then is None or (opened is not None and opened.input == then):
             return
         before = self._load(taped, then, "the state it was given")
-        if _holds(before, OMITTED):
+        if holds(before, OMITTED):
             return
         masked = is_redacted(before)
         found = changes(before, to_plain(crossing.state))
@@ -361,6 +367,17 @@ def _place(crossing: Crossing) -> Place:
     return Place(crossing.step, crossing.branch, crossing.visit)
 
 
+def _first_running(tape: Tape, kept: set[Place]) -> Place | None:
+    """The first visit that runs, and is no part of one that is kept, nor round one."""
+    inside = {_place_of(event) for place in kept for event in tape.visits[place].inside}
+    running = [
+        taped
+        for taped in tape.visits.values()
+        if taped.place not in kept | inside and not kept & {_place_of(event) for event in taped.inside}
+    ]
+    return min(running, key=lambda taped: taped.index).place if kept and running else None
+
+
 def _place_of(event: StepEvent) -> Place:
     return Place(event.step, event.branch, event.visit)
 
@@ -379,10 +396,3 @@ def _inside(outer: Taped, events: tuple[StepEvent, ...]) -> tuple[StepEvent, ...
 
 def _graph_of(step: str) -> str:
     return step.rpartition("/")[0]
-
-
-def _holds(plain: Any, mark: str) -> bool:
-    if isinstance(plain, dict):
-        items = cast("dict[str, Any]", plain)
-        return mark in items or any(_holds(inner, mark) for inner in items.values())
-    return isinstance(plain, list) and any(_holds(inner, mark) for inner in cast("list[Any]", plain))

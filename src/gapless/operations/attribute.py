@@ -77,6 +77,8 @@ class Attribution:
     """All of them."""
     without: dict[str, str] = field(default_factory=dict[str, str])
     """Step -> why it has no golden arm."""
+    refused: dict[str, str] = field(default_factory=dict[str, str])
+    """Sampled trial -> why it cannot run again."""
 
     @property
     def seconds(self) -> float:
@@ -103,10 +105,15 @@ def attribution(opened: Opened, ask: AttributeAsk) -> Attribution:
         raise UsageError(f"measurement {measurement.id} lost no trial: there is nothing to attribute.")
     chosen = _sample([(run.group, run.case, run.trial) for run in lost], ask.sample, measurement.seed)
     known = {(r.case, r.trial, r.step, r.arm, r.rep) for r in store.replays(measurement.id)}
-    without: dict[str, str] = {}
+    without, refused = dict[str, str](), dict[str, str]()
     units: list[Unit] = []
     for _, case, trial in chosen:
-        units += _units(opened, store.record(measurement.id, case, trial), ask, without)
+        try:
+            units += _units(opened, store.record(measurement.id, case, trial), ask, without)
+        except ReplayMismatch as error:  # one whose input was redacted says nothing of the others
+            refused[f"{case}#{trial}"] = str(error)
+    if len(refused) == len(chosen):
+        raise ReplayMismatch(next(iter(refused.values())))
     if not units:
         told = "; ".join(f"{step}: {why}" for step, why in without.items())
         raise UsageError(
@@ -115,7 +122,12 @@ def attribution(opened: Opened, ask: AttributeAsk) -> Attribution:
         )
     todo = [u for u in units if (u.row.case, u.row.trial, u.row.step, u.row.arm, u.row.rep) not in known]
     return Attribution(
-        lost=len(lost), sampled=len(chosen), units=tuple(todo), total=len(units), without=without
+        lost=len(lost),
+        sampled=len(chosen),
+        units=tuple(todo),
+        total=len(units),
+        without=without,
+        refused=refused,
     )
 
 
@@ -222,7 +234,7 @@ def _units(opened: Opened, record: TrialRecord, ask: AttributeAsk, without: dict
         before = {place: value for place, value in golden.items() if place in held}
         plans: dict[Arm, Plan] = {
             "golden": Plan(kept=held, instead=before, effects=effects, strict=False),
-            "observed": Plan(kept=kept, effects=effects),
+            "observed": Plan(kept=kept, effects=effects, exact=True),
         }
         row = ReplayRun(
             case=record.case,
@@ -341,7 +353,10 @@ def attributed(opened: Opened, found: Attribution, *, complete: bool) -> Causes 
     if made is None:
         return None
     told = {step: _better(why, found.without.get(step)) for step, why in made.not_estimable.items()}
-    return msgspec.structs.replace(made, complete=complete, not_estimable=told)
+    notes = made.notes
+    if found.refused:
+        notes += (f"Left out, for they cannot run again: {'; '.join(list(found.refused.values())[:3])}",)
+    return msgspec.structs.replace(made, complete=complete, not_estimable=told, notes=notes)
 
 
 def _better(why: str, known: str | None) -> str:

@@ -13,8 +13,9 @@ import msgspec
 from gapless.boundary.tape import Place, Tape
 from gapless.errors import UsageError
 from gapless.evals.pointer import Nowhere, Pointer, parse
-from gapless.records.changes import changes
+from gapless.records.changes import changes, holds
 from gapless.records.suite import Case
+from gapless.records.value import OMITTED, UNSERIALISABLE, is_redacted
 
 INPUT = "input"
 _VISIT = re.compile(r"(?:\[(?P<branch>\d+)\])?(?:#(?P<visit>\d+))?(?=[.\[]|$)")
@@ -53,7 +54,7 @@ class Edits:
         value, step = _value(said), self._step_in(path)
         if step is not None:
             place, rest = self._visit_in(text, path, step)
-            self.instead[place] = _put(text, _parsed(text, rest), self._handed(place), value)
+            self.instead[place] = self._put_in_handoff(text, place, _parsed(text, rest), value)
         elif path == INPUT or path.startswith((f"{INPUT}.", f"{INPUT}[")):
             self._put_in_input(text, path[len(INPUT) :].lstrip("."), value)
         else:
@@ -81,7 +82,7 @@ class Edits:
         key, given, writer = pointer.parts[0], self.case.input, self._writer_of(pointer)
         if writer is not None:
             place, there = writer
-            self.instead[place] = _put(text, there, self._handed(place), value)
+            self.instead[place] = self._put_in_handoff(text, place, there, value)
         elif isinstance(given, dict) and (key in given or self._first_state_has(key)):
             self._put_in_input(text, path, value)
         else:
@@ -92,6 +93,14 @@ class Edits:
         for earlier in [one for one in self.state if _overlap(parse(one), pointer)]:
             del self.state[earlier]  # the later one holds
         self.state[path] = value
+
+    def _put_in_handoff(self, text: str, place: Place, pointer: Pointer, value: Any) -> Any:
+        changed = _put(text, pointer, self._handed(place), value)
+        if holds(changed, OMITTED, UNSERIALISABLE) or is_redacted(changed):
+            raise UsageError(
+                f"--set {text}: the rest of what {place} handed over was not kept as it was. Give all of it: --set {place.step}=VALUE."
+            )
+        return changed
 
     def _put_in_input(self, text: str, path: str, value: Any) -> None:
         self.case = msgspec.structs.replace(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gapless.boundary.keeping import kept_before, kept_through
 from gapless.boundary.tape import Place, Plan, Tape
-from gapless.errors import ReplayMismatch, UnknownName, UsageError
+from gapless.errors import ReplayMismatch, StoreError, UnknownName, UsageError
 from gapless.evals.checks.base import MISSING
 from gapless.evals.judge import golden_of
 from gapless.frameworks.function import Mark
@@ -203,7 +203,7 @@ def golden_misfit(tape: Tape, workflow: Workflow, place: Place, golden: Any) -> 
 
     taped = tape.visits[place]
     if taped.ended and taped.event.output is not None:
-        recorded = tape.load(taped.event.output)
+        recorded = _known(tape, taped.event.output)
         if recorded is not None and any(
             isinstance(golden, kind) != isinstance(recorded, kind) for kind in (dict, list)
         ):
@@ -212,7 +212,7 @@ def golden_misfit(tape: Tape, workflow: Workflow, place: Place, golden: Any) -> 
                 "Write the golden in the form of the step's own output."
             )
         if taped.event.form is not None:
-            other = misfit(to_plain(golden), tape.load(taped.event.form))
+            other = misfit(to_plain(golden), _known(tape, taped.event.form) or {})
             if other is not None:
                 return f"{place}: its golden output cannot be made a {other}, which the step hands over. Write all its fields."
     declared = getattr(workflow, "declared", None)
@@ -221,6 +221,14 @@ def golden_misfit(tape: Tape, workflow: Workflow, place: Place, golden: Any) -> 
         return None
     breach = next(iter(DeclaredSchema(schema).breaches(to_plain(golden), null=True)), None)
     return f"{place}: its golden output does not fit what the step declares: {breach}" if breach else None
+
+
+def _known(tape: Tape, address: str) -> Any:
+    """A recorded value; None where the store has lost it: what is handed over instead does not need it."""
+    try:
+        return tape.load(address)
+    except (UnknownName, StoreError):
+        return None
 
 
 def _between_note(tape: Tape, kept: frozenset[Place], edits: Edits) -> str | None:

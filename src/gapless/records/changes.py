@@ -44,6 +44,14 @@ def said(value: dict[str, Any]) -> dict[str, Any]:
     return {"type": value["type"], "content": value.get("content"), "tool_calls": asked or []}
 
 
+def holds(plain: Any, *marks: str) -> bool:
+    """Whether one of these keys stands anywhere in plain data."""
+    if isinstance(plain, dict):
+        items = cast("dict[str, Any]", plain)
+        return any(mark in items for mark in marks) or any(holds(inner, *marks) for inner in items.values())
+    return isinstance(plain, list) and any(holds(inner, *marks) for inner in cast("list[Any]", plain))
+
+
 def _differences(before: Any, after: Any, path: str) -> Iterator[Change]:
     if isinstance(before, dict) and isinstance(after, dict):
         yield from _in_objects(
