@@ -49,6 +49,11 @@ def promote_cause(
         UsageError: The trial was not lost, or no replay shows that this step is the cause.
         InvalidSuite: The file cannot be read, or has another case of that id.
     """
+    if measurement.ingested is not None:
+        raise UsageError(
+            f"measurement {measurement.id} came from {measurement.ingested}: it holds no values to make a case of. Write the case "
+            "by hand."
+        )
     record = store.record(measurement.id, case, trial)
     if record.outcome not in ("wrong", "failed", "escalated"):
         raise UsageError(f"{case}#{trial} ended {record.outcome}: a cause belongs to a lost trial.")
