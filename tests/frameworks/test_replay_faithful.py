@@ -90,6 +90,8 @@ async def test_an_effect_inside_a_node_does_not_act_again(tmp_path: Path) -> Non
         with pytest.raises(ReplayMismatch, match="book/pay#1: it has an effect"):
             await recorded.replay(sets=("find.n=7",))
         assert RAN == []
+        assert (await recorded.replay(sets=("book/pay=nothing",))).after == "wrong"
+        assert RAN == []
 
 
 @pytest.mark.parametrize(
@@ -241,7 +243,12 @@ async def test_nobody_is_called_once_the_replay_has_left_the_tape(tmp_path: Path
 
 @pytest.mark.parametrize(
     ("path", "lands", "shown"),
-    [("log[0]", "first#1", [7, 2]), ("log[1]", "second#1", [1, 7]), ("n", "input", [1, 2])],
+    [
+        ("log[0]", "input", [1, 7, 1, 2]),
+        ("log[1]", "first#1", [1, 0, 7, 2]),
+        ("log[-1]", "second#1", [1, 0, 1, 7]),
+        ("n", "input", [7, 0, 1, 2]),
+    ],
 )
 async def test_an_edited_state_is_the_one_that_the_step_is_given(
     tmp_path: Path, path: str, lands: str, shown: list[int]
@@ -251,17 +258,17 @@ async def test_an_edited_state_is_the_one_that_the_step_is_given(
         ("second", lambda s: ran("second", {"log": [2]})),
         ("tell", lambda s: ran("tell", {"out": [s["n"], *s["log"]]})),
     )
-    async with Recorded(tmp_path, graph, case({"n": 1}, "out", [1, 1, 2])) as recorded:
+    async with Recorded(tmp_path, graph, case({"n": 1, "log": [0]}, "out", [1, 0, 1, 2])) as recorded:
         diff = await recorded.replay(start="tell", sets=(f"{path}=7",))
         record = recorded.store.record(diff.replay, "c", 0)
         assert (list(diff.origin.edits), RAN) == ([lands], ["tell"])
-        assert recorded.store.payload(record.output)["out"] == [7 if path == "n" else 1, *shown]
-        for refused in ("log=[7]", "log[2]=7", "log[5].x=7", "nowhere=7"):
+        assert recorded.store.payload(record.output)["out"] == shown
+        for refused in ("log=[7]", "log[3]=7", "log[5].x=7", "nowhere=7"):
             with pytest.raises((ReplayMismatch, UsageError)):
                 await recorded.replay(start="tell", sets=(refused,))
             assert RAN == []
-        with pytest.raises(UsageError, match="the input has no 'log'"):
-            await recorded.replay(sets=("log=[7]",))
+        with pytest.raises(UsageError, match="the input has no 'out'"):
+            await recorded.replay(sets=("out=[7]",))
 
 
 @step

@@ -56,7 +56,7 @@ class Edits:
             place, rest = self._visit_in(text, path, step)
             self.instead[place] = self._put_in_handoff(text, place, _parsed(text, rest), value)
         elif path == INPUT or path.startswith((f"{INPUT}.", f"{INPUT}[")):
-            self._put_in_input(text, path[len(INPUT) :].lstrip("."), value)
+            self._put_in_input(text, _parsed(text, path[len(INPUT) :].lstrip(".")), value)
         else:
             self._put_in_state(text, path, value)
 
@@ -79,17 +79,22 @@ class Edits:
 
     def _put_in_state(self, text: str, path: str, value: Any) -> None:
         pointer = _parsed(text, path)
-        key, given, writer = pointer.parts[0], self.case.input, self._writer_of(pointer)
-        if writer is not None:
-            place, there = writer
-            self.instead[place] = self._put_in_handoff(text, place, there, value)
-        elif isinstance(given, dict) and (key in given or self._first_state_has(key)):
-            self._put_in_input(text, path, value)
-        else:
+        key, given, written = pointer.parts[0], self.case.input, self._written(pointer.parts[0])
+        source = self._source(pointer, written)
+        if source is None and written:
+            source = written[0], pointer  # the last one: whoever is given the state will see
+        if source is None and isinstance(given, dict) and (key in given or self._first_state_has(key)):
+            source = None, pointer
+        if source is None:
             lacks = f"no step before the start hands over {key!r}, and the input has none. Write"
             if not self.cut:
                 lacks = f"the input has no {key!r}. Say --from STEP, to change the state that a step is given, or write"
             raise UsageError(f"--set {text}: {lacks} STEP.path=value or input.path=value.")
+        place, there = source
+        if place is None:
+            self._put_in_input(text, there, value)
+        else:
+            self.instead[place] = self._put_in_handoff(text, place, there, value)
         for earlier in [one for one in self.state if _overlap(parse(one), pointer)]:
             del self.state[earlier]  # the later one holds
         self.state[path] = value
@@ -102,10 +107,8 @@ class Edits:
             )
         return changed
 
-    def _put_in_input(self, text: str, path: str, value: Any) -> None:
-        self.case = msgspec.structs.replace(
-            self.case, input=_put(text, _parsed(text, path), self.case.input, value)
-        )
+    def _put_in_input(self, text: str, pointer: Pointer, value: Any) -> None:
+        self.case = msgspec.structs.replace(self.case, input=_put(text, pointer, self.case.input, value))
 
     def _step_in(self, path: str) -> str | None:
         """The step a path begins with."""
@@ -137,22 +140,24 @@ class Edits:
             )
         return places[0], rest.lstrip(".")
 
-    def _writer_of(self, pointer: Pointer) -> tuple[Place, Pointer] | None:
-        """The last kept visit that handed over what is at a path of the state, and the path in its handoff.
+    def _written(self, key: Any) -> list[Place]:
+        """The kept visits that handed over a key, the last one first."""
+        later_first = sorted(self.kept, key=lambda place: self.tape.visits[place].index, reverse=True)
+        return [place for place in later_first if _has(self._then(place), key)]
 
-        Where nobody did, the last one that handed over its first key: whoever is given the state will see.
-        """
-        key, state, last = pointer.parts[0], self._first_state(), None
-        for place in sorted(self.kept, key=lambda one: self.tape.visits[one].index, reverse=True):
-            handed = self._recorded(place) if self.tape.visits[place].ended else self.instead.get(place)
-            if not isinstance(handed, dict) or key not in handed:
-                continue
-            last = last or (place, pointer)
-            for there in _places_in(pointer, state, cast("dict[Any, Any]", handed)):
+    def _source(self, pointer: Pointer, written: list[Place]) -> tuple[Place | None, Pointer] | None:
+        """The visit that handed over what is at a path of the state, None for the input; and the path there."""
+        state = self._first_state()
+        for place in (*written, None):
+            handed = self._then(place) if place is not None else self.given.input
+            for there in _places_in(pointer, state, handed):
                 now, then = pointer.read(state), there.read(handed)
                 if not isinstance(then, Nowhere) and not changes(now, then, most=1):
                     return place, there
-        return last
+        return None
+
+    def _then(self, place: Place) -> Any:
+        return self._recorded(place) if self.tape.visits[place].ended else self.instead.get(place)
 
     def _first_state(self) -> Any:
         """The state that the first step was given when it was recorded."""
@@ -171,9 +176,15 @@ class Edits:
         return self.tape.load(address) if address is not None else None
 
 
-def _places_in(pointer: Pointer, state: Any, handed: dict[Any, Any]) -> Iterator[Pointer]:
+def _has(handed: Any, key: Any) -> bool:
+    return isinstance(handed, dict) and key in cast("dict[Any, Any]", handed)
+
+
+def _places_in(pointer: Pointer, state: Any, handed: Any) -> Iterator[Pointer]:
     """Where a path of the state may be in one handoff: at the same path, or further to the front in a list that was joined on."""
     key, *rest = pointer.parts
+    if not _has(handed, key):
+        return
     yield pointer
     whole = state.get(key) if isinstance(state, dict) else None
     if not (isinstance(whole, list) and isinstance(handed[key], list) and rest and isinstance(rest[0], int)):

@@ -250,7 +250,11 @@ def _gone(tape: Tape, workflow: Workflow, kept: frozenset[Place]) -> None:
     if not known:
         return
     for place in sorted(kept, key=lambda one: tape.visits[one].index):
-        if place.step not in known and place.step.rpartition("/")[2] not in known:
+        parts = place.step.split("/")
+        around = {
+            "/".join(parts[:end]) for end in range(1, len(parts) + 1)
+        }  # a function is in no drawing of its step
+        if not around & known and parts[-1] not in known:
             raise ReplayMismatch(
                 f"the tape holds {place}, and the workflow has no step {place.step!r} any more; it has "
                 f"{', '.join(sorted(known))}. Start before it, or measure this version anew."
