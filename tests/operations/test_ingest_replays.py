@@ -12,12 +12,13 @@ import pytest
 from click.testing import CliRunner
 
 from gapless.cli.ingest import command
-from gapless.errors import ImporterError
+from gapless.errors import ImporterError, UsageError
 from gapless.operations.causes import causes_of
 from gapless.operations.export import export
 from gapless.operations.ingest import Ingested, ingest
 from gapless.operations.label import put
 from gapless.operations.open import open_store
+from gapless.operations.regression import promote_cause
 from gapless.operations.report import report_on
 from gapless.records.label import Label
 from gapless.records.replay import ReplayRun
@@ -240,3 +241,9 @@ def test_the_command_counts_them(place: Place, monkeypatch: pytest.MonkeyPatch) 
     assert "144 replays of lost trials with them" in said.output
     told = CliRunner().invoke(command, [str(Path(place.root) / "r.jsonl"), "--json", "--quiet"])
     assert json.loads(told.stdout)["replays"] == 144
+
+
+def test_a_trial_without_values_becomes_no_case(place: Place, tmp_path: Path) -> None:
+    (measurement,) = take(place, TABLE).measurements
+    with open_store(place) as store, pytest.raises(UsageError, match="holds no values to make a case of"):
+        promote_cause(store, measurement, "c0", 0, None, tmp_path / "suite.yaml")

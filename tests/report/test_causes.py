@@ -245,3 +245,9 @@ def test_a_report_without_replays_says_nothing_of_causes(sample: Sample) -> None
     for said in (text.render(report, width=100, color=False), markdown.render(report), html.render(report)):
         assert "Cause and suspicion" not in said
         assert "Replay places" not in said
+
+
+def test_one_lost_trial_is_one_lost_trial() -> None:
+    assert causal.stands_on(found(lost=1, sampled=1, sampled_cases=1, sampled_groups=1, replays=2)) == (
+        "2 reruns of 1 lost trial, 1 case."
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from gapless.boundary.tape import Place, Tape, Taped
 
@@ -27,13 +27,16 @@ def in_order(tape: Tape, order: Order) -> list[Taped]:
     return sorted(tape.visits.values(), key=key)
 
 
-def kept_before(tape: Tape, cut: Sequence[Place], order: Order) -> frozenset[Place]:
+def kept_before(
+    tape: Tape, cut: Sequence[Place], order: Order, given: Collection[Place] = ()
+) -> frozenset[Place]:
     """What is kept where some visits run again: everything before them, and what ran beside them.
 
     Args:
         tape: The recorded trial.
         cut: The visits that run again: one, or parallel branches of one.
         order: The workflow's order of steps.
+        given: Visits that hand over something else than the tape holds.
     """
     visits, rounds = in_order(tape, order), _rounds(tape)
     first = next(index for index, taped in enumerate(visits) if taped.place in cut)
@@ -46,31 +49,44 @@ def kept_before(tape: Tape, cut: Sequence[Place], order: Order) -> frozenset[Pla
     ]
     siblings = [taped for taped in visits[first:] if taped.place.step == step and taped.place not in cut]
     branches = [taped for taped in siblings if round_ is not None and rounds.get(taped.place) == round_]
-    return _kept(tape, [*visits[:first], *beside, *branches], cut)
+    return _kept(tape, [*visits[:first], *beside, *branches], cut, given)
 
 
-def kept_through(tape: Tape, last: Sequence[Place], order: Order) -> frozenset[Place]:
+def kept_through(
+    tape: Tape, last: Collection[Place], order: Order, given: Collection[Place] = ()
+) -> frozenset[Place]:
     """What is kept where everything after some visits runs again: they, and everything before them.
 
     Args:
         tape: The recorded trial.
         last: The visits after which everything runs: one, or parallel branches of one.
         order: The workflow's order of steps.
+        given: Visits that hand over something else than the tape holds.
     """
     visits = in_order(tape, order)
     end = max(index for index, taped in enumerate(visits) if taped.place in last)
-    return _kept(tape, visits[: end + 1], ())
+    return _kept(tape, visits[: end + 1], (), given)
 
 
-def _kept(tape: Tape, wanted: Sequence[Taped], cut: Sequence[Place]) -> frozenset[Place]:
-    """The wanted visits that can be kept: none that a cut is part of, nor what is part of another, nor one that paused."""
+def _kept(
+    tape: Tape, wanted: Sequence[Taped], cut: Sequence[Place], given: Collection[Place]
+) -> frozenset[Place]:
+    """The wanted visits that can be kept: none that a cut or an edit is part of, nor what is part of another.
+
+    One that paused handed over nothing, and is kept only where it is given something.
+    """
+    inner = {*cut, *given}
     around = {
         taped.place
         for taped in tape.visits.values()
         for event in taped.inside
-        if Place(event.step, event.branch, event.visit) in cut
+        if taped.place not in given and Place(event.step, event.branch, event.visit) in inner
     }
-    kept = [t for t in wanted if t.place not in around and t.event.status != "paused" and t.place not in cut]
+    kept = [
+        t
+        for t in wanted
+        if t.place not in around and t.place not in cut and (t.event.status != "paused" or t.place in given)
+    ]
     inside = {Place(event.step, event.branch, event.visit) for taped in kept for event in taped.inside}
     return frozenset(taped.place for taped in kept if taped.place not in inside)
 

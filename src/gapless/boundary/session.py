@@ -158,6 +158,7 @@ class Session:
         opened.router = passage.router
         opened.checkpoint = passage.checkpoint
         opened.superstep = passage.superstep
+        opened.effect = passage.effect
         opened.seed = seed_of(self.seed, passage.step, passage.branch or 0, opened.visit, opened.attempt)
         crossing = Crossing(
             step=passage.step,

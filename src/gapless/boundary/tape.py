@@ -7,20 +7,19 @@ the state in which it was recorded: a replay that takes another way ends as `Rep
 
 from __future__ import annotations
 
-import builtins
 import copy
-import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, cast
 
 from gapless.boundary.crossing import Crossing
 from gapless.boundary.flow import Flow, Proceed, Sleep
+from gapless.boundary.leaving import LeftTape, ReplayedError, recorded_exception
 from gapless.errors import ReplayMismatch
-from gapless.records.changes import changes
-from gapless.records.form import CannotRebuild, rebuild
+from gapless.records.changes import changes, holds
+from gapless.records.form import CannotRebuild, fitted, rebuild
 from gapless.records.replay import Change
 from gapless.records.trial import ErrorInfo, Ruling, StepEvent, TrialRecord
 from gapless.records.value import OMITTED, UNSERIALISABLE, is_redacted, to_plain
@@ -69,6 +68,8 @@ class Tape:
     visits: Mapping[Place, Taped]
     rulings: tuple[Ruling, ...]
     load: Load
+    error: ErrorInfo | None = None
+    """What the trial itself ended with."""
 
     @classmethod
     def of(cls, record: TrialRecord, load: Load) -> Tape:
@@ -84,7 +85,7 @@ class Tape:
         steps = {place.step for place in visits}
         for outer in [taped for taped in visits.values() if any(_below(s, taped.place.step) for s in steps)]:
             visits[outer.place] = replace(outer, inside=_inside(outer, record.events))
-        return cls(visits, record.rulings, load)
+        return cls(visits, record.rulings, load, record.error)
 
     def last(self, step: str) -> tuple[Place, ...]:
         """The last visit of a step: one place, or one for each parallel branch."""
@@ -101,14 +102,20 @@ class Plan:
     """Visits that hand over what the tape says."""
     instead: Mapping[Place, Any] = field(default_factory=dict[Place, Any])
     """Visits that hand over something else, as plain data: a golden output, an edited one. They are kept too."""
-    effects: frozenset[str] = frozenset()
+    effects: Container[str] = frozenset[str]()
     """Steps that change the world, besides those that say so themselves: the tape answers for them, or nothing runs."""
     live_effects: bool = False
     """Whether they run all the same."""
+    start: frozenset[Place] = frozenset()
+    """Visits that are to be given an edited state."""
+    given: Callable[[Any], str | None] = lambda state: None
+    """Reads from the plain state that they are given why it is not the edited one; None where it is."""
     later: frozenset[Place] = frozenset()
     """Kept visits that others, which run, may come before."""
     strict: bool = True
     """Whether a kept visit must be given the state it was recorded in; not where an edit before it changes that."""
+    exact: bool = False
+    """Whether the first visit that runs must be, too."""
 
 
 class Player:
@@ -123,6 +130,8 @@ class Player:
         self.recorder: TrialRecorder | None = None
         """Of the trial that is running: it takes over what a kept step had called."""
         self._waiting = set(plan.kept | set(plan.instead))
+        self._adopted: set[tuple[Place, int]] = set()
+        self._next = _first_running(tape, self._waiting) if plan.exact else None
         self._lock = threading.Lock()
 
     def __call__(self, crossing: Crossing, proceed: Proceed) -> Flow:
@@ -134,6 +143,7 @@ class Player:
         if kept:
             return self._handed_over(crossing, place)
         yield from self._all_kept_first(crossing, place)
+        self._right_state(crossing, place)
         if self._acts(crossing):
             return self._effect(crossing, place)
         return (yield from proceed(crossing.state))
@@ -179,7 +189,7 @@ class Player:
         if place in self.plan.instead:
             if opened is not None:
                 opened.kept = True
-            return crossing.rebuilt(self._instead(taped), self._routing(taped))
+            return self._rebuilt(crossing, taped, self._instead(taped))
         return self._from_tape(crossing, opened, taped)
 
     def _from_tape(self, crossing: Crossing, opened: OpenStep | None, taped: Taped) -> Any:
@@ -190,25 +200,51 @@ class Player:
             opened.calls.extend(event.calls)
             opened.faults.extend(event.faults)
         if self.recorder is not None and taped.inside:
-            self.recorder.adopt(taped.inside)
+            self.recorder.adopt(self._own(taped))
         if not taped.ended:
-            raise _raised(event)
-        return crossing.rebuilt(self._value(taped), self._routing(taped))
+            raise self._raised(taped)
+        return self._rebuilt(crossing, taped, self._value(taped))
+
+    def _rebuilt(self, crossing: Crossing, taped: Taped, handed: Any) -> Any:
+        try:
+            return crossing.rebuilt(handed, self._routing(taped))
+        except CannotRebuild as error:
+            raise self._left(f"{taped.place}: where it sent the run: {error}. {_LATER}") from error
 
     def _instead(self, taped: Taped) -> Any:
         """What is handed over instead, in the classes that the recorded handoff had where it fits them."""
         value = copy.deepcopy(self.plan.instead[taped.place])
         form = taped.event.form
-        try:
-            return value if form is None else rebuild(value, self._load(taped, form, "its form"))
-        except CannotRebuild:
-            return value
+        return value if form is None else fitted(value, self._load(taped, form, "its form"))
+
+    def _own(self, taped: Taped) -> list[StepEvent]:
+        """The steps that a kept one had called, each once: those of visits that overlapped may belong to either."""
+        with self._lock:
+            mine = [one for one in taped.inside if (_place_of(one), one.attempt) not in self._adopted]
+            self._adopted.update((_place_of(one), one.attempt) for one in mine)
+        return mine
+
+    def _raised(self, taped: Taped) -> BaseException:
+        """The exception that a recorded step ended with.
+
+        Raises:
+            LeftTape: Its class is not there, and somebody caught it then who would not know another one.
+        """
+        error, info = recorded_exception(taped.event), taped.event.error
+        if type(error) is ReplayedError and info is not None:
+            end = self.tape.error
+            if end is None or (end.type, end.message) != (info.type, info.message):
+                raise self._left(
+                    f"{taped.place}: it ended with {info.type}, and that class is not there any more, or is made inside a "
+                    f"function: who caught it then would not know it. {_LATER}"
+                )
+        return error
 
     def _value(self, taped: Taped) -> Any:
         plain = self._load(taped, taped.event.output, "what it handed over")
-        if _holds(plain, OMITTED):
+        if holds(plain, OMITTED):
             raise self._left(f"{taped.place}: what it handed over was too large to be kept. {_LATER}")
-        if _holds(plain, UNSERIALISABLE):
+        if holds(plain, UNSERIALISABLE):
             raise self._left(f"{taped.place}: what it handed over has no plain form. {_LATER}")
         if is_redacted(plain):
             raise self._left(f"{taped.place}: what it handed over was kept with redacted values. {_LATER}")
@@ -264,8 +300,17 @@ class Player:
 
     def _acts(self, crossing: Crossing) -> bool:
         """Whether the step would change the world if it ran, and may not."""
-        declared = {crossing.step, crossing.step.rpartition("/")[2]} & self.plan.effects
-        return bool(crossing.effect or declared) and not crossing.router and not self.plan.live_effects
+        declared = crossing.effect or crossing.step in self.plan.effects
+        return declared and not crossing.router and not self.plan.live_effects
+
+    def _right_state(self, crossing: Crossing, place: Place) -> None:
+        if place in self.plan.start:
+            text = self.plan.given(to_plain(crossing.state))
+            if text is not None:
+                raise self._left(f"{place}: {text}")
+        if place == self._next:
+            what = "what is kept does not lead to the state it was recorded in"
+            self._same_state(crossing, current_step.get(), self.tape.visits[place], what)
 
     def _effect(self, crossing: Crossing, place: Place) -> Any:
         """The recorded answer of a step that changes the world, if it is the same action."""
@@ -283,16 +328,20 @@ class Player:
         """Refuses a state that differs from the recorded one.
 
         Raises:
-            ReplayMismatch: It does.
+            LeftTape: It does.
         """
         then = taped.event.input
         if then is None or (opened is not None and opened.input == then):
             return
         before = self._load(taped, then, "the state it was given")
-        found = changes(before, to_plain(crossing.state), most=_SHOWN)
-        if not found or is_redacted(before) or _holds(before, OMITTED):
+        if holds(before, OMITTED):
             return
-        told = "; ".join(_told(one) for one in found)
+        masked = is_redacted(before)
+        found = changes(before, to_plain(crossing.state))
+        found = [one for one in found if not (masked and (one.kind == "added" or is_redacted(one.before)))]
+        if not found:
+            return
+        told = "; ".join(_told(one) for one in found[:_SHOWN])
         advice = "Start at an earlier step, or leave --from out: then everything after the edit runs."
         if self._acts(crossing):
             advice = "Allow it with --live-effects."
@@ -300,40 +349,16 @@ class Player:
             advice = "Start at an earlier step."
         raise self._left(f"{taped.place}: {what}: {told}. {advice}")
 
-    def _left(self, text: str) -> ReplayMismatch:
+    def _left(self, text: str) -> LeftTape:
         self.mismatch = self.mismatch or ReplayMismatch(text)
-        return self.mismatch
+        return LeftTape(str(self.mismatch))
 
     def _stop_if_left(self) -> None:
         if self.mismatch is not None:
-            raise self.mismatch
+            raise LeftTape(str(self.mismatch))
 
 
 _LATER = "Start there, or at an earlier step, so that it runs."
-
-
-class ReplayedError(RuntimeError):
-    """Stands for a recorded exception whose class is not loaded here."""
-
-
-def _raised(event: StepEvent) -> BaseException:
-    """The exception that a recorded step ended with."""
-    info = event.error or ErrorInfo(type="TimeoutError", message="it was abandoned")
-    module = sys.modules.get(info.module) if info.module is not None else builtins
-    kind = getattr(module, info.type, None)
-    if not (isinstance(kind, type) and issubclass(kind, Exception)):
-        return ReplayedError(f"{info.type}: {info.message}")
-    error = kind.__new__(kind, info.message)  # its constructor may want what was not kept
-    error.args = (info.message,)
-    for name, value in (
-        ("limit_s", 0.0),
-        ("boundary", event.step),
-        ("attempt", event.attempt),
-        ("elapsed_s", None),
-    ):
-        if not hasattr(error, name):
-            setattr(error, name, value)
-    return error
 
 
 def _told(change: Change) -> str:
@@ -347,6 +372,21 @@ def _told(change: Change) -> str:
 
 def _place(crossing: Crossing) -> Place:
     return Place(crossing.step, crossing.branch, crossing.visit)
+
+
+def _first_running(tape: Tape, kept: set[Place]) -> Place | None:
+    """The first visit that runs, and is no part of one that is kept, nor round one."""
+    inside = {_place_of(event) for place in kept for event in tape.visits[place].inside}
+    running = [
+        taped
+        for taped in tape.visits.values()
+        if taped.place not in kept | inside and not kept & {_place_of(event) for event in taped.inside}
+    ]
+    return min(running, key=lambda taped: taped.index).place if kept and running else None
+
+
+def _place_of(event: StepEvent) -> Place:
+    return Place(event.step, event.branch, event.visit)
 
 
 def _below(step: str, outer: str) -> bool:
@@ -363,10 +403,3 @@ def _inside(outer: Taped, events: tuple[StepEvent, ...]) -> tuple[StepEvent, ...
 
 def _graph_of(step: str) -> str:
     return step.rpartition("/")[0]
-
-
-def _holds(plain: Any, mark: str) -> bool:
-    if isinstance(plain, dict):
-        items = cast("dict[str, Any]", plain)
-        return mark in items or any(_holds(inner, mark) for inner in items.values())
-    return isinstance(plain, list) and any(_holds(inner, mark) for inner in cast("list[Any]", plain))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -12,8 +12,10 @@ from gapless.cli.show import write
 
 if TYPE_CHECKING:
     from gapless.operations.attribute import AttributeAsk, Attribution
+    from gapless.operations.progress import Stop
     from gapless.operations.replay import Opened
     from gapless.operations.replay_plan import Wanted
+    from gapless.records.replay import ReplayDiff
 
 _CHEAP_S = 60.0
 """Reruns that take no longer, and ask no model, start without a question."""
@@ -128,6 +130,12 @@ def _check(trial: str | None, modes: list[str], options: dict[str, Any]) -> None
         raise click.UsageError(
             f"--set and --golden change one trial; --{_flag(modes[0])} takes all as they are."
         )
+    if options["start"] is not None and modes in (["attribute"], ["suspects"]):
+        raise click.UsageError(f"--from goes with one trial and with --all, not with --{_flag(modes[0])}.")
+    if options["clear"] and modes == ["attribute"]:
+        raise click.UsageError("--clear: what loses trials under faults is found under the same faults.")
+    if options["html"] is not None and modes in (["every"], ["suspects"]):
+        raise click.UsageError("--html goes with one trial and with --attribute.")
     if modes != ["attribute"] and any(options[name] for name in ("reps", "sample", "interactions")):
         raise click.UsageError("--reps, --sample and --interactions go with --attribute.")
 
@@ -137,13 +145,24 @@ def _flag(mode: str) -> str:
 
 
 def _one(opened: Opened, trial: str, wanted: Wanted, options: dict[str, Any]) -> int:
+    import asyncio
+
     from gapless.operations.label import parse
     from gapless.operations.loop import run_sync
     from gapless.operations.replay import replay_into
     from gapless.report import replay as faces
 
     case, number = parse(trial)
-    diff = run_sync(lambda _stop: replay_into(opened, case, number, wanted))
+
+    async def once(stop: Stop) -> ReplayDiff:
+        task = asyncio.ensure_future(replay_into(opened, case, number, wanted))
+        stop.listen(lambda: cast("None", task.cancel()))  # half a trial is nothing to keep
+        return await task
+
+    try:
+        diff = run_sync(once)
+    except asyncio.CancelledError as error:
+        raise KeyboardInterrupt from error
     if options["html"] is not None:
         from gapless.report.html import render_replay
 
@@ -159,7 +178,6 @@ def _all(opened: Opened, wanted: Wanted, options: dict[str, Any]) -> int:
 
     with progress(options["quiet"]) as tell:
         found = run_sync(lambda stop: fidelity_into(opened, wanted, tell=tell, stop=stop))
-    _no_html(options)
     _print(options, faces.render_fidelity, faces.render_fidelity_json, faces.render_fidelity_markdown, found)
     return 0 if found.complete else 130
 
@@ -239,14 +257,8 @@ def _suspects(store: Any, measurement: Any, options: dict[str, Any]) -> int:
     from gapless.operations.suspects import suspects_of
     from gapless.report import suspects as faces
 
-    _no_html(options)
     _print(options, faces.render, faces.render_json, faces.render_markdown, suspects_of(store, measurement))
     return 0
-
-
-def _no_html(options: dict[str, Any]) -> None:
-    if options["html"] is not None:
-        raise click.UsageError("--html goes with one trial and with --attribute.")
 
 
 def _print(options: dict[str, Any], text: Any, as_json: Any, as_markdown: Any, found: Any) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from gapless.boundary.tape import Place, Tape, Taped
+from gapless.errors import StoreError, UnknownName
 from gapless.records.changes import changes
 from gapless.records.origin import Origin
 from gapless.records.replay import Change, CrossingPair, ReplayDiff
@@ -14,6 +15,7 @@ from gapless.records.trial import TrialRecord, Verdict, summary
 Load = Callable[[str], Any]
 Status = Literal["kept", "edited", "same", "changed", "new", "gone"]
 _MOST = 40
+LOST = "(the store has lost this value)"
 
 
 def trial_diff(
@@ -132,11 +134,15 @@ def _values(before: str | None, after: str | None, load: Load) -> tuple[Change, 
         return ()
     if before is None or after is None:
         return (Change(path="", before=_said(before, load), after=_said(after, load)),)
-    return changes(load(before), load(after), most=_MOST)
+    return changes(_said(before, load), _said(after, load), most=_MOST)
 
 
 def _said(address: str | None, load: Load) -> Any:
-    return load(address) if address is not None else None
+    """A value; where the store has lost it, words that say so: what was run again is not lost with it."""
+    try:
+        return load(address) if address is not None else None
+    except (UnknownName, StoreError):
+        return LOST
 
 
 def _turned(before: tuple[Verdict, ...], after: tuple[Verdict, ...]) -> tuple[str, ...]:

@@ -77,6 +77,8 @@ class Attribution:
     """All of them."""
     without: dict[str, str] = field(default_factory=dict[str, str])
     """Step -> why it has no golden arm."""
+    refused: dict[str, str] = field(default_factory=dict[str, str])
+    """Sampled trial -> why it cannot run again."""
 
     @property
     def seconds(self) -> float:
@@ -100,12 +102,19 @@ def attribution(opened: Opened, ask: AttributeAsk) -> Attribution:
     lost = [run for run in store.runs(measurement.id) if run.outcome in LOST]
     if not lost:
         raise UsageError(f"measurement {measurement.id} lost no trial: there is nothing to attribute.")
-    chosen = _sample([(run.group, run.case, run.trial) for run in lost], ask.sample, measurement.seed)
+    sampled = _sample([(run.group, run.case, run.trial) for run in lost], ask.sample, measurement.seed)
+    chosen = [store.record(measurement.id, case, trial) for _, case, trial in sampled]
+    _harmless(opened, ask, {event.step for record in chosen for event in record.events if event.effect})
     known = {(r.case, r.trial, r.step, r.arm, r.rep) for r in store.replays(measurement.id)}
-    without: dict[str, str] = {}
+    without, refused = dict[str, str](), dict[str, str]()
     units: list[Unit] = []
-    for _, case, trial in chosen:
-        units += _units(opened, store.record(measurement.id, case, trial), ask, without)
+    for record in chosen:
+        try:
+            units += _units(opened, record, ask, without)
+        except ReplayMismatch as error:  # one whose input was redacted says nothing of the others
+            refused[f"{record.case}#{record.trial}"] = str(error)
+    if len(refused) == len(chosen):
+        raise ReplayMismatch(next(iter(refused.values())))
     if not units:
         told = "; ".join(f"{step}: {why}" for step, why in without.items())
         raise UsageError(
@@ -114,7 +123,12 @@ def attribution(opened: Opened, ask: AttributeAsk) -> Attribution:
         )
     todo = [u for u in units if (u.row.case, u.row.trial, u.row.step, u.row.arm, u.row.rep) not in known]
     return Attribution(
-        lost=len(lost), sampled=len(chosen), units=tuple(todo), total=len(units), without=without
+        lost=len(lost),
+        sampled=len(chosen),
+        units=tuple(todo),
+        total=len(units),
+        without=without,
+        refused=refused,
     )
 
 
@@ -164,12 +178,19 @@ def _usable(opened: Opened, ask: AttributeAsk) -> None:
             f"the workflow has changed since measurement {opened.measurement.id}: its causes are not those of this version. "
             "Measure this version, then attribute that."
         )
-    effects = sorted(effects_of(opened.workflow.shape))
+
+
+def _harmless(opened: Opened, ask: AttributeAsk, acted: set[str]) -> None:
+    """Refuses steps that would act on the world; `acted` are those that said so themselves when they were recorded.
+
+    Raises:
+        UsageError: There are some, and nobody has allowed them.
+    """
+    effects = sorted(effects_of(opened.workflow).named | acted)
     if effects and not ask.live_effects:
         raise UsageError(
             f"{', '.join(effects)} change{'s' if len(effects) == 1 else ''} the world, and with golden outputs before it the action "
-            "is another one, whose answer is on no tape. Let effects happen with --live-effects, or replay a version of the "
-            "workflow in which they do no harm: --workflow."
+            "is another one, whose answer is on no tape. Have effects act where they do no harm, and say --live-effects."
         )
 
 
@@ -207,10 +228,12 @@ def _units(opened: Opened, record: TrialRecord, ask: AttributeAsk, without: dict
             continue
         last = tape.last(step)
         kept = kept_through(tape, last, order)
-        before = {place: value for place, value in golden.items() if place in kept}
+        paused = frozenset(place for place in golden if tape.visits[place].event.status == "paused")
+        held = kept_through(tape, last, order, paused) if paused else kept
+        before = {place: value for place, value in golden.items() if place in held}
         plans: dict[Arm, Plan] = {
-            "golden": Plan(kept=kept, instead=before, live_effects=ask.live_effects, strict=False),
-            "observed": Plan(kept=kept, live_effects=ask.live_effects),
+            "golden": Plan(kept=held, instead=before, live_effects=ask.live_effects, strict=False),
+            "observed": Plan(kept=kept, live_effects=ask.live_effects, exact=True),
         }
         row = ReplayRun(
             case=record.case,
@@ -329,7 +352,10 @@ def attributed(opened: Opened, found: Attribution, *, complete: bool) -> Causes 
     if made is None:
         return None
     told = {step: _better(why, found.without.get(step)) for step, why in made.not_estimable.items()}
-    return msgspec.structs.replace(made, complete=complete, not_estimable=told)
+    notes = made.notes
+    if found.refused:
+        notes += (f"Left out, for they cannot run again: {'; '.join(list(found.refused.values())[:3])}",)
+    return msgspec.structs.replace(made, complete=complete, not_estimable=told, notes=notes)
 
 
 def _better(why: str, known: str | None) -> str:

@@ -44,6 +44,7 @@ def causes_of(
     if not runs:
         return None
     sampled = {(run.case, run.trial) for run in runs}
+    rerun = {(run.case, run.trial): run.path for run in runs if run.path}
     lost = 0
     blamed: dict[tuple[str, int], str] = {}
     paths: dict[tuple[str, int], tuple[str, ...]] = {}
@@ -55,7 +56,8 @@ def causes_of(
         if key in sampled:
             # The rule's own place, also where a person has said another: this is what the checks suspected.
             blamed[key] = blame(run.events, run.outcome) or ""
-            paths[key] = last_visit_path(run.events)
+            # Steps that ran side by side began in any order: what counts is the one in which they were replaced.
+            paths[key] = rerun.get(key) or last_visit_path(run.events)
     known = LostTrials(measurement=measurement.id, count=lost, blamed=blamed, paths=paths)
     mine = [run for run in runs if (run.case, run.trial) in blamed]
     declared = tuple(step.name for step in measurement.shape.steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from gapless.records.value import is_redacted
 if TYPE_CHECKING:
     from gapless.stores.store import Store
 
+_VISIT = re.compile(r"(\[\d+\])?#\d+$")
 _CLEAR = 0.5
 """How much of the pass share has to be lost at one step of a trial before it counts as found."""
 
@@ -47,6 +49,11 @@ def promote_cause(
         UsageError: The trial was not lost, or no replay shows that this step is the cause.
         InvalidSuite: The file cannot be read, or has another case of that id.
     """
+    if measurement.ingested is not None:
+        raise UsageError(
+            f"measurement {measurement.id} came from {measurement.ingested}: it holds no values to make a case of. Write the case "
+            "by hand."
+        )
     record = store.record(measurement.id, case, trial)
     if record.outcome not in ("wrong", "failed", "escalated"):
         raise UsageError(f"{case}#{trial} ended {record.outcome}: a cause belongs to a lost trial.")
@@ -177,10 +184,6 @@ def _right_replays(
         if other.replay_of != measurement.id or (record.case, record.trial) not in store.done(other.id):
             continue
         replay = store.record(other.id, record.case, record.trial)
-        edited = (
-            {address.partition("#")[0].partition("[")[0] for address in replay.origin.edits}
-            if replay.origin
-            else set()
-        )
+        edited = {_VISIT.sub("", address) for address in replay.origin.edits} if replay.origin else set()
         if replay.outcome == "correct" and edited == {cause}:
             yield replay

@@ -15,13 +15,14 @@ from gapless import __version__
 from gapless.errors import InvalidTarget, ReplayMismatch, StoreError, UnknownName, UsageError
 from gapless.operations.measure import mode_of
 from gapless.operations.open import import_object, open_store, open_workflow
+from gapless.records.changes import holds
 from gapless.records.measurement import Measurement, resume_key
 from gapless.records.origin import Origin
 from gapless.records.replay import ReplayDiff
 from gapless.records.suite import Case
 from gapless.records.trial import TrialRecord
 from gapless.records.ulid import new_ulid
-from gapless.records.value import digest, encode, is_redacted, to_plain
+from gapless.records.value import OMITTED, UNSERIALISABLE, digest, encode, is_redacted, to_plain
 from gapless.settings import Place, locate
 
 if TYPE_CHECKING:
@@ -167,7 +168,8 @@ async def replay_into(opened: Opened, case: str, trial: int, wanted: Wanted) -> 
     store.commit([Batch(kept.id, starting=[(case, trial)], finished=[finished.record], payloads=payloads)])
     store.finish(kept)
     warnings = (*planned.notes, *(_changed_since(opened) if opened.changed else ()))
-    return trial_diff(before, finished.record, opened.load, origin=origin, replay=kept.id, warnings=warnings)
+    diff = trial_diff(before, finished.record, opened.load, origin=origin, replay=kept.id, warnings=warnings)
+    return diff if opened.changed or planned.edits else _with_other_state(diff)
 
 
 def recorded(opened: Opened, case: str, trial: int) -> TrialRecord:
@@ -199,6 +201,12 @@ def case_of(opened: Opened, record: TrialRecord) -> Case:
         given = opened.load(record.input)
     except (UnknownName, StoreError) as error:
         raise ReplayMismatch(f"{record.case}#{record.trial}: the tape lacks its input: {error}") from error
+    if holds(given, OMITTED, UNSERIALISABLE):
+        given = known.input  # the suite has it whole where it was too large to be kept with the trial
+    if holds(given, OMITTED, UNSERIALISABLE):
+        raise ReplayMismatch(
+            f"{record.case}#{record.trial}: its input was not kept whole, so it cannot run again."
+        )
     if is_redacted(given):
         raise ReplayMismatch(
             f"{record.case}#{record.trial}: its input was kept with redacted values ([privacy] redact in gapless.toml), "
@@ -258,18 +266,19 @@ def conditions_of(opened: Opened) -> Conditions:
 
 def replays(opened: Opened, condition: str, key: str, *, cases: int) -> Measurement:
     """The measurement that keeps replays, to be begun."""
-    of = opened.measurement
+    of, weather = opened.measurement, opened.weather
+    met = weather.digest() if weather is not None else None
     return Measurement(
         id=new_ulid(),
-        key=resume_key("replay", opened.workflow.fingerprint, of.id, key, of.weather, of.seed),
+        key=resume_key("replay", opened.workflow.fingerprint, of.id, key, met, of.seed),
         kind="replay",
         target=opened.workflow.target,
         fingerprint=opened.workflow.fingerprint,
         suite=of.suite,
         suite_digest=of.suite_digest,
         condition=condition,
-        weather=of.weather if opened.weather is not None else None,
-        weather_table=of.weather_table if opened.weather is not None else {},
+        weather=met,
+        weather_table=weather.table() if weather is not None else {},
         seed=of.seed,
         trials=1,
         cases=cases,
@@ -286,6 +295,11 @@ def _workflow(measurement: Measurement, world: World, place: Place) -> Workflow:
         return open_workflow(world.workflow, place)
     if place.settings.workflow == measurement.target:
         return open_workflow(None, place)
+    if ":" not in measurement.target:
+        raise UsageError(
+            f"measurement {measurement.id} ran {measurement.target}, which was handed over in Python: no file and name lead to "
+            "it. Name it with --workflow app.py:graph, or in Python with World(workflow=...)."
+        )
     try:
         return open_workflow(measurement.target, place)
     except InvalidTarget as error:
@@ -313,6 +327,19 @@ def _weather(measurement: Measurement, world: World) -> Weather | None:
             "--weather, or replay without it: --clear."
         )
     return found
+
+
+def _with_other_state(diff: ReplayDiff) -> ReplayDiff:
+    """Says where what is kept led to another state than when it was recorded, although nothing was changed."""
+    kept = any(pair.status == "kept" for pair in diff.crossings)
+    first = next((pair for pair in diff.crossings if pair.status in ("same", "changed")), None)
+    if not kept or first is None or not first.state:
+        return diff
+    warning = (
+        f"{first.step} was given another state than when it was recorded, although nothing before it was changed: a kept step "
+        "changes its state in place, or what lies between the steps depends on the time or on chance"
+    )
+    return msgspec.structs.replace(diff, warnings=(*diff.warnings, warning))
 
 
 def _changed_since(opened: Opened) -> tuple[str, ...]:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from gapless.boundary.keeping import kept_before, kept_through
 from gapless.boundary.tape import Place, Plan, Tape
-from gapless.errors import ReplayMismatch, UnknownName, UsageError
+from gapless.errors import ReplayMismatch, StoreError, UnknownName, UsageError
 from gapless.evals.checks.base import MISSING
 from gapless.evals.judge import golden_of
-from gapless.evals.pointer import Nowhere, parse
+from gapless.operations.replay_edits import INPUT, Edits
+from gapless.records.form import misfit
 from gapless.records.suite import Case
 from gapless.records.value import to_plain
 from gapless.records.workflow import Shape
@@ -23,7 +21,6 @@ from gapless.records.workflow import Shape
 if TYPE_CHECKING:
     from gapless.evals.workflow import Workflow
 
-INPUT = "input"
 _ADDRESS = re.compile(r"^(?P<step>.*?)(?:\[(?P<branch>\d+)\])?(?:#(?P<visit>\d+))?$")
 
 
@@ -62,30 +59,37 @@ def plan_of(tape: Tape, case: Case, workflow: Workflow, wanted: Wanted) -> Plann
         ReplayMismatch: The trial never passed a step that was named, or a golden output does not fit.
     """
     order = order_of(workflow.shape)
-    instead = goldens(tape, case, workflow, wanted.golden)
     cut = places_of(tape, workflow.shape, wanted.start) if wanted.start is not None else ()
     kept = kept_before(tape, cut, order) if cut else frozenset[Place]()
-    tolerant = False
+    edits = Edits(tape=tape, case=case, kept=kept, cut=cut)
+    edits.instead.update(goldens(tape, case, workflow, wanted.golden))
     for text in wanted.sets:
-        before = dict(instead)
-        case = _set(text, tape, case, instead, kept)
-        tolerant = tolerant or (_in_state(text, tape) and instead != before)
-    if instead and not cut:
-        kept = kept_through(tape, [max(instead, key=lambda place: tape.visits[place].index)], order)
+        edits.take(text)
+    instead = edits.instead
+    if instead:
+        given = frozenset(instead)
+        kept = (kept_before if cut else kept_through)(tape, cut or tuple(given), order, given)
     early = [place for place in instead if place not in kept]
     if early:
         raise UsageError(
             f"{early[0]} runs again, so what it hands over cannot be given. Start at a step after it, or leave --from out."
         )
     _gone(tape, workflow, kept)
-    effects, live = effects_of(workflow.shape), wanted.live_effects
-    notes = [_visit_note(tape, cut, wanted.start), _between_note(tape, kept, instead) if tolerant else None]
+    notes = [_visit_note(tape, cut, wanted.start), _between_note(tape, kept, edits) if edits.state else None]
     return Planned(
-        plan=Plan(kept=kept, instead=instead, effects=effects, live_effects=live, strict=not tolerant),
-        case=case,
+        plan=Plan(
+            kept=kept,
+            instead=instead,
+            effects=effects_of(workflow),
+            live_effects=wanted.live_effects,
+            strict=not edits.state,
+            start=frozenset(cut) if edits.state else frozenset(),
+            given=edits.missing,
+        ),
+        case=edits.case,
         start=str(cut[0]) if cut else None,
         edits={str(place): value for place, value in instead.items()}
-        | ({INPUT: case.input} if any(text.startswith(INPUT) for text in wanted.sets) else {}),
+        | ({INPUT: edits.case.input} if edits.case is not case else {}),
         notes=tuple(note for note in notes if note is not None),
     )
 
@@ -95,9 +99,25 @@ def order_of(shape: Shape) -> dict[str, int]:
     return {step.name: index for index, step in enumerate(shape.steps)}
 
 
-def effects_of(shape: Shape) -> frozenset[str]:
-    """Steps that change the world."""
-    return frozenset(step.name for step in shape.steps if step.effect)
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """Steps that change the world: those of the workflow's shape, and functions that only other steps call, which no shape knows."""
+
+    named: frozenset[str]
+    known: frozenset[str]
+    """All steps of the shape: what it says of them holds."""
+
+    def __contains__(self, step: object) -> bool:
+        if step in self.named or step in self.known:
+            return step in self.named
+        return any(str(step).endswith(f"/{name}") for name in self.named)
+
+
+def effects_of(workflow: Workflow) -> Effects:
+    """The steps of a workflow that change the world."""
+    steps = workflow.shape.steps
+    named = frozenset(step.name for step in steps if step.effect)
+    return Effects(named, frozenset(step.name for step in steps) - named)
 
 
 def places_of(tape: Tape, shape: Shape, address: str) -> tuple[Place, ...]:
@@ -107,7 +127,8 @@ def places_of(tape: Tape, shape: Shape, address: str) -> tuple[Place, ...]:
         UnknownName: The workflow has no such step.
         ReplayMismatch: The trial did not pass it, or not so often.
     """
-    found = _ADDRESS.match(address)
+    exact = any(place.step == address for place in tape.visits)  # a name may hold "#" or "["
+    found = None if exact else _ADDRESS.match(address)
     step = found["step"] if found else address
     places = [place for place in tape.visits if place.step == step]
     if not places:
@@ -168,12 +189,18 @@ def golden_misfit(tape: Tape, workflow: Workflow, place: Place, golden: Any) -> 
 
     taped = tape.visits[place]
     if taped.ended and taped.event.output is not None:
-        recorded = tape.load(taped.event.output)
-        if recorded is not None and isinstance(golden, dict) != isinstance(recorded, dict):
+        recorded = _known(tape, taped.event.output)
+        if recorded is not None and any(
+            isinstance(golden, kind) != isinstance(recorded, kind) for kind in (dict, list)
+        ):
             return (
                 f"{place}: its golden output is {kind_of(golden)!r}, the step hands over {kind_of(recorded)!r}. "
                 "Write the golden in the form of the step's own output."
             )
+        if taped.event.form is not None:
+            other = misfit(to_plain(golden), _known(tape, taped.event.form) or {})
+            if other is not None:
+                return f"{place}: its golden output cannot be made a {other}, which the step hands over. Write all its fields."
     declared = getattr(workflow, "declared", None)
     schema = declared().get(place.step) if declared is not None else None
     if schema is None:
@@ -182,92 +209,25 @@ def golden_misfit(tape: Tape, workflow: Workflow, place: Place, golden: Any) -> 
     return f"{place}: its golden output does not fit what the step declares: {breach}" if breach else None
 
 
-def _set(text: str, tape: Tape, case: Case, instead: dict[Place, Any], kept: frozenset[Place]) -> Case:
-    """Notes one `--set` among what is handed over instead; returns the case, its input perhaps another."""
-    path, equals, said = text.partition("=")
-    if not equals or not path:
-        raise UsageError(f"--set {text}: write path=value, for example --set assessment.total=12.")
-    value = _value(said)
-    step, rest = _step_in(path, tape)
-    if step is None and (path == INPUT or path.startswith((f"{INPUT}.", f"{INPUT}["))):
-        return msgspec.structs.replace(
-            case, input=_put(text, path[len(INPUT) :].lstrip("."), case.input, value)
-        )
-    if step is not None:
-        place = max(tape.last(step), key=lambda one: tape.visits[one].index)
-        instead[place] = _put(text, rest, _handed(tape, place, instead), value)
-        return case
-    writer = _writer_of(path, tape, kept, instead)
-    if writer is not None:
-        instead[writer] = _put(text, path, _handed(tape, writer, instead), value)
-        return case
-    if isinstance(case.input, dict):
-        return msgspec.structs.replace(case, input=_put(text, path, case.input, value))
-    raise UsageError(
-        f"--set {text}: no step before the start hands over {path!r}, and the input is no object. "
-        "Write STEP.path=value or input.path=value."
-    )
+def _known(tape: Tape, address: str) -> Any:
+    """A recorded value; None where the store has lost it: what is handed over instead does not need it."""
+    try:
+        return tape.load(address)
+    except (UnknownName, StoreError):
+        return None
 
 
-def _in_state(text: str, tape: Tape) -> bool:
-    """Whether a `--set` speaks of the state, and not of a step or of the input by name."""
-    path = text.partition("=")[0]
-    return _step_in(path, tape)[0] is None and not path.startswith((f"{INPUT}.", f"{INPUT}["))
-
-
-def _between_note(tape: Tape, kept: frozenset[Place], instead: Mapping[Place, Any]) -> str | None:
+def _between_note(tape: Tape, kept: frozenset[Place], edits: Edits) -> str | None:
     """Which steps were not run although what they were given is another thing now."""
-    first = min(tape.visits[place].index for place in instead)
-    visits = sorted((tape.visits[p] for p in kept if p not in instead), key=lambda taped: taped.index)
+    changed = edits.case is not edits.given
+    first = -1 if changed else min(tape.visits[place].index for place in edits.instead)
+    visits = sorted(
+        (tape.visits[place] for place in kept if place not in edits.instead), key=lambda taped: taped.index
+    )
     later = [str(taped.place) for taped in visits if taped.index > first and not taped.event.router]
     if not later:
         return None
     return f"{', '.join(later)} stayed as recorded, although the state before them is another one now."
-
-
-def _step_in(path: str, tape: Tape) -> tuple[str | None, str]:
-    """The step a path begins with, and what follows it."""
-    steps = sorted({place.step for place in tape.visits}, key=len, reverse=True)
-    for step in steps:
-        if path == step or path.startswith((f"{step}.", f"{step}[")):
-            return step, path[len(step) :].lstrip(".")
-    return None, path
-
-
-def _writer_of(path: str, tape: Tape, kept: frozenset[Place], instead: Mapping[Place, Any]) -> Place | None:
-    """The last kept visit whose handoff holds the first key of a path: what is in the state came from there."""
-    key = parse(path).parts[0] if parse(path).parts else None
-    kept_in_order = sorted(kept, key=lambda place: tape.visits[place].index, reverse=True)
-    for place in kept_in_order:
-        handed = _handed(tape, place, instead) if tape.visits[place].ended else None
-        if isinstance(handed, dict) and key in handed:
-            return place
-    return None
-
-
-def _handed(tape: Tape, place: Place, instead: Mapping[Place, Any]) -> Any:
-    if place in instead:
-        return instead[place]
-    address = tape.visits[place].event.output
-    return tape.load(address) if address is not None else None
-
-
-def _put(text: str, path: str, value: Any, new: Any) -> Any:
-    try:
-        changed = parse(path).put(value, new)
-    except ValueError as error:
-        raise UsageError(f"--set {text}: {error}") from error
-    if isinstance(changed, Nowhere):
-        raise UsageError(f"--set {text}: {changed}.")
-    return changed
-
-
-def _value(said: str) -> Any:
-    """What was typed, as JSON where it is; else as text."""
-    try:
-        return json.loads(said)
-    except ValueError:
-        return said
 
 
 def _gone(tape: Tape, workflow: Workflow, kept: frozenset[Place]) -> None:
@@ -276,7 +236,11 @@ def _gone(tape: Tape, workflow: Workflow, kept: frozenset[Place]) -> None:
     if not known:
         return
     for place in sorted(kept, key=lambda one: tape.visits[one].index):
-        if place.step not in known and place.step.rpartition("/")[2] not in known:
+        parts = place.step.split("/")
+        around = {
+            "/".join(parts[:end]) for end in range(1, len(parts) + 1)
+        }  # a function is in no drawing of its step
+        if not around & known and parts[-1] not in known:
             raise ReplayMismatch(
                 f"the tape holds {place}, and the workflow has no step {place.step!r} any more; it has "
                 f"{', '.join(sorted(known))}. Start before it, or measure this version anew."

@@ -1,12 +1,15 @@
-"""Every place in which two plain values differ; chat messages count by what they say."""
+"""Every place in which two plain values differ; chat messages count by what they say, objects not by where they lie."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, cast
 
 from gapless.records.replay import Change
+from gapless.records.value import UNSERIALISABLE
 
+_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+")
 _MESSAGES = ("human", "ai", "AIMessageChunk", "tool", "system", "function", "chat")
 
 
@@ -31,12 +34,22 @@ def changes(before: Any, after: Any, *, most: int = 200) -> tuple[Change, ...]:
 
 
 def said(value: dict[str, Any]) -> dict[str, Any]:
-    """A chat message without what differs from run to run (ids, token counts); anything else as it is."""
+    """What does not differ from run to run: a chat message without ids and token counts, an object without its address."""
+    if UNSERIALISABLE in value:
+        return {**value, "repr": _ADDRESS.sub("0x", str(value.get("repr")))}
     if "additional_kwargs" not in value or value.get("type") not in _MESSAGES:
         return value
     calls = value.get("tool_calls")
     asked = [_call(call) for call in cast("list[Any]", calls)] if isinstance(calls, list) else calls
     return {"type": value["type"], "content": value.get("content"), "tool_calls": asked or []}
+
+
+def holds(plain: Any, *marks: str) -> bool:
+    """Whether one of these keys stands anywhere in plain data."""
+    if isinstance(plain, dict):
+        items = cast("dict[str, Any]", plain)
+        return any(mark in items for mark in marks) or any(holds(inner, *marks) for inner in items.values())
+    return isinstance(plain, list) and any(holds(inner, *marks) for inner in cast("list[Any]", plain))
 
 
 def _differences(before: Any, after: Any, path: str) -> Iterator[Change]:

@@ -125,6 +125,8 @@ class StepEvent(Record, frozen=True, kw_only=True):
     """Payload digest of where the output itself sends the run (a LangGraph Command); None where edges alone decide."""
     superstep: int | None = None
     """Steps that ran side by side, in the same round of the same graph, share it; None where there are no rounds."""
+    effect: bool = False
+    """Whether the step itself says that it changes the world; what settings and the shape say is not noted here."""
     kept: bool = False
     """Whether it did not run: a replay handed over what the tape, or somebody, says."""
     error: ErrorInfo | None = None

@@ -116,8 +116,9 @@ def _why_nothing(found: Causes) -> str:
 
 def stands_on(found: Causes) -> str:
     """How many reruns of how many trials, cases and groups."""
-    of = f" of {found.lost}" if found.lost > found.sampled else ""
-    said = f"{count(found.replays, 'rerun')} of {found.sampled}{of} lost trials, {_units(found)}"
+    of = f"{found.sampled} of " if found.lost > found.sampled else ""
+    trials = count(max(found.lost, found.sampled), "lost trial")
+    said = f"{count(found.replays, 'rerun')} of {of}{trials}, {_units(found)}"
     few = any("few cases" in (row.share.reason or "") for row in found.rows)
     return f"{said}: few, so that the intervals are wide." if few else f"{said}."
 

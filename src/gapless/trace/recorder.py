@@ -34,6 +34,7 @@ class OpenStep:
         "branch",
         "calls",
         "checkpoint",
+        "effect",
         "faults",
         "input",
         "kept",
@@ -56,6 +57,7 @@ class OpenStep:
         self.checkpoint: str | None = None
         self.seed: int | None = None
         self.superstep: int | None = None
+        self.effect = False
         self.kept = False
         self.calls: list[Call] = []
         self.faults: list[str] = []
@@ -119,6 +121,7 @@ class TrialRecorder:
             routed=routed,
             routing=self.keep(routing) if routing is not None else None,
             superstep=opened.superstep,
+            effect=opened.effect,
             kept=opened.kept,
             error=error_info(error) if error is not None else None,
             calls=tuple(opened.calls),

@@ -78,15 +78,22 @@ def route_again(answer: Any, _: Any = None) -> Any:
 
 
 def routing_of(output: Any) -> Any:
-    """Where a node's output itself sends the run: `{"goto": [...], "graph": ...}`; None where edges alone decide."""
+    """What of a node's output is in no single update: where it sends the run itself, and updates that a reducer takes one by one.
+
+    `{"goto": [...], "graph": ..., "updates": [...]}`; None where edges alone decide and there is one update.
+    """
     if type(output) is dict:
         return None
     goto = [one for one, _ in _named(output)]
     graph = next((one.graph for one in _commands(output) if one.graph is not None), None)
-    if not goto and graph is None:
+    updates = list(_updates(output))
+    if not goto and graph is None and len(updates) < 2:
         return None
     plain = [plain_route(one) for one in goto]
-    return {"goto": to_plain(plain), "form": form_of(plain), "graph": graph}
+    routing = {"goto": to_plain(plain), "form": form_of(plain), "graph": graph}
+    if len(updates) > 1:
+        routing |= {"updates": to_plain(updates), "updates_form": form_of(updates)}
+    return routing
 
 
 def output_again(update: Any, routing: Any) -> Any:
@@ -94,6 +101,10 @@ def output_again(update: Any, routing: Any) -> Any:
     if routing is None:
         return update
     goto = route_again(rebuild(routing["goto"], routing["form"]))
+    if "updates" in routing:
+        each = [Command(update=one) for one in rebuild(routing["updates"], routing["updates_form"])]
+        if to_plain(update_of(each)) == to_plain(update):  # nobody has edited what they come to
+            return [*each[:-1], Command(update=each[-1].update, goto=goto, graph=routing["graph"])]
     return Command(update=update, goto=goto, graph=routing["graph"])
 
 
@@ -146,15 +157,34 @@ def _commands(output: Any) -> Iterator[Command[Any]]:
         yield from (one for one in cast("list[Any]", output) if isinstance(one, Command))
 
 
+def _updates(output: Any) -> Iterator[Any]:
+    """Every update in an output that has commands, as its reducers get them: one after the other."""
+    if isinstance(output, Command):
+        update: Any = cast("Command[Any]", output).update
+        if _is_pairs(update):
+            yield from ({key: value} for key, value in cast("list[tuple[str, Any]]", update))
+        elif update is not None:
+            yield update
+    elif any(True for _ in _commands(output)):
+        for item in cast("list[Any]", output):
+            if isinstance(item, Command):
+                yield from _updates(item)
+            elif not isinstance(item, Send):
+                yield item
+
+
+def _is_pairs(update: Any) -> bool:
+    if not isinstance(update, (list, tuple)):
+        return False
+    pairs = cast("list[Any]", update)
+    return all(isinstance(pair, tuple) and len(cast("tuple[Any, ...]", pair)) == 2 for pair in pairs)
+
+
 def _command_update(command: Command[Any]) -> Any:
     update: Any = command.update
     if update is None:
         return {}
-    if isinstance(update, (list, tuple)):
-        pairs = cast("list[Any]", update)
-        if all(isinstance(pair, tuple) and len(cast("tuple[Any, ...]", pair)) == 2 for pair in pairs):
-            return dict(cast("list[tuple[str, Any]]", pairs))
-    return update
+    return dict(cast("list[tuple[str, Any]]", update)) if _is_pairs(update) else update
 
 
 def _merge(merged: dict[str, Any], update: Any) -> None:
