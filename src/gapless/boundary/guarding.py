@@ -153,9 +153,7 @@ class Guarding(msgspec.Struct, frozen=True):
             return self._gated(crossing, output)
         watch.declare(contract)
         action = contract.action(crossing)
-        known = (
-            watch.ledger.reserve(watch.scope, action, crossing.step) if action is not None else _UNNAMED
-        )
+        known = watch.ledger.reserve(watch.scope, action, crossing.step) if action is not None else _UNNAMED
         if known.status == "done":
             watch.rule(
                 crossing, "idempotency", "replay", "this action took place before: its answer is used again"

@@ -125,7 +125,11 @@ class InForce:
 
 def _one_visit(passage: Passage) -> Passage:
     """The passage with a name of its own: what its contract tries again is the same visit."""
-    return passage if passage.task is not None else msgspec.structs.replace(passage, task=f"guarded-{next(_visits)}")
+    return (
+        passage
+        if passage.task is not None
+        else msgspec.structs.replace(passage, task=f"guarded-{next(_visits)}")
+    )
 
 
 def _decided(guarding: Guarding, crossing: Crossing, passed: Passed, decision: Decision) -> Any:

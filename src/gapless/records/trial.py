@@ -50,7 +50,7 @@ class Suspicion(Record, frozen=True, kw_only=True):
     """In words, with the offending value."""
 
 
-class Ruling(Record, frozen=True, kw_only=True):
+class Ruling(Record, frozen=True, kw_only=True, gc=False):
     """What a guard did at a crossing. Only what differs from letting pass is worth a ruling, and what a gate saw."""
 
     step: str
@@ -97,7 +97,7 @@ class Call(Record, frozen=True, kw_only=True):
     """Whether the call changed the world (as far as it was declared)."""
 
 
-class StepEvent(Record, frozen=True, kw_only=True):
+class StepEvent(Record, frozen=True, kw_only=True, gc=False):
     """One attempt of one visit of one step, and what it handed over."""
 
     step: str
@@ -197,7 +197,7 @@ class TrialRecord(Record, frozen=True, kw_only=True):
         return tuple(step for step, _, _ in seen)
 
 
-class StepOutcome(Record, frozen=True, kw_only=True, array_like=True):
+class StepOutcome(Record, frozen=True, kw_only=True, array_like=True, gc=False):
     """The part of a step event that the arithmetic needs."""
 
     step: str
