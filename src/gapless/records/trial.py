@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any, Literal
 
 from gapless.records.base import Record
@@ -178,7 +177,7 @@ class TrialRecord(Record, frozen=True, kw_only=True):
     """How often it was started: more than 1 after a crash."""
     tokens_in: int | None = None
     tokens_out: int | None = None
-    after_review: str | None = None
+    after_review: Outcome | None = None
     """What a reviewer made of an escalated trial; never changes the outcome."""
     omitted: int = 0
     """Values that could not be kept: unserialisable or too large."""
@@ -231,6 +230,8 @@ class RulingCount(Record, frozen=True, kw_only=True, array_like=True):
     guard: str
     action: Action
     count: int = 1
+    ms: float = 0.0
+    """What that cost: time waited or spent again, in milliseconds."""
 
 
 class Run(Record, frozen=True, kw_only=True):
@@ -267,6 +268,8 @@ class Run(Record, frozen=True, kw_only=True):
     """The verdict the trial would have had without gates, where that is known."""
     rulings: tuple[RulingCount, ...] = ()
     """What the guards of its contracts did."""
+    after_review: Outcome | None = None
+    """How an escalated trial ended once a reviewer had decided; None where nobody was asked."""
     metadata: dict[str, Any] = {}
     """What a run table said of the trial beyond gapless' own words."""
     step_metadata: dict[int, dict[str, Any]] = {}
@@ -315,6 +318,7 @@ def summary(record: TrialRecord) -> Run:
         tools=_tools(record),
         rulings=_rulings(record),
         signals=_heard(record),
+        after_review=record.after_review,
     )
 
 
@@ -329,10 +333,12 @@ def _heard(record: TrialRecord) -> dict[str, float | None]:
 
 
 def _rulings(record: TrialRecord) -> tuple[RulingCount, ...]:
-    counts: Counter[tuple[str, str, Action]] = Counter(
-        (ruling.step, ruling.guard, ruling.action) for ruling in record.rulings
+    costs: dict[tuple[str, str, Action], list[float]] = {}
+    for ruling in record.rulings:
+        costs.setdefault((ruling.step, ruling.guard, ruling.action), []).append(ruling.ms)
+    return tuple(
+        RulingCount(step=s, guard=g, action=a, count=len(ms), ms=sum(ms)) for (s, g, a), ms in costs.items()
     )
-    return tuple(RulingCount(step=s, guard=g, action=a, count=n) for (s, g, a), n in counts.items())
 
 
 def _tools(record: TrialRecord) -> tuple[ToolCount, ...]:
