@@ -23,6 +23,7 @@ from gapless.errors import UsageError
 from gapless.operations.after_review import after_review
 from gapless.operations.measure import measure
 from gapless.operations.open import open_store
+from gapless.operations.report import report_on
 from gapless.records.trial import TrialRecord
 from gapless.settings import Place, Settings
 
@@ -123,6 +124,8 @@ async def measured(
     with open_store(place) as store:
         found = {record.case: record for record in store.records(report.measurement.id)}
         told = after_review(store, report.measurement)
+    shown = report.gap.after_review
+    assert (shown.outcomes if shown is not None else {}) == told
     assert sum(told.values()) == sum(one.after_review is not None for one in found.values())
     return found
 
@@ -159,6 +162,11 @@ async def test_only_what_came_of_it_is_added(workflow: Any, decides: Any, place:
         "c3": "correct",
         "c4": None,
     }
+    with open_store(place) as store:
+        said = report_on(store, store.measurements()[0]).gap.after_review
+    assert said is not None
+    assert (said.n_asked, said.right.point) == (4, 0.5)
+    assert said.system.point == pytest.approx(0.6)
     assert RAN.count("price") == 5  # the judged step is not run again
     assert RAN.count("pay") == 4
     for case, record in before.items():

@@ -102,7 +102,10 @@ def run(draw: st.DrawFn, case: str, trial: int, group: str) -> Run:
                 [(), (ToolCount(tool="t", calls=3, errors=1, empty=2), ToolCount(tool="u", calls=1))]
             )
         ),
-        rulings=draw(st.sampled_from([(), (RulingCount(step="a", guard="gate", action="review", count=2),)])),
+        after_review=draw(st.sampled_from([None, *OUTCOMES])) if outcome == "escalated" else None,
+        rulings=draw(
+            st.sampled_from([(), (RulingCount(step="a", guard="retry", action="retry", count=2, ms=1.5),)])
+        ),
         signals=draw(st.dictionaries(names, st.one_of(st.none(), st.floats(-9, 9)), max_size=2)),
         shadow_correct=draw(st.sampled_from([None, True, False])),
         metadata=draw(foreign),
@@ -219,23 +222,28 @@ FULL = Run(
     decided=("exact",),
     judged="correct",
     tools=(ToolCount(tool="t", calls=3, errors=1, empty=2),),
-    rulings=(RulingCount(step="a", guard="gate", action="review", count=2),),
+    rulings=(RulingCount(step="a", guard="retry", action="retry", count=2, ms=1.5),),
     signals={"a": 0.5},
     shadow_correct=False,
     metadata={"team": "x"},
     step_metadata={0: {"cost": 1}},
 )
 """A run without any default: whoever gives a run another field adds it here, and lets it travel."""
+ESCALATED = msgspec.structs.replace(
+    FULL, trial=4, outcome="escalated", labelled=False, judged=None, after_review="wrong"
+)
+"""What only an escalated run holds."""
 
 
 def test_nothing_that_a_run_holds_is_forgotten(tmp_path: Path) -> None:
     for field in msgspec.structs.fields(Run):
-        assert getattr(FULL, field.name) or field.name == "shadow_correct", field.name
+        held = getattr(FULL, field.name) or getattr(ESCALATED, field.name)
+        assert held or field.name == "shadow_correct", field.name
     place = Place(root=str(tmp_path), settings=Settings(), database=f"sqlite:///{tmp_path / 'g.db'}")
-    (tmp_path / "runs.jsonl").write_bytes(b"".join(lines(GIVEN, [FULL], [])))
+    (tmp_path / "runs.jsonl").write_bytes(b"".join(lines(GIVEN, [FULL, ESCALATED], [])))
     (measurement,) = ingest(place, [str(tmp_path / "runs.jsonl")]).measurements
     with open_store(place) as store:
-        assert list(run_table(store, measurement)) == [FULL]
+        assert list(run_table(store, measurement)) == [FULL, ESCALATED]
 
 
 class State(TypedDict, total=False):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+import msgspec
+
 from gapless.records.row import RunRow, durations, retell, row_of, run_of, told
-from gapless.records.trial import Run, StepOutcome
+from gapless.records.trial import Ruling, RulingCount, Run, StepOutcome, TrialRecord, summary
 
 
 def test_a_row_has_every_field_of_a_run() -> None:
@@ -31,3 +33,30 @@ def test_histories_that_differ_in_time_alone_are_equal() -> None:
     assert told([at(1)]) == told([at(2)])
     assert retell(told([at(1)])) == (at(0),)
     assert len(durations([1, math.nan])) == 16
+
+
+def test_a_count_of_rulings_without_its_cost_is_read() -> None:
+    kept = msgspec.msgpack.encode(["a", "retry", "retry", 2])
+    assert msgspec.msgpack.decode(kept, type=RulingCount) == RulingCount(
+        step="a", guard="retry", action="retry", count=2
+    )
+
+
+def test_what_rulings_of_a_kind_cost_is_added_up() -> None:
+    def wait(ms: float) -> Ruling:
+        return Ruling(step="a", guard="retry", action="retry", ms=ms)
+
+    gate = Ruling(step="a", guard="gate", action="proceed", signal=0.5)
+    record = TrialRecord(
+        case="c",
+        trial=0,
+        group="c",
+        outcome="escalated",
+        rulings=(wait(1.5), gate, wait(2.0)),
+        after_review="wrong",
+    )
+    assert summary(record).rulings == (
+        RulingCount(step="a", guard="retry", action="retry", count=2, ms=3.5),
+        RulingCount(step="a", guard="gate", action="proceed"),
+    )
+    assert summary(record).after_review == "wrong"

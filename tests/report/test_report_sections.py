@@ -10,14 +10,16 @@ import pytest
 
 from gapless.records.decomposition import CaseMixRow, ChainRow, LayerRow, Repeat, RetryRow
 from gapless.records.estimate import Estimate
-from gapless.records.gap import Gap
+from gapless.records.gap import AfterReview, Gap, RulingRow
 from gapless.records.report import Report
 from gapless.report import html, markdown, text
 from gapless.report.appendix import basis, methods
 from gapless.report.sections import order
+from gapless.report.sections.after_review import after_review
 from gapless.report.sections.base import Section
 from gapless.report.sections.case_mix import case_mix
 from gapless.report.sections.chain import chain, layers
+from gapless.report.sections.contracts import contracts
 from gapless.report.sections.repeats import repeats
 from gapless.report.sections.retries import retries
 from gapless.report.sections.slices import slices
@@ -92,6 +94,17 @@ def full(report: Report) -> Gap:
             Repeat(k=1, pass_at_k=rate(0.7, 0.5, 0.9), pass_hat_k=rate(0.7, 0.5, 0.9)),
             Repeat(k=4, pass_at_k=rate(1.0, 0.74, 1.0), pass_hat_k=rate(0.5, 0.3, 0.7), n_excluded=3),
         ),
+        rulings=(
+            RulingRow(step=EVIL, guard="retry", action="retry", n_trials=3, n_rulings=4, ms=2345.0),
+            RulingRow(step="draft", guard="schema", action="repair", n_trials=2, n_rulings=2),
+        ),
+        after_review=AfterReview(
+            n_escalated=9,
+            n_asked=8,
+            outcomes={"correct": 6, "wrong": 2},
+            right=rate(0.75, 0.41, 0.93, "wilson"),
+            system=Estimate(method="none", reason="1 of 9 escalated trials never came before a reviewer"),
+        ),
         worst_slice=report.gap.slices[0],
         se_clustered=0.0517,
         se_naive=0.0349,
@@ -100,7 +113,8 @@ def full(report: Report) -> Gap:
 
 def test_nothing_to_say_is_no_section(report: Report, samples: Any) -> None:
     gap = of(report)
-    assert [part(gap) for part in (chain, layers, retries, case_mix, repeats)] == [None] * 5
+    parts = (chain, layers, retries, case_mix, repeats, contracts, after_review)
+    assert [part(gap) for part in parts] == [None] * 7
     empty = samples.empty().gap
     assert not [
         *order.on_losses(empty),
@@ -129,6 +143,27 @@ def test_retries_say_what_they_cost(report: Report) -> None:
     shown = retries(full(report))
     assert shown is not None
     assert shown.rows[0][-2:] == ("+15.0", "31 ms")
+
+
+def test_contracts_say_what_they_cost(report: Report) -> None:
+    shown = contracts(full(report))
+    assert shown is not None
+    assert [row[-1] for row in shown.rows] == ["2.35 s", ""]
+    assert "given up" in shown.under
+
+
+def test_what_reviewers_made_of_it_is_measured_or_not_said(report: Report) -> None:
+    gap = full(report)
+    shown = after_review(gap)
+    assert shown is not None
+    assert shown.rows == (("ended right: h", "6 of 8", "75.0 % (41.0-93.0)"), ("ended wrong", "2", ""))
+    assert shown.under.endswith("is not known: 1 of 9 escalated trials never came before a reviewer.")
+    assert gap.after_review is not None
+    everybody = msgspec.structs.replace(gap.after_review, n_asked=9, system=rate(0.9, 0.8, 0.95))
+    shown = after_review(msgspec.structs.replace(gap, after_review=everybody))
+    assert shown is not None
+    correct = gap.outcomes["correct"]
+    assert shown.rows[2][1:] == (f"{correct + 6} of {gap.n_runs}", "90.0 % (80.0-95.0)")
 
 
 def test_case_mix_tells_selection_from_the_boundary(report: Report) -> None:
@@ -180,6 +215,8 @@ def test_every_face_shows_them_and_names_stay_text(face: Callable[[Report], str]
         "Alone and in the chain",
         "Repeated trials",
         "Slices",
+        "After review",
+        "What the contracts did",
     ):
         assert title in said
     assert "in 52 % of resamples it is the largest" in " ".join(said.replace("\u00a0", " ").split())

@@ -80,11 +80,12 @@ def nan_in(value: Any, place: str = "") -> str | None:
     """The address of the first number in plain data that is NaN or infinite; None when there is none."""
     if isinstance(value, float):
         return None if math.isfinite(value) else place or "the value"
-    items: list[tuple[str, Any]] = []
     if isinstance(value, dict):
         items = [(_at(place, key), inner) for key, inner in cast("dict[str, Any]", value).items()]
     elif isinstance(value, (list, tuple)):
         items = [(_at(place, index), inner) for index, inner in enumerate(cast("list[Any]", value))]
+    else:
+        return None
     return next((found for at, inner in items if (found := nan_in(inner, at)) is not None), None)
 
 

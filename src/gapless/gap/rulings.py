@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
 from gapless.records.gap import RulingRow
@@ -13,11 +13,12 @@ _Key = tuple[str, str, Action]
 
 
 class Ruled:
-    """Counts rulings by step, guard and action."""
+    """Counts rulings by step, guard and action, and adds up what they cost."""
 
     def __init__(self) -> None:
         self._trials: Counter[_Key] = Counter()
         self._rulings: Counter[_Key] = Counter()
+        self._ms: dict[_Key, float] = defaultdict(float)
 
     def of(self, rows: Iterable[Run | RunRow]) -> Iterator[Run | RunRow]:
         """The same rows, counted as they pass."""
@@ -26,6 +27,7 @@ class Ruled:
                 key = (ruling.step, ruling.guard, ruling.action)
                 self._trials[key] += 1
                 self._rulings[key] += ruling.count
+                self._ms[key] += ruling.ms
             yield row
 
     def rows(self, *, logged: bool = False) -> tuple[RulingRow, ...]:
@@ -41,6 +43,7 @@ class Ruled:
                 action=key[2],
                 n_trials=n,
                 n_rulings=self._rulings[key],
+                ms=self._ms[key],
                 logged=logged and key[1] == "gate",
             )
             for key, n in self._trials.items()

@@ -28,6 +28,7 @@ def report_on(store: Store, measurement: Measurement, prices: Prices | None = No
         measurement: Which.
         prices: What tokens and reviews cost; those of the settings here when None.
     """
+    from gapless.gap.after_review import Reviewed
     from gapless.gap.analyse import analyse
     from gapless.gap.cost import costs
     from gapless.gap.judged import Judged
@@ -43,8 +44,8 @@ def report_on(store: Store, measurement: Measurement, prices: Prices | None = No
     suite = store.suite(measurement.suite_digest)
     benchmark = store.benchmark_of(measurement)
     components = store.components(benchmark.id) if benchmark is not None else []
-    seen, judged, ruled = _Digest(), Judged(), Ruled()
-    table = Table.of(ruled.of(judged.of(seen.of(store, measurement))))
+    seen, judged, ruled, reviewed = _Digest(), Judged(), Ruled(), Reviewed()
+    table = Table.of(reviewed.of(ruled.of(judged.of(seen.of(store, measurement)))))
     paths = planned_paths(suite.cases, table, measurement.shape)
     gap = analyse(table, components, measurement.shape, paths=paths)
     judge = quality(store, measurement, suite, judged, table)
@@ -54,6 +55,7 @@ def report_on(store: Store, measurement: Measurement, prices: Prices | None = No
         gap,
         costs=costs(table, prices or locate().settings.cost),
         rulings=ruled.rows(logged=measurement.condition.rpartition(",")[2] == "shadow"),
+        after_review=reviewed.told(table),
         verdict_sources=dict(judged.sources),
         judge=judge,
         baseline=prompt,

@@ -155,8 +155,24 @@ class RulingRow(Record, frozen=True, kw_only=True):
     n_trials: int
     """Trials in which it ruled so."""
     n_rulings: int
+    ms: float = 0.0
+    """Time waited or spent again for it over all trials, in milliseconds."""
     logged: bool = False
     """Whether the guard, a gate in shadow, only logged what it would have done."""
+
+
+class AfterReview(Record, frozen=True, kw_only=True):
+    """What reviewers made of escalated trials, whose outcome stays as it is (METHOD section 0)."""
+
+    n_escalated: int
+    n_asked: int
+    """Escalated trials that came before a reviewer."""
+    outcomes: dict[Outcome, int]
+    """How those ended."""
+    right: Estimate
+    """h: the share of those that ended right."""
+    system: Estimate
+    """System accuracy with reviewers, P(C) + h P(E); not estimable where some escalated trials were never reviewed."""
 
 
 class SliceRow(Record, frozen=True, kw_only=True):
@@ -230,6 +246,8 @@ class Gap(Record, frozen=True, kw_only=True):
     """Tokens, reviews and money; empty where none was recorded."""
     rulings: tuple[RulingRow, ...] = ()
     """What contracts did; gates that let pass are left out."""
+    after_review: AfterReview | None = None
+    """What reviewers made of escalated trials; None where nobody was asked."""
     verdict_sources: dict[str, int] = {}
     """Check -> how many end verdicts it decided, alone or with others."""
     judge: JudgeQuality | None = None

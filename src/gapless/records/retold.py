@@ -26,6 +26,7 @@ def retold(run: Run) -> TrialRecord:
         starts=run.starts,
         tokens_in=run.tokens_in,
         tokens_out=run.tokens_out,
+        after_review=run.after_review,
     )
 
 

@@ -42,6 +42,7 @@ class RunRow(Record, frozen=True, kw_only=True, array_like=True, gc=False):
     metadata: dict[str, Any] = {}
     step_metadata: dict[int, dict[str, Any]] = {}
     rulings: tuple[RulingCount, ...] = ()
+    after_review: Outcome | None = None
 
 
 class _Told(Record, frozen=True, kw_only=True, array_like=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any, Literal
 
 from gapless.records.base import Record
@@ -50,7 +49,7 @@ class Suspicion(Record, frozen=True, kw_only=True):
     """In words, with the offending value."""
 
 
-class Ruling(Record, frozen=True, kw_only=True):
+class Ruling(Record, frozen=True, kw_only=True, gc=False):
     """What a guard did at a crossing. Only what differs from letting pass is worth a ruling, and what a gate saw."""
 
     step: str
@@ -97,7 +96,7 @@ class Call(Record, frozen=True, kw_only=True):
     """Whether the call changed the world (as far as it was declared)."""
 
 
-class StepEvent(Record, frozen=True, kw_only=True):
+class StepEvent(Record, frozen=True, kw_only=True, gc=False):
     """One attempt of one visit of one step, and what it handed over."""
 
     step: str
@@ -180,7 +179,7 @@ class TrialRecord(Record, frozen=True, kw_only=True):
     """How often it was started: more than 1 after a crash."""
     tokens_in: int | None = None
     tokens_out: int | None = None
-    after_review: str | None = None
+    after_review: Outcome | None = None
     """What a reviewer made of an escalated trial; never changes the outcome."""
     omitted: int = 0
     """Values that could not be kept: unserialisable or too large."""
@@ -199,7 +198,7 @@ class TrialRecord(Record, frozen=True, kw_only=True):
         return tuple(step for step, _, _ in seen)
 
 
-class StepOutcome(Record, frozen=True, kw_only=True, array_like=True):
+class StepOutcome(Record, frozen=True, kw_only=True, array_like=True, gc=False):
     """The part of a step event that the arithmetic needs."""
 
     step: str
@@ -233,6 +232,8 @@ class RulingCount(Record, frozen=True, kw_only=True, array_like=True):
     guard: str
     action: Action
     count: int = 1
+    ms: float = 0.0
+    """What that cost: time waited or spent again, in milliseconds."""
 
 
 class Run(Record, frozen=True, kw_only=True):
@@ -269,6 +270,8 @@ class Run(Record, frozen=True, kw_only=True):
     """The verdict the trial would have had without gates, where that is known."""
     rulings: tuple[RulingCount, ...] = ()
     """What the guards of its contracts did."""
+    after_review: Outcome | None = None
+    """How an escalated trial ended once a reviewer had decided; None where nobody was asked."""
     metadata: dict[str, Any] = {}
     """What a run table said of the trial beyond gapless' own words."""
     step_metadata: dict[int, dict[str, Any]] = {}
@@ -317,6 +320,7 @@ def summary(record: TrialRecord) -> Run:
         tools=_tools(record),
         rulings=_rulings(record),
         signals=_heard(record),
+        after_review=record.after_review,
     )
 
 
@@ -331,10 +335,12 @@ def _heard(record: TrialRecord) -> dict[str, float | None]:
 
 
 def _rulings(record: TrialRecord) -> tuple[RulingCount, ...]:
-    counts: Counter[tuple[str, str, Action]] = Counter(
-        (ruling.step, ruling.guard, ruling.action) for ruling in record.rulings
+    costs: dict[tuple[str, str, Action], list[float]] = {}
+    for ruling in record.rulings:
+        costs.setdefault((ruling.step, ruling.guard, ruling.action), []).append(ruling.ms)
+    return tuple(
+        RulingCount(step=s, guard=g, action=a, count=len(ms), ms=sum(ms)) for (s, g, a), ms in costs.items()
     )
-    return tuple(RulingCount(step=s, guard=g, action=a, count=n) for (s, g, a), n in counts.items())
 
 
 def _tools(record: TrialRecord) -> tuple[ToolCount, ...]:

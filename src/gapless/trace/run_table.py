@@ -84,6 +84,8 @@ class RulingOwn(msgspec.Struct, forbid_unknown_fields=True):
     guard: Name
     action: Action
     count: Ordinal = 1
+    ms: Milliseconds = 0.0
+    """What that cost: time waited or spent again."""
 
 
 class RunOwn(msgspec.Struct, forbid_unknown_fields=True):
@@ -102,6 +104,8 @@ class RunOwn(msgspec.Struct, forbid_unknown_fields=True):
     """Which checks decided the outcome."""
     judged: Outcome | None = None
     """What they alone had made of it, where a person said otherwise."""
+    after_review: Outcome | None = None
+    """How an escalated run ended once a reviewer had decided."""
     tools: tuple[ToolOwn, ...] = ()
     rulings: tuple[RulingOwn, ...] = ()
     workflow: WorkflowOwn | None = None
@@ -203,7 +207,7 @@ def _run(run: Run, arm: str, layers: Mapping[str, str], own: Mapping[str, Any]) 
     line["steps"] = [_step(event, layers) | extra.get(at, {}) for at, event in enumerate(run.events)]
     line |= _given(run, signals={}, shadow_correct=None)
     said = _given(run, tokens_in=None, tokens_out=None, why="", blame=None, faults=(), starts=1)
-    said |= _given(run, decided=(), judged=None)
+    said |= _given(run, decided=(), judged=None, after_review=None)
     said |= _milliseconds(run.ms)
     if run.tools:
         said["tools"] = [_tool(count) for count in run.tools]
@@ -247,7 +251,7 @@ def _tool(count: ToolCount) -> dict[str, Any]:
 
 
 def _ruling(count: RulingCount) -> dict[str, Any]:
-    return {"step": count.step, "guard": count.guard, "action": count.action} | _given(count, count=1)
+    return {"step": count.step, "guard": count.guard, "action": count.action} | _given(count, count=1, ms=0.0)
 
 
 def _given(record: Any, **defaults: Any) -> dict[str, Any]:

@@ -154,6 +154,10 @@ BAD: list[tuple[Any, str]] = [
     (b"not json", "is no JSON"),
     (b'{"kind":"run","deep":' + b"[" * 100_000 + b"}", "is nested too deeply"),
     (RUN | {"gapless": {"blame": "a"}, "outcome": "correct"}, "a correct run has lost nothing"),
+    (
+        RUN | {"gapless": {"after_review": "wrong"}, "outcome": "failed"},
+        "only an escalated run comes before a reviewer",
+    ),
     (RUN | {"gapless": {"ms": "long"}}, "`gapless.ms`: expected `float | null`, got `str`"),
 ]
 

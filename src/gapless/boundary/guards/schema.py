@@ -140,11 +140,9 @@ def _converter(declared: Any, partial: bool) -> Problems:
 
 def _by_key(each: Mapping[str, Problems], value: Any) -> Iterable[str]:
     if not isinstance(value, Mapping):
-        yield f"a {type(value).__name__} was handed over, not an object"
-        return
-    for key, inner in cast("Mapping[Any, Any]", value).items():
-        if key in each:
-            yield from (f"{key}: {problem}" for problem in each[key](inner))
+        return [f"a {type(value).__name__} was handed over, not an object"]
+    items = cast("Mapping[Any, Any]", value).items()
+    return [f"{key}: {problem}" for key, inner in items if key in each for problem in each[key](inner)]
 
 
 def _by_msgspec(declared: Any, value: Any) -> Iterable[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gapless.records.gap import Gap
 from gapless.report.sections.base import Section
+from gapless.report.wording import duration
 
 _SAID = {
     "proceed": "saw a breach and only looked",
@@ -30,7 +31,7 @@ def contracts(gap: Gap) -> Section | None:
     return Section(
         title="What the contracts did",
         lead="Trials in which a guard acted at a step's exit. What that is worth, `gapless report --compare` tells: these are counts.",
-        heads=("Step", "Guard", "What it did", "In trials", "Times"),
+        heads=("Step", "Guard", "What it did", "In trials", "Times", "Time"),
         rows=tuple(
             (
                 row.step,
@@ -38,7 +39,11 @@ def contracts(gap: Gap) -> Section | None:
                 _LOGGED.get(row.action, _SAID[row.action]) if row.logged else _SAID[row.action],
                 str(row.n_trials),
                 str(row.n_rulings),
+                duration(row.ms) if row.ms else "",
             )
             for row in gap.rulings
         ),
+        under="Time: waited before another attempt, or spent on one that was given up."
+        if any(row.ms for row in gap.rulings)
+        else "",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from gapless.records.gap import Gap
+from gapless.report.sections.after_review import after_review
 from gapless.report.sections.base import Section
 from gapless.report.sections.baseline import baseline
 from gapless.report.sections.case_mix import case_mix
@@ -24,7 +25,7 @@ _ON_LOSSES: Sequence[_Part] = (
     contracts,
     layers,
 )
-_ON_OUTCOMES: Sequence[_Part] = (judge, baseline, repeats, slices)
+_ON_OUTCOMES: Sequence[_Part] = (judge, after_review, baseline, repeats, slices)
 _ON_COST: Sequence[_Part] = (cost, retries, tools)
 _IN_DEPTH: Sequence[_Part] = (in_both_arms, combinations, chain, case_mix)
 

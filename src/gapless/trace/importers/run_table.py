@@ -122,6 +122,10 @@ def _run(source: Source, line: RunLine, extra: dict[str, Any], step_extra: dict[
         raise source.wrong(
             f"`gapless.blame` is {own.blame!r}, but a correct run has lost nothing that could be placed"
         )
+    if own.after_review is not None and line.outcome != "escalated":
+        raise source.wrong(
+            f"`gapless.after_review` is {own.after_review!r}, but only an escalated run comes before a reviewer"
+        )
     return Run(
         case=line.case,
         trial=line.trial,
@@ -141,9 +145,11 @@ def _run(source: Source, line: RunLine, extra: dict[str, Any], step_extra: dict[
         why=own.why,
         decided=own.decided,
         judged=own.judged,
+        after_review=own.after_review,
         tools=tuple(ToolCount(tool=t.tool, calls=t.calls, errors=t.errors, empty=t.empty) for t in own.tools),
         rulings=tuple(
-            RulingCount(step=r.step, guard=r.guard, action=r.action, count=r.count) for r in own.rulings
+            RulingCount(step=r.step, guard=r.guard, action=r.action, count=r.count, ms=r.ms)
+            for r in own.rulings
         ),
         signals=line.signals,
         shadow_correct=line.shadow_correct,
