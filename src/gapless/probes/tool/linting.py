@@ -159,15 +159,15 @@ def _hints(tool: ToolSchema) -> Iterator[Said]:
     hints, where = tool.annotations, "/annotations"
     verb, destroys = writes(tool), _verb(tool, _DESTROYS)
     if hints.read_only and verb:
-        said = f"says it only reads, and by its words it does {verb}: it would be retried and run unasked"
+        said = f"says that it only reads, yet its words say “{verb}”: it would be retried, and run unasked"
         yield "misleading-read-only", "fail", said, where
     if hints.read_only and hints.destructive:
         yield "contradictory-hints", "fail", "says that it only reads and that it destroys", where
     if destroys and hints.destructive is False and not hints.read_only:
-        said = f"says it destroys nothing, and by its words it does {destroys}"
+        said = f"says that it destroys nothing, yet its words say “{destroys}”"
         yield "misleading-destructive", "fail", said, where
     elif destroys and hints.destructive is None and not hints.read_only:
-        said = f"by its words it does {destroys}; `destructiveHint: true` is not said"
+        said = f"its words say “{destroys}”, and `destructiveHint: true` is not said"
         yield "unsaid-destructive", "warn", said, where
     elif hints.read_only is None and hints.destructive is None and hints.idempotent is None:
         said = "nothing says whether it reads or acts: callers must assume the worst, and cannot retry it"
