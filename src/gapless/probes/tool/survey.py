@@ -23,7 +23,7 @@ from gapless.records.tools import Offer, ToolAnswer, ToolSchema
 from gapless.settings import ServerSettings
 
 NOBODY = "gapless_no_such_tool"
-_START_S, _CALL_S, _VISIT_S = 15.0, 5.0, 60.0
+_START_S, _CALL_S, _VISIT_S = 20.0, 5.0, 75.0
 _GIVE_UP_S = 0.001
 _TOOLS, _BAD, _TIMES = 3, 2, 20
 
@@ -121,7 +121,7 @@ async def _one(visit: Visit, server: ServerSettings, subject: Subject) -> None:
     try:
         async with (
             asyncio.timeout(_VISIT_S),
-            connected(server, visit.name, start_s=min(_START_S, 2 * subject.seconds)) as connection,
+            connected(server, visit.name, start_s=_START_S) as connection,
         ):
             visit.offer = await connection.offer(min(_CALL_S, subject.seconds))
             visit.start_s = time.perf_counter() - begun
