@@ -65,6 +65,17 @@ def test_lint_of_a_command() -> None:
     assert found(ill)["offers"][0]["protocol"] == "2026-07-28"
 
 
+def test_lint_of_a_server_whose_answer_the_sdk_refuses() -> None:
+    issues = found(tools("lint", "--json", server="raw"))["issues"]
+    rules = [(issue["tool"], issue["rule"]) for issue in issues if issue["severity"] == "fail"]
+    assert rules == [
+        ("(all)", "not-as-mcp-says"),
+        ("search_orders", "no-input-schema"),
+        ("find_orders", "empty-input-schema"),
+    ]
+    assert "inputSchema" in issues[0]["said"]
+
+
 def test_lint_of_a_file_and_what_is_only_to_look_at() -> None:
     tool = tool_server.described() | {"outputSchema": None}
     Path("one.json").write_text(json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"tools": [tool]}}))

@@ -78,6 +78,27 @@ def _answer(defect: str, params: Any) -> Any:
     )
 
 
+def _raw() -> None:
+    """Written without the SDK, which would not send a tool that has no input schema."""
+    import json
+
+    for line in sys.stdin:
+        asked = json.loads(line)
+        told: dict[str, Any] = {"error": {"code": -32601, "message": "no such method"}}
+        if asked["method"] == "initialize":
+            version = asked["params"]["protocolVersion"]
+            about = {"name": "orders", "version": "1.0"}
+            told = {
+                "result": {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": about}
+            }
+        elif asked["method"] == "tools/list":
+            bare = {key: value for key, value in described().items() if key != "inputSchema"}
+            tools = [bare, described("empty-schema") | {"name": "find_orders"}]
+            told = {"result": {"tools": tools}}
+        if "id" in asked:
+            print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], **told}), flush=True)
+
+
 def build(defect: str) -> Any:
     """The server itself."""
     from mcp import types
@@ -108,6 +129,8 @@ def _serve(defect: str) -> None:
         time.sleep(600)
     if defect == "chatty":
         print("INFO starting", flush=True)
+    if defect == "raw":
+        return _raw()
     server = build(defect)
 
     async def over_stdio() -> None:
@@ -116,7 +139,7 @@ def _serve(defect: str) -> None:
         async with stdio_server() as (read, write):
             await server.run(read, write, server.create_initialization_options())
 
-    anyio.run(over_stdio)
+    return anyio.run(over_stdio)
 
 
 if __name__ == "__main__":

@@ -46,6 +46,8 @@ class Offer(Record, frozen=True, kw_only=True):
     tools: tuple[ToolSchema, ...] = ()
     noise: int = 0
     """Lines on the server's stdout that are no message."""
+    breach: str = ""
+    """What in its answer is not as MCP says; a strict client then sees none of its tools."""
 
 
 class ToolIssue(Record, frozen=True, kw_only=True):

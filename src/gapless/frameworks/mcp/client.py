@@ -19,6 +19,7 @@ from typing import IO, Any
 
 from gapless.errors import EndpointError, MissingExtra
 from gapless.frameworks.mcp.reading import tools_of
+from gapless.frameworks.mcp.tap import Tap
 from gapless.records.tools import Offer, ToolAnswer
 from gapless.settings import ServerSettings
 
@@ -29,8 +30,8 @@ _MOST_PAGES, _MOST_STDERR, _MOST_SHOWN = 100, 2000, 160
 class Connection:
     """An open session with one server."""
 
-    def __init__(self, client: Any, name: str, noise: _Noise) -> None:
-        self._client, self._name, self._noise = client, name, noise
+    def __init__(self, client: Any, name: str, noise: _Noise, tap: Tap) -> None:
+        self._client, self._name, self._noise, self._tap = client, name, noise, tap
 
     @property
     def noise(self) -> int:
@@ -44,17 +45,17 @@ class Connection:
             EndpointError: The server does not answer, or with something else.
         """
         from mcp import MCPError
-        from pydantic import ValidationError
 
         try:
             async with asyncio.timeout(timeout_s):
-                found = await self._pages()
+                found, breach = await self._pages()
+            tools = tools_of(found)
         except TimeoutError as error:
             said = f"tools/list was not answered within {timeout_s:g} s{self._noise.said()}"
             raise EndpointError(f"{self._name}: {said}") from error
         except MCPError as error:
             raise EndpointError(f"{self._name}: tools/list failed: {error}{self._noise.said()}") from error
-        except (ValidationError, ValueError) as error:
+        except ValueError as error:
             raise EndpointError(
                 f"{self._name}: its tools/list is not as MCP says: {_brief(error)}"
             ) from error
@@ -63,20 +64,32 @@ class Connection:
             name=self._name,
             server=f"{info.name} {info.version or ''}".strip() if info is not None else "",
             protocol=self._client.protocol_version,
-            tools=tools_of(found),
+            tools=tools,
             noise=self.noise,
+            breach=breach,
         )
 
-    async def _pages(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
+    async def _pages(self) -> tuple[list[Any], str]:
+        """The tools as they were sent, and what in them is not as MCP says."""
+        from pydantic import ValidationError
+
+        found: list[Any] = []
+        breach = ""
         seen: set[str] = set()
         cursor: str | None = None
         for _ in range(_MOST_PAGES):
-            page = await self._client.list_tools(cursor=cursor, cache_mode="refresh")
-            found += [tool.model_dump(by_alias=True, mode="json", exclude_none=True) for tool in page.tools]
-            cursor = page.next_cursor
+            self._tap.answer = None
+            try:
+                await self._client.list_tools(cursor=cursor, cache_mode="refresh")
+            except ValidationError as error:
+                breach = breach or _brief(error)
+            page = self._tap.answer
+            if page is None:
+                raise ValueError(breach or "no tools in it")
+            found += page["tools"]
+            cursor = page.get("nextCursor")
             if cursor is None:
-                return found
+                return found, breach
             if cursor in seen:
                 raise ValueError(f"the cursor {cursor!r} came twice: its pages never end")
             seen.add(cursor)
@@ -141,7 +154,8 @@ async def connected(
     except ImportError as error:
         raise MissingExtra("Asking MCP servers", "mcp") from error
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr, _Noise() as noise:
-        client = mcp.Client(_transport(server, stderr), mode=mode)
+        tap = Tap()
+        client = mcp.Client(tap.over(_transport(server, stderr)), mode=mode)
         try:
             async with asyncio.timeout(start_s):
                 await client.__aenter__()
@@ -152,7 +166,7 @@ async def connected(
         except Exception as error:  # SDK, HTTP client, operating system: each in its own words
             raise EndpointError(_unreachable(name, server, _reason(error), stderr, noise)) from error
         try:
-            yield Connection(client, name, noise)
+            yield Connection(client, name, noise, tap)
         finally:
             await client.__aexit__(None, None, None)
 
@@ -256,4 +270,5 @@ def _reason(error: BaseException) -> str:
 
 def _brief(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("For further information")]
     return f"{type(error).__name__}: {' '.join(lines[:4])}"[:400]

@@ -34,6 +34,11 @@ def lint(offer: Offer) -> tuple[ToolIssue, ...]:
     """Everything that is wrong with the tools of one server, in their order."""
     names = Counter(tool.name for tool in offer.tools)
     found: list[ToolIssue] = []
+    if offer.breach:
+        said = f"strict clients see none of the tools: {offer.breach}"
+        found.append(
+            ToolIssue(server=offer.name, tool="(all)", rule="not-as-mcp-says", severity="fail", said=said)
+        )
     for tool in offer.tools:
         for rule, severity, said, where in _all(tool, names):
             name = tool.name or "(no name)"
