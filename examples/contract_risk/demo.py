@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,10 @@ class Demo:
     def gated(self, *, full: bool) -> Gated:
         """The agent with a confidence gate, over 240 suppliers, or 1,500."""
         return Gated(FULL if full else QUICK, self._need())
+
+    def servers(self) -> dict[str, tuple[str, ...]]:
+        """The finance tool's server, as a checkup starts it."""
+        return {"finance": (sys.executable, "-m", "contract_risk.finance.server")}
 
     def close(self) -> None:
         """Ends the tool server and the model's processes."""

@@ -12,6 +12,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import RetryPolicy
+from tool_server import command, lock
 
 from gapless import Contract, Gate, Retry, guard
 from gapless.frameworks.langgraph import wiring
@@ -178,6 +179,17 @@ def prompted(baseline: bool) -> Subject:
     return replace(records(baseline=baseline), workflow=graph().workflow, wiring=graph().wiring)
 
 
+# -- MCP servers --------------------------------------------------------------------------------------------------
+
+
+def server(defect: str = "", locked: Path | None = None, **more: Any) -> Subject:
+    return Subject(servers={"orders": command(defect)}, tools_lock=locked, **more)
+
+
+def impatient(defect: str) -> Subject:
+    return server(defect, seconds=2.0, targets={"tool-latency": 150.0})
+
+
 PLANTED = (
     Planted(
         "numa-placement",
@@ -263,6 +275,43 @@ PLANTED = (
         "two steps of one round that write the same key",
         lambda f: clashing(("one", "one")),
         lambda f: clashing(("one", "both")),
+    ),
+    Planted("tool-server", "a server that ends at its start", lambda f: server("crash"), lambda f: server()),
+    Planted(
+        "tool-lint",
+        "a tool that says it only reads, and deletes",
+        lambda f: server("lying-hint"),
+        lambda f: server(),
+    ),
+    Planted(
+        "tool-drift",
+        "an argument that is required since the review",
+        lambda f: server("narrowed", lock(f)),
+        lambda f: server("", lock(f)),
+    ),
+    Planted(
+        "tool-honesty",
+        "an error's text that is answered as a success",
+        lambda f: server("error-as-success"),
+        lambda f: server(),
+    ),
+    Planted(
+        "tool-output",
+        "an answer that breaks the output schema",
+        lambda f: server("other-than-declared"),
+        lambda f: server(),
+    ),
+    Planted(
+        "tool-latency",
+        "a tool that takes 200 ms, where 150 are allowed",
+        lambda f: impatient("slow"),
+        lambda f: impatient(""),
+    ),
+    Planted(
+        "tool-cancel",
+        "a tool that blocks its server, and is given up",
+        lambda f: impatient("blocks"),
+        lambda f: server(),
     ),
     Planted(
         "orchestration-needed",

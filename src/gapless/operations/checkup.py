@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +15,13 @@ from gapless import __version__
 from gapless.errors import GaplessError, UnknownName
 from gapless.operations.open import import_object, open_workflow
 from gapless.operations.progress import Progress, Stop, Tell, silent
+from gapless.operations.tools import lock_path
 from gapless.records.finding import Checkup, Finding
 from gapless.records.measurement import Measurement
 from gapless.records.trial import TrialRecord
 from gapless.records.ulid import new_ulid
 from gapless.records.workflow import Layer
-from gapless.settings import Place
+from gapless.settings import Place, ServerSettings
 
 if TYPE_CHECKING:
     from gapless.evals.workflow import Workflow
@@ -117,24 +118,42 @@ async def _subject(
     from gapless.probes.base import Subject
 
     named = Named()
-    beyond_host = bool(set(layers) - {"hardware"})
+    beyond_host = bool(set(layers) - {"hardware", "tool"})
     if beyond_host:
         named = await asyncio.to_thread(_workflow, ask, place)
     workflow = named.workflow
     records = await _records(store, named, ask, place, stop) if beyond_host else None
     said = place.settings.checkup
+    servers, stands_in = _servers(ask, layers, place)
     subject = Subject(
         workflow=workflow,
         wiring=_wiring(workflow),
         records=records,
         model=said.model,
-        servers=said.servers,
+        servers=servers,
+        tools_lock=lock_path(place),
         retrieve=import_object(said.retriever, Path(place.root)) if said.retriever is not None else None,
         queries=Path(place.root) / said.queries if said.queries is not None else None,
         leave=ask.leave,
         targets=said.targets,
     )
-    return subject, workflow.target if workflow is not None else "", list(named.notes)
+    return subject, workflow.target if workflow is not None else "", [*named.notes, *stands_in]
+
+
+def _servers(
+    ask: CheckupAsk, layers: tuple[Layer, ...], place: Place
+) -> tuple[Mapping[str, ServerSettings], list[str]]:
+    """The MCP servers that were named; where neither they nor a workflow were, the reference agent's."""
+    named = place.settings.checkup.servers
+    if named or "tool" not in layers or ask.target is not None or place.settings.workflow is not None:
+        return named, []
+    try:
+        from gapless.operations.demo import find_agent
+
+        found = {name: ServerSettings(command=command) for name, command in find_agent().servers().items()}
+    except (GaplessError, ImportError) as error:
+        return {}, [f"No MCP server is named, and the reference agent's cannot be found: {error}"]
+    return found, [f"No MCP server is named: {', '.join(found)}, the reference agent's, stands in."]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -95,6 +95,10 @@ class Agent(Protocol):
 
     def gated(self, *, full: bool) -> GatedAgent:
         """The agent with a confidence gate, over many more suppliers; over still more if `full`."""
+        ...
+
+    def servers(self) -> Mapping[str, tuple[str, ...]]:
+        """Its MCP servers: name -> the command that starts one over stdio."""
         ...
 
     def close(self) -> None:

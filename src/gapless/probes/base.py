@@ -57,6 +57,8 @@ class Subject:
     """The model that steps ask; without an address, none is named."""
     servers: Mapping[str, ServerSettings] = field(default_factory=dict[str, ServerSettings])
     """Name -> an MCP server whose tools steps call."""
+    tools_lock: Path | None = None
+    """Where their reviewed tools are kept."""
     retrieve: Callable[[str], Any] | None = None
     """A function of a query that returns ranked documents."""
     queries: Path | None = None

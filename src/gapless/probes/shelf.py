@@ -10,6 +10,7 @@ from gapless.records.workflow import LAYERS, Layer
 
 _HARDWARE, _ORCHESTRATION = "gapless.probes.hardware", "gapless.probes.orchestration"
 _OBSERVABILITY = "gapless.probes.observability"
+_TOOL = "gapless.probes.tool"
 SHELF: dict[str, tuple[str, str]] = {
     "memory-bandwidth": (f"{_HARDWARE}.memory_bandwidth:probe", f"{_HARDWARE}.memory_bandwidth:CARD"),
     "numa-placement": (f"{_HARDWARE}.numa:placement", f"{_HARDWARE}.numa:PLACEMENT"),
@@ -18,6 +19,13 @@ SHELF: dict[str, tuple[str, str]] = {
     "pressure": (f"{_HARDWARE}.limits:pressure", f"{_HARDWARE}.limits:PRESSURE"),
     "pages-and-clock": (f"{_HARDWARE}.limits:pages", f"{_HARDWARE}.limits:PAGES"),
     "gpu-copies": (f"{_HARDWARE}.gpu:probe", f"{_HARDWARE}.gpu:COPIES"),
+    "tool-server": (f"{_TOOL}.described:starts", f"{_TOOL}.described:STARTS"),
+    "tool-lint": (f"{_TOOL}.described:linted", f"{_TOOL}.described:LINT"),
+    "tool-drift": (f"{_TOOL}.described:unreviewed", f"{_TOOL}.described:DRIFT"),
+    "tool-honesty": (f"{_TOOL}.called:honesty", f"{_TOOL}.called:HONESTY"),
+    "tool-output": (f"{_TOOL}.called:output", f"{_TOOL}.called:OUTPUT"),
+    "tool-latency": (f"{_TOOL}.called:latency", f"{_TOOL}.called:LATENCY"),
+    "tool-cancel": (f"{_TOOL}.called:given_up", f"{_TOOL}.called:GIVEN_UP"),
     "orchestration-needed": (f"{_ORCHESTRATION}.policies:needed", f"{_ORCHESTRATION}.policies:NEEDED"),
     "typed-state": (f"{_ORCHESTRATION}.wired:typed_state", f"{_ORCHESTRATION}.wired:STATE"),
     "checkpoints": (f"{_ORCHESTRATION}.wired:checkpoints", f"{_ORCHESTRATION}.wired:CHECKPOINTS"),

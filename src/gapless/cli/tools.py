@@ -1,0 +1,202 @@
+"""`gapless tools`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+_TARGET = "[TARGET] [-- COMMAND...]"
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+_lock_file = click.option(
+    "--lock",
+    type=click.Path(dir_okay=False),
+    help="The lock; tools.lock.json beside gapless.toml by default.",
+)
+
+
+class _ToACommand(click.Command):
+    """Keeps what stands after `--` apart: it is a server to start, options and all."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--" in args:
+            at = args.index("--")
+            ctx.meta["gapless.server"] = tuple(args[at + 1 :])
+            args = args[:at]
+        return super().parse_args(ctx, args)
+
+
+def _whose(command: F) -> F:
+    for option in (
+        click.argument("target", required=False, metavar=_TARGET),
+        click.option("--name", help="What to call the server; what it calls itself by default."),
+        click.option(
+            "--timeout",
+            type=click.FloatRange(min=0, min_open=True),
+            default=20.0,
+            help="Seconds it may take to start, and to answer; 20 by default.",
+        ),
+        click.option(
+            "--markdown",
+            type=click.Path(dir_okay=False, allow_dash=True),
+            is_flag=False,
+            flag_value="-",
+            metavar="[FILE|-]",
+            help="Also write it as Markdown; without FILE, print that instead.",
+        ),
+        _as_json,
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(
+    "tools", invoke_without_command=True, epilog="Example: gapless tools lint -- python server.py --port 0"
+)
+@_as_json
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
+    """Look at the tools of MCP servers: lint them, keep what was reviewed, see what changed since.
+
+    TARGET is a server named in gapless.toml, an address (streamable HTTP), or a .json file with an answer to tools/list;
+    after -- stands a command that speaks over stdio. Without any, all servers in gapless.toml. No tool is called.
+    """
+    if ctx.invoked_subcommand is None:
+        _list(as_json)
+
+
+@command.command("lint", cls=_ToACommand, epilog="Example: gapless tools lint -- python server.py")
+@_whose
+@click.option("--strict", is_flag=True, help="Exit code 1 on what is only to look at, too.")
+@click.pass_context
+def linting(ctx: click.Context, **options: Any) -> int:
+    """Find what in the descriptions of tools leads a model, or its caller, astray.
+
+    Exit code 1 where something fails.
+    """
+    from gapless.operations.tools import lint_tools
+    from gapless.report.tools import lint_json, lint_markdown, render_lint
+
+    made = _ran(ctx, options, lint_tools)
+    _show(made, options, render_lint, lint_json, lint_markdown)
+    if any(issue.severity == "fail" or options["strict"] for issue in made.issues):
+        raise SystemExit(1)
+    return 0
+
+
+@command.command(
+    "lock",
+    cls=_ToACommand,
+    epilog="Example: gapless tools lock --accept search -- python server.py",
+)
+@_whose
+@_lock_file
+@click.option(
+    "--accept",
+    multiple=True,
+    metavar="TOOL|all",
+    help="Its changes were reviewed; may be given several times.",
+)
+@click.pass_context
+def locking(ctx: click.Context, lock: str | None, accept: tuple[str, ...], **options: Any) -> int:
+    """Keep the tools as reviewed: schemas and descriptions in full.
+
+    The first time, everything is kept. Later, changes are shown and kept only with --accept; exit code 1 where some
+    are left.
+    """
+    from gapless.operations.tools import lock_tools
+    from gapless.report.tools import diff_json, diff_markdown, render_diff
+
+    made = _ran(ctx, options, partial(lock_tools, lock=Path(lock) if lock else None, accept=accept))
+    more = {"written": made.written, "new": made.new, "accepted": made.accepted}
+    _show(made.drift, options, render_diff, lambda drift: diff_json(drift, **more), diff_markdown)
+    for said, names in (("locked", made.new), ("accepted", made.accepted)):
+        if names:
+            click.echo(f"{said}: {', '.join(names)} ({made.drift.lock})", err=True)
+    if made.drift.changes:
+        raise SystemExit(1)
+    return 0
+
+
+@command.command("diff", cls=_ToACommand, epilog="Example: gapless tools diff finance --strict")
+@_whose
+@_lock_file
+@click.option("--strict", is_flag=True, help="Exit code 1 on any change, not only on breaking ones.")
+@click.pass_context
+def diffing(ctx: click.Context, lock: str | None, **options: Any) -> int:
+    """Show what changed since the tools were reviewed: breaking, compatible, or only the description.
+
+    Exit code 1 where a change breaks callers.
+    """
+    from gapless.operations.tools import diff_tools
+    from gapless.report.tools import diff_json, diff_markdown, render_diff
+
+    made = _ran(ctx, options, partial(diff_tools, lock=Path(lock) if lock else None))
+    _show(made, options, render_diff, diff_json, diff_markdown)
+    if made.worst == "breaking" or (options["strict"] and made.changes):
+        raise SystemExit(1)
+    return 0
+
+
+def _ran(ctx: click.Context, options: dict[str, Any], work: Callable[..., Any]) -> Any:
+    from gapless.errors import UsageError
+    from gapless.operations.loop import run_sync
+    from gapless.operations.tools import ToolsAsk
+    from gapless.settings import locate
+
+    server = ctx.meta.get("gapless.server", ())
+    if server and options["target"] is not None:
+        raise UsageError(f"{options['target']!r} and a command: name one server at a time.")
+    ask = ToolsAsk(
+        target=options["target"], command=server, name=options["name"], timeout_s=options["timeout"]
+    )
+    place = locate()
+    return run_sync(lambda _: work(ask, place))
+
+
+def _show(
+    made: Any,
+    options: dict[str, Any],
+    text: Callable[[Any], str],
+    as_json: Callable[[Any], str],
+    marked: Callable[[Any], str],
+) -> None:
+    from gapless.cli.show import write
+
+    markdown = options["markdown"]
+    if markdown not in (None, "-"):
+        write(Path(markdown), marked(made))
+    if options["as_json"]:
+        click.echo(as_json(made))
+    elif markdown == "-":
+        click.echo(marked(made), nl=False)
+    else:
+        click.echo(text(made))
+
+
+def _list(as_json: bool) -> None:
+    """The named servers, and whether their tools were reviewed."""
+    import json
+
+    from gapless.operations.tools import lock_path, read_lock
+    from gapless.settings import locate
+
+    place = locate()
+    lock = read_lock(lock_path(place))
+    named, locked = place.settings.checkup.servers, lock.servers if lock is not None else {}
+    rows = [
+        {"server": name, "locked_tools": len(locked[name].tools) if name in locked else None}
+        for name in dict.fromkeys((*named, *locked))
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    for row in rows:
+        tools = row["locked_tools"]
+        click.echo(f"{row['server']:24}{'not locked' if tools is None else f'{tools} tools locked'}")
+    if not rows:
+        click.echo("No server is named in gapless.toml, and none is locked: gapless tools lint -- COMMAND...")

@@ -1,0 +1,1 @@
+"""Probes of the tools that steps call: MCP servers."""

@@ -1,0 +1,223 @@
+"""How servers answer calls: honestly, as declared, in time, and still after a call was given up."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+
+from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.probes.tool.schemas import breach
+from gapless.probes.tool.survey import Tried, Visit, heard
+from gapless.records.finding import Figure, Finding
+from gapless.records.tools import ToolAnswer
+from gapless.report.wording import count
+
+HONESTY = Card(
+    probe="tool-honesty",
+    layer="tool",
+    title="failures are called failures",
+    target="an unknown tool, wrong arguments and an error's text are never a success",
+    source="MCP, tools: error handling",
+)
+OUTPUT = Card(
+    probe="tool-output",
+    layer="tool",
+    title="answers are as declared",
+    target="every structured answer fits the tool's output schema",
+    source="MCP, tools: output schema",
+)
+LATENCY = Card(
+    probe="tool-latency",
+    layer="tool",
+    title="tools answer in time",
+    target="p95 at most 1000 ms",
+    source="gapless' own: a loop of ten calls stays within ten seconds",
+)
+GIVEN_UP = Card(
+    probe="tool-cancel",
+    layer="tool",
+    title="a call that was given up holds nobody up",
+    target="the next request is answered",
+    source="MCP, cancellation",
+)
+_MOST_MS, _SHOWN = 1000.0, 120
+_ERROR = re.compile(
+    r"\s*(?:[\"'{\[]|error\b['\"]?\s*[:=])*\s*"
+    r"(?:error\b|(?:\w+)?(?:error|exception)\s*:|traceback\b|failed\b|failure\b|fatal\b|internal server error"
+    r"|unauthori[sz]ed\b|forbidden\b|(?:http )?[45]\d\d\b)",
+    re.IGNORECASE,
+)
+_NO_SAFE = (
+    "no tool is declared read-only, or idempotent and not destructive, in a way that its words bear out"
+)
+
+
+def honesty(subject: Subject) -> Iterable[Finding]:
+    """Whether what cannot be right is refused, and whether what failed says so."""
+    wrong: list[str] = []
+    tries = refused = 0
+    for visit in heard(subject):
+        asked = [Tried("an unknown tool", visit.unknown)] if visit.unknown is not None else []
+        for tried in (*asked, *visit.refused):
+            tries += 1
+            if tried.answer.ended in ("tool-error", "protocol-error"):
+                refused += 1
+            else:
+                how = "not answered" if tried.answer.ended == "timeout" else "answered with success"
+                wrong.append(f"{visit.name}: {' '.join((tried.tool, tried.why)).strip()} was {how}")
+        wrong += [
+            f"{visit.name}: {tool} answered success with the text {text[:_SHOWN]!r}"
+            for tool, text in _errors(visit)
+        ]
+    figures = (Figure(name="impossible calls", value=tries), Figure(name="refused", value=refused))
+    if wrong:
+        yield HONESTY.finding(
+            "fail",
+            "; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""),
+            figures=figures,
+            next_step="Let the server answer `isError: true`, or guard the step: a model takes success at its word.",
+        )
+    elif not tries:
+        raise ProbeUnavailable("the server was gone before it could be asked")
+    else:
+        only = (
+            ""
+            if any(visit.refused for visit in heard(subject))
+            else f"; arguments were not tried: {_NO_SAFE}"
+        )
+        yield HONESTY.finding(
+            "ok", f"{refused} of {tries} impossible calls were refused{only}", figures=figures
+        )
+
+
+def _errors(visit: Visit) -> dict[str, str]:
+    """Tool -> the text of an error that came as a success."""
+    return {
+        tried.tool: " ".join(tried.answer.text.split())
+        for tried in visit.called
+        if tried.answer.ended == "answered" and says_error(tried.answer)
+    }
+
+
+def says_error(answer: ToolAnswer) -> bool:
+    """Whether an answer reads like a failure, whatever it is called.
+
+    Example:
+        >>> says_error(ToolAnswer(ended="answered", text="Error: no such table"))
+        True
+        >>> says_error(ToolAnswer(ended="answered", text="3 errors were found"))
+        False
+    """
+    body = answer.structured
+    if isinstance(body, Mapping) and (body.get("error") or body.get("status") == "error"):
+        return True
+    return bool(_ERROR.match(answer.text))
+
+
+def output(subject: Subject) -> Iterable[Finding]:
+    """Whether structured answers fit what their tools declare."""
+    wrong: dict[str, str] = {}
+    judged = 0
+    for visit in heard(subject):
+        for tried in visit.called:
+            schema = visit.schema(tried.tool).output_schema
+            if schema is None or tried.answer.ended != "answered":
+                continue
+            judged += 1
+            why = (
+                "no structured answer"
+                if not tried.answer.has_structured
+                else breach(schema, tried.answer.structured)
+            )
+            if why:
+                wrong.setdefault(f"{visit.name}: {tried.tool}", why)
+    if not judged:
+        raise ProbeUnavailable(
+            f"no answer of a tool with an output schema could be had: none declares one, none answered, or {_NO_SAFE}"
+        )
+    figures = (Figure(name="answers held against a schema", value=judged),)
+    if wrong:
+        name, why = next(iter(wrong.items()))
+        yield OUTPUT.finding(
+            "fail",
+            f"{count(len(wrong), 'tool')} with answers that break the output schema; {name}: {why[:300]}",
+            figures=figures,
+            next_step="Mend the server, or put a contract on the step: callers read what is not there.",
+        )
+    else:
+        yield OUTPUT.finding("ok", f"{judged} answers fit their output schemas", figures=figures)
+
+
+def latency(subject: Subject) -> Iterable[Finding]:
+    """How long safe tools take, called one after the other with the least arguments."""
+    most = subject.targets.get(LATENCY.probe, _MOST_MS)
+    times: dict[str, list[float]] = {}
+    hung: list[str] = []
+    for visit in heard(subject):
+        for tried in visit.called:
+            name = f"{visit.name}: {tried.tool}"
+            if tried.answer.ended == "timeout":
+                hung.append(f"{name} did not answer within {tried.answer.ms / 1e3:.1f} s")
+            else:
+                times.setdefault(name, []).append(tried.answer.ms)
+    times = {name: taken[1:] or taken for name, taken in times.items()}  # the first call warms the tool up
+    if not times and not hung:
+        raise ProbeUnavailable(f"nothing could be called: {_NO_SAFE}")
+    figures = tuple(figure for name, taken in times.items() for figure in _figures(name, sorted(taken)))
+    slow = [
+        f"{name}: p95 {_at(taken, 0.95):.0f} ms" for name, taken in times.items() if _at(taken, 0.95) > most
+    ]
+    step = "Put a timeout on the step that calls it, and look at what the server waits for."
+    target = f"p95 at most {most:g} ms"
+    if hung or slow:
+        said = "; ".join([*hung, *slow])
+        yield LATENCY.finding(
+            "fail" if hung else "warn", said, figures=figures, next_step=step, target=target
+        )
+        return
+    worst = max(times, key=lambda name: _at(times[name], 0.95))
+    taken = times[worst]
+    said = f"{worst}: p50 {_at(taken, 0.5):.1f} ms, p95 {_at(taken, 0.95):.1f} ms in {count(len(taken), 'call')} after a first one"
+    yield LATENCY.finding("ok", said, figures=figures, target=target)
+
+
+def _figures(name: str, taken: list[float]) -> Iterable[Figure]:
+    for label, q in (("p50", 0.5), ("p95", 0.95)):
+        yield Figure(
+            name=f"{name}, {label}",
+            value=_at(taken, q),
+            unit="ms",
+            low=taken[0],
+            high=taken[-1],
+            spread=f"fastest and slowest of {len(taken)} calls",
+        )
+
+
+def _at(taken: list[float], q: float) -> float:
+    """The smallest of the values that at least a share `q` of them does not exceed."""
+    return sorted(taken)[max(0, math.ceil(q * len(taken)) - 1)]
+
+
+def given_up(subject: Subject) -> Iterable[Finding]:
+    """Whether a server answers after a call to it was given up; whether it stopped the work itself cannot be seen."""
+    asked = [visit for visit in heard(subject) if visit.given_up is not None]
+    silent = [visit.silent for visit in asked if visit.silent]
+    if not asked:
+        raise ProbeUnavailable(f"nothing could be called and given up: {_NO_SAFE}")
+    if silent:
+        yield GIVEN_UP.finding(
+            "fail",
+            "; ".join(silent) + ", after a call was given up",
+            next_step="Let the tool await what it waits for (or run it in a thread): one call must not stop the others.",
+        )
+        return
+    early = [
+        visit.name for visit in asked if visit.given_up is not None and visit.given_up.ended != "timeout"
+    ]
+    said = f"{', '.join(visit.name for visit in asked)} answered the next request after a call was given up"
+    if early:
+        said += f" ({', '.join(early)} had answered that one already)"
+    yield GIVEN_UP.finding(
+        "ok", said, figures=(Figure(name="calls given up", value=len(asked) - len(early)),)
+    )

@@ -1,0 +1,125 @@
+"""Tools that a server offers: their schemas, what is wrong with them, the reviewed ones, and how they have changed since."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from gapless.records.base import Record
+
+ChangeKind = Literal["breaking", "compatible", "description"]
+CHANGE_KINDS: tuple[ChangeKind, ...] = ("breaking", "compatible", "description")
+"""The worst first."""
+Severity = Literal["fail", "warn"]
+
+
+class Hints(Record, frozen=True, kw_only=True):
+    """What a server says its tool does. None where it says nothing: by MCP's defaults that means "acts, may destroy"."""
+
+    read_only: bool | None = None
+    destructive: bool | None = None
+    idempotent: bool | None = None
+    open_world: bool | None = None
+
+
+class ToolSchema(Record, frozen=True, kw_only=True):
+    """One tool as its server describes it."""
+
+    name: str
+    title: str = ""
+    description: str = ""
+    input_schema: Any = None
+    """JSON Schema of the arguments; None where the server sent none."""
+    output_schema: Any = None
+    """JSON Schema of the structured answer; None where the server declares none."""
+    annotations: Hints = Hints()
+
+
+class Offer(Record, frozen=True, kw_only=True):
+    """What one server answered when it was asked for its tools."""
+
+    name: str
+    """What it is called here: in `gapless.toml`, by `--name`, or by itself."""
+    server: str = ""
+    """Name and version that the server gave itself."""
+    protocol: str = ""
+    """Revision of MCP that was agreed on; empty for a file."""
+    tools: tuple[ToolSchema, ...] = ()
+    noise: int = 0
+    """Lines on the server's stdout that are no message."""
+    breach: str = ""
+    """What in its answer is not as MCP says; a strict client then sees none of its tools."""
+
+
+class ToolIssue(Record, frozen=True, kw_only=True):
+    """Something in a tool's description that leads a caller astray."""
+
+    server: str = ""
+    tool: str
+    rule: str
+    """Which rule of the lint: "empty-input-schema"."""
+    severity: Severity
+    said: str
+    where: str = ""
+    """JSON pointer into the schema: "/properties/path"."""
+
+
+class Linted(Record, frozen=True, kw_only=True):
+    """What lint found; its JSON is `gapless.tools-lint/1`."""
+
+    offers: tuple[Offer, ...] = ()
+    issues: tuple[ToolIssue, ...] = ()
+
+
+class ToolChange(Record, frozen=True, kw_only=True):
+    """One difference between a reviewed tool and the same tool now."""
+
+    server: str = ""
+    tool: str
+    kind: ChangeKind
+    said: str
+    where: str = ""
+    """"input/properties/path", "output/required", "annotations"; empty for the tool as a whole."""
+    before: Any = None
+    after: Any = None
+
+
+class LockedServer(Record, frozen=True, kw_only=True):
+    """The tools of one server as somebody reviewed them."""
+
+    server: str = ""
+    tools: dict[str, ToolSchema] = {}
+
+
+class ToolsLock(Record, frozen=True, kw_only=True):
+    """Reviewed tools in full, by server: `tools.lock.json`."""
+
+    schema: str = "gapless.tools-lock/1"
+    servers: dict[str, LockedServer] = {}
+
+
+class Drift(Record, frozen=True, kw_only=True):
+    """How servers differ from the lock; its JSON is `gapless.tools-diff/1`."""
+
+    lock: str
+    """Path of the lock."""
+    servers: tuple[str, ...] = ()
+    tools: int = 0
+    """Tools the servers offer now."""
+    changes: tuple[ToolChange, ...] = ()
+
+    @property
+    def worst(self) -> ChangeKind | None:
+        """The worst kind among the changes; None where there is none."""
+        found = {change.kind for change in self.changes}
+        return next((kind for kind in CHANGE_KINDS if kind in found), None)
+
+
+class ToolAnswer(Record, frozen=True, kw_only=True):
+    """How one call ended."""
+
+    ended: Literal["answered", "tool-error", "protocol-error", "timeout"]
+    """"tool-error": the result says `isError`; "protocol-error": JSON-RPC's own error."""
+    text: str = ""
+    structured: Any = None
+    has_structured: bool = False
+    ms: float = 0.0

@@ -1,0 +1,170 @@
+"""Lint and drift of tools in words: for the terminal, for machines, for a pull request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from gapless.records.tools import CHANGE_KINDS, ChangeKind, Drift, Linted, ToolChange, ToolIssue
+from gapless.report.json import plain
+from gapless.report.marked import code, prose
+from gapless.report.marked import table as marked_table
+from gapless.report.printable import printable
+from gapless.report.terminal.console import written
+from gapless.report.wording import count, listed, shortened
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+LINT, DIFF = "gapless.tools-lint/1", "gapless.tools-diff/1"
+_STYLES: dict[str, str] = {
+    "breaking": "bold red",
+    "fail": "bold red",
+    "compatible": "green",
+    "description": "yellow",
+    "warn": "yellow",
+}
+_ROOM = 60
+
+
+def lint_headline(made: Linted) -> str:
+    """How many tools, and how much is wrong with them.
+
+    Example:
+        >>> lint_headline(Linted())
+        '0 tools: nothing to say against them.'
+    """
+    tools = count(sum(len(offer.tools) for offer in made.offers), "tool")
+    fails = sum(issue.severity == "fail" for issue in made.issues)
+    parts = [f"{fails} failed"] if fails else []
+    parts += [f"{len(made.issues) - fails} to look at"] if len(made.issues) > fails else []
+    return f"{tools}: {listed(parts) or 'nothing to say against them'}."
+
+
+def diff_headline(drift: Drift) -> str:
+    """Whether the tools are as reviewed.
+
+    Example:
+        >>> diff_headline(Drift(lock="tools.lock.json", tools=3))
+        '3 tools, as reviewed.'
+    """
+    tools = count(drift.tools, "tool")
+    if not drift.changes:
+        return f"{tools}, as reviewed."
+    parts = [f"{number} {kind}" for kind in CHANGE_KINDS if (number := _number(drift, kind))]
+    changed = len({(change.server, change.tool) for change in drift.changes})
+    return f"{tools} now; changes that nobody reviewed in {changed}: {listed(parts)}."
+
+
+def _number(drift: Drift, kind: ChangeKind) -> int:
+    return sum(change.kind == kind for change in drift.changes)
+
+
+def render_lint(made: Linted, *, width: int | None = None, color: bool | None = None) -> str:
+    """Lint for the terminal."""
+    shown = printable(made)
+
+    def write(console: Console) -> None:
+        console.print(lint_headline(shown), style="bold")
+        for offer in shown.offers:
+            about = " · ".join(part for part in (offer.name, offer.server, offer.protocol) if part)
+            console.print(f"\n{about} · {count(len(offer.tools), 'tool')}", style="dim")
+            _lines(console, ((i.severity, i.tool, _issue(i)) for i in shown.issues if i.server == offer.name))
+            if offer.noise:
+                said = f"{offer.noise} lines on its stdout are no message: logs belong on stderr"
+                console.print(said, style="yellow")
+
+    return written(write, width=width, color=color)
+
+
+def render_diff(drift: Drift, *, width: int | None = None, color: bool | None = None) -> str:
+    """Drift for the terminal."""
+    shown = printable(drift)
+
+    def write(console: Console) -> None:
+        console.print(diff_headline(shown), style="bold")
+        _lines(console, ((c.kind, _of(c, shown), _change(c)) for c in shown.changes))
+        if shown.changes:
+            console.print(
+                "\nReviewed? gapless tools lock --accept TOOL keeps one, --accept all every one.",
+                style="cyan",
+            )
+
+    return written(write, width=width, color=color)
+
+
+def lint_json(made: Linted) -> str:
+    """Lint for machines: `gapless.tools-lint/1`."""
+    return _json({"schema": LINT, "headline": lint_headline(made), **plain(made)})
+
+
+def diff_json(drift: Drift, **more: object) -> str:
+    """Drift for machines: `gapless.tools-diff/1`."""
+    body = {"schema": DIFF, "headline": diff_headline(drift), "worst": drift.worst, **plain(drift)}
+    return _json({**body, **plain(dict(more))})
+
+
+def lint_markdown(made: Linted) -> str:
+    """Lint for a pull request."""
+    shown = printable(made)
+    rows = ([i.severity, code(i.tool), prose(_issue(i)), code(i.rule)] for i in shown.issues)
+    return _markdown(lint_headline(shown), ["", "tool", "found", "rule"], list(rows))
+
+
+def diff_markdown(drift: Drift) -> str:
+    """Drift for a pull request."""
+    shown = printable(drift)
+    rows = (
+        [c.kind, code(_of(c, shown)), prose(c.said), code(c.where) if c.where else "", prose(_from_to(c))]
+        for c in shown.changes
+    )
+    return _markdown(diff_headline(shown), ["", "tool", "change", "where", "was, is"], list(rows))
+
+
+def _json(body: dict[str, object]) -> str:
+    return json.dumps(body, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _markdown(headline: str, heads: list[str], rows: list[list[str]]) -> str:
+    parts = [f"**{prose(headline)}**"]
+    parts += [marked_table(heads, rows, words=len(heads))] if rows else []
+    return "\n\n".join(parts) + "\n"
+
+
+def _lines(console: Console, rows: Iterable[tuple[str, str, str]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    lines = Table.grid(padding=(0, 2, 0, 0))
+    for fold in (False, True, True):
+        lines.add_column(overflow="fold", no_wrap=not fold)
+    for mark, tool, said in rows:
+        lines.add_row(Text(mark, style=_STYLES[mark]), Text(tool), Text(said))
+    if lines.row_count:
+        console.print(lines)
+
+
+def _issue(issue: ToolIssue) -> str:
+    return issue.said
+
+
+def _of(change: ToolChange, drift: Drift) -> str:
+    return f"{change.server}: {change.tool}" if len(drift.servers) > 1 else change.tool
+
+
+def _change(change: ToolChange) -> str:
+    where = f" ({change.where})" if change.where not in ("", "title", "description", "annotations") else ""
+    was = _from_to(change) if change.kind == "description" else ""
+    return f"{change.said}{where}{': ' + was if was else ''}"
+
+
+def _from_to(change: ToolChange) -> str:
+    """Both texts of a change of words: a reader has to see what is promised now."""
+    if not (isinstance(change.before, str) or isinstance(change.after, str)):
+        return ""
+    return f"{_quoted(change.before)} -> {_quoted(change.after)}"
+
+
+def _quoted(text: object) -> str:
+    return "nothing" if text is None else f"“{shortened(' '.join(str(text).split()), _ROOM)}”"

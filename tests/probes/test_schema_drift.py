@@ -1,0 +1,175 @@
+"""How schemas changed: nothing where nothing did, whatever the order of keys; and no narrowing goes unseen."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from gapless.probes.tool.drift import drift
+from gapless.probes.tool.schema_drift import turns
+from gapless.records.tools import Hints, Offer, ToolSchema
+
+NAMES = st.sampled_from(["a", "b", "c"])
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from(["", "x", "yy"]), st.just(0.5)
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(NAMES, inner, max_size=3)),
+    max_leaves=5,
+)
+
+
+def leaves() -> st.SearchStrategy[Any]:
+    kinds = st.sampled_from(["string", "integer", "number", "boolean", "null"])
+    return st.one_of(
+        st.just({}),
+        st.fixed_dictionaries({"type": kinds}, optional={"description": st.sampled_from(["p", "q"])}),
+        st.fixed_dictionaries({"type": st.lists(kinds, min_size=1, max_size=3, unique=True)}),
+        st.fixed_dictionaries({"enum": st.lists(SCALARS, min_size=1, max_size=3, unique_by=repr)}),
+        st.fixed_dictionaries({"const": SCALARS}),
+        st.fixed_dictionaries(
+            {"type": st.just("integer")},
+            optional={"minimum": st.integers(-2, 2), "maximum": st.integers(-2, 2)},
+        ),
+        st.fixed_dictionaries(
+            {"type": st.just("string")},
+            optional={"minLength": st.integers(0, 2), "maxLength": st.integers(0, 2)},
+        ),
+    )
+
+
+def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.one_of(
+        st.fixed_dictionaries(
+            {"type": st.just("object"), "properties": st.dictionaries(NAMES, inner, max_size=3)},
+            optional={
+                "required": st.lists(NAMES, max_size=2, unique=True),
+                "additionalProperties": st.one_of(st.booleans(), inner),
+            },
+        ),
+        st.fixed_dictionaries(
+            {"type": st.just("array"), "items": inner}, optional={"minItems": st.integers(0, 2)}
+        ),
+        st.fixed_dictionaries({"anyOf": st.lists(inner, min_size=1, max_size=3)}),
+    )
+
+
+SCHEMAS = st.recursive(leaves(), nested, max_leaves=6)
+
+
+def shuffled(value: Any, order: random.Random) -> Any:
+    if isinstance(value, dict):
+        keys = list(value)
+        order.shuffle(keys)
+        return {key: shuffled(value[key], order) for key in keys}
+    return [shuffled(one, order) for one in value] if isinstance(value, list) else value
+
+
+@given(SCHEMAS, st.randoms(use_true_random=False))
+def test_a_schema_against_itself_is_no_drift_in_any_order_of_keys(schema: Any, order: random.Random) -> None:
+    assert turns(schema, schema) == []
+    assert turns(schema, shuffled(schema, order)) == []
+
+
+@given(SCHEMAS, SCHEMAS)
+def test_what_changed_one_way_changed_back_the_other_way(before: Any, after: Any) -> None:
+    assert bool(turns(before, after)) == bool(turns(after, before))
+
+
+@given(SCHEMAS, SCHEMAS, st.lists(VALUES, min_size=5, max_size=20))
+def test_where_nothing_is_called_narrower_every_value_that_passed_still_does(
+    before: Any, after: Any, values: list[Any]
+) -> None:
+    seen = {turned.turn for turned in turns(before, after)}
+    assume(not seen & {"narrower", "other", "required", "field-removed", "field-added"})
+    for value in values:
+        if jsonschema_rs.is_valid(before, value):
+            assert jsonschema_rs.is_valid(after, value), value
+
+
+def tool(schema: Any = None, output: Any = None, **more: Any) -> ToolSchema:
+    return ToolSchema(name="t", input_schema=schema, output_schema=output, **more)
+
+
+def only(before: ToolSchema, after: ToolSchema) -> tuple[str, str]:
+    (change,) = drift({"t": before}, Offer(name="s", tools=(after,)))
+    return change.kind, change.where
+
+
+def fields(*required: str, **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(required)}
+
+
+TEXT, NUMBER = {"type": "string"}, {"type": "number"}
+RECURSIVE = {
+    "$defs": {
+        "N": {
+            "properties": {
+                "v": {"type": "integer"},
+                "n": {"anyOf": [{"$ref": "#/$defs/N"}, {"type": "null"}]},
+            }
+        }
+    },
+    "$ref": "#/$defs/N",
+}
+WIDER = json.loads(json.dumps(RECURSIVE).replace("integer", "number"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "given_", "answered"),
+    [
+        (fields(a=TEXT), fields("a", a=TEXT), "breaking", "compatible"),
+        (fields("a", a=TEXT), fields(a=TEXT), "compatible", "breaking"),
+        (fields(a=TEXT), fields("b", a=TEXT, b=TEXT), "breaking", "compatible"),
+        (fields(a=TEXT), fields(a=TEXT, b=TEXT), "compatible", "compatible"),
+        (fields(a=TEXT, b=TEXT), fields(a=TEXT), "breaking", "breaking"),
+        (fields(a=TEXT), fields(a=NUMBER), "breaking", "breaking"),
+        (fields(a={"type": "integer"}), fields(a=NUMBER), "compatible", "breaking"),
+        (fields(a=NUMBER), fields(a={"type": "integer"}), "breaking", "compatible"),
+        (fields(a=TEXT), fields(a={"anyOf": [{"type": "null"}, TEXT]}), "compatible", "breaking"),
+        (fields(a={"enum": ["x", "y"]}), fields(a={"enum": ["x"]}), "breaking", "compatible"),
+        (fields(a={"enum": ["x"]}), fields(a={"enum": ["y", "x"]}), "compatible", "breaking"),
+        (fields(a=TEXT), fields(a={"type": "string", "maxLength": 9}), "breaking", "compatible"),
+        (fields(a=TEXT), fields(a=TEXT) | {"additionalProperties": False}, "breaking", "compatible"),
+        (fields(a={"type": "array"}), fields(a={"type": "array", "items": TEXT}), "breaking", "compatible"),
+        (fields(a=TEXT), fields(a={"type": "string", "description": "d"}), "description", "description"),
+        (fields(a=TEXT), fields(a={"type": "string", "not": {"const": "x"}}), "breaking", "compatible"),
+        (fields(a={"if": TEXT}), fields(a={"if": NUMBER}), "breaking", "breaking"),
+        (
+            fields(a={"type": "string", "default": "x"}),
+            fields(a={"type": "string", "default": "y"}),
+            "breaking",
+            "description",
+        ),
+        (RECURSIVE, WIDER, "compatible", "breaking"),
+    ],
+)
+def test_a_change_is_judged_by_who_has_to_follow_it(
+    before: Any, after: Any, given_: str, answered: str
+) -> None:
+    kinds = {c.kind for c in drift({"t": tool(before)}, Offer(name="s", tools=(tool(after),)))}
+    worst = next(kind for kind in ("breaking", "compatible", "description") if kind in kinds)
+    assert worst == given_
+    kinds = {c.kind for c in drift({"t": tool({}, before)}, Offer(name="s", tools=(tool({}, after),)))}
+    assert next(kind for kind in ("breaking", "compatible", "description") if kind in kinds) == answered
+
+
+def test_whole_tools_schemas_words_and_hints() -> None:
+    assert [(c.kind, c.said) for c in drift({"t": tool({})}, Offer(name="s"))] == [
+        ("breaking", "the tool is gone")
+    ]
+    (new,) = drift({}, Offer(name="s", tools=(tool({}),)))
+    assert (new.kind, new.said) == ("compatible", "the tool is new")
+    assert only(tool({}), tool({}, {})) == ("compatible", "output")
+    assert only(tool({}, {}), tool({})) == ("breaking", "output")
+    assert only(tool({}, description="a"), tool({}, description="b")) == ("description", "description")
+    reads, silent = Hints(read_only=True), Hints()
+    assert only(tool({}, annotations=reads), tool({}, annotations=silent)) == ("breaking", "annotations")
+    assert only(tool({}, annotations=silent), tool({}, annotations=reads)) == ("compatible", "annotations")
