@@ -14,9 +14,10 @@ from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tools import tool
+from langgraph.cache.memory import InMemoryCache
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
-from langgraph.types import Command, Send
+from langgraph.types import CachePolicy, Command, Send
 from pydantic import BaseModel
 from replayed import RAN, Recorded, told
 
@@ -353,6 +354,47 @@ async def test_a_gate_says_of_a_kept_handoff_what_it_said_then(tmp_path: Path) -
         assert [(r.step, r.guard, r.signal) for r in replay.rulings] == [("find", "gate", 0.9)]
         diff = await recorded.replay(start="find")
         assert (diff.after, len(asked)) == ("failed", 2)
+
+
+async def test_a_fallback_answers_again_what_it_answered(tmp_path: Path) -> None:
+    def instead(crossing: Any, error: Exception) -> dict[str, Any]:
+        RAN.append("fallback")
+        return {"n": 7}
+
+    def broken(state: State) -> dict[str, Any]:
+        RAN.append("find")
+        raise ConnectionError("down")
+
+    graph = StateGraph(State)
+    graph.add_node("find", broken)
+    graph.add_node("tell", lambda s: ran("tell", {"out": str(s["n"])}))
+    graph.add_edge(START, "find")
+    graph.add_edge("find", "tell")
+    graph.add_edge("tell", END)
+    workflow = guard(graph.compile(), {"find": Contract(retry=Retry(2, backoff_s=0.2), fallback=instead)})
+    suite = [{"id": "c", "input": {"n": 1}, "checks": {"end": [{"exact": {"path": "out", "value": "7"}}]}}]
+    async with Recorded(tmp_path, workflow, suite) as recorded:
+        diff = await recorded.replay(start="tell")
+        assert (diff.after, RAN) == ("correct", ["tell"])
+        record = recorded.store.record(diff.replay, "c", 0)
+        assert [(one.guard, one.action) for one in record.rulings] == [
+            ("retry", "retry"),
+            ("fallback", "fallback"),
+        ]
+
+
+async def test_a_cache_neither_answers_trials_nor_keeps_what_a_replay_handed_over(tmp_path: Path) -> None:
+    graph = StateGraph(State)
+    graph.add_node("find", lambda s: ran("find", {"n": s["n"] + 1}), cache_policy=CachePolicy())
+    graph.add_edge(START, "find")
+    graph.add_edge("find", END)
+    workflow = graph.compile(cache=InMemoryCache())
+    check = {"end": [{"exact": {"path": "n", "value": 9}}]}
+    suite = [{"id": "c", "input": {"n": 1}, "golden": {"find": {"n": 9}}, "checks": check}]
+    async with Recorded(tmp_path, workflow, suite, trials=2) as recorded:
+        assert (await recorded.replay(golden=("find",))).after == "correct"
+        diff = await recorded.replay()
+        assert (diff.after, RAN) == ("wrong", ["find"])
 
 
 async def test_a_replay_says_where_it_comes_from(tmp_path: Path) -> None:

@@ -42,6 +42,10 @@ class Recorded(Protocol):
         """What its gate said then; None where it has to look itself."""
         ...
 
+    def fallback(self, crossing: Crossing) -> tuple[Any] | None:
+        """What its fallback answered then; None where it did not answer."""
+        ...
+
 
 _UNNAMED = Entry("new")
 """What the ledger knows of an action without a name."""
@@ -70,6 +74,8 @@ class Watch:
     """When the trial must be over, on the clock."""
     recorded: Recorded | None = None
     """The tape of the trial that this one replays."""
+    keep: Callable[[Any], tuple[str, str | None]] | None = None
+    """Keeps a value with the trial: the digests of its plain data and of its form."""
 
     def keeps(self, crossing: Crossing) -> bool:
         """Whether a visit is handed over from the tape: nothing is judged or waited for again."""
@@ -96,8 +102,10 @@ class Watch:
         signal: float | None = None,
         signals: dict[str, float | None] | None = None,
         ms: float = 0.0,
+        handed: tuple[Any] | None = None,
     ) -> None:
-        """Notes what a guard did."""
+        """Notes what a guard did, and what it handed over where no event shows it."""
+        kept, form = self.keep(handed[0]) if handed is not None and self.keep is not None else (None, None)
         self.rulings.append(
             Ruling(
                 step=crossing.step,
@@ -110,6 +118,8 @@ class Watch:
                 signal=signal,
                 signals=signals or {},
                 ms=ms,
+                handed=kept,
+                form=form,
             )
         )
 
@@ -216,19 +226,28 @@ class Guarding(msgspec.Struct, frozen=True):
         return self._without_answer(crossing, failed)
 
     def _without_answer(self, crossing: Crossing, failed: Exception) -> Any:
-        if self.contract.fallback is not None:
-            try:
-                output = self.replaced(None, self.contract.fallback(crossing, failed))
-            except Exception as error:
-                raise failed from error
-            breach = self._breach(crossing, self.handoff(output))
-            if breach is None:
-                self.watch.rule(crossing, "fallback", "fallback", _short(failed))
-                return output
+        answer = self._fallback(crossing, failed)
+        if answer is not None:
+            handed = self.handoff(answer[0])
+            if self.watch.keeps(crossing) or self._breach(crossing, handed) is None:
+                self.watch.rule(crossing, "fallback", "fallback", _short(failed), handed=(handed,))
+                return answer[0]
         if crossing.attempt > 1 and not isinstance(failed, BoundaryError):
             text = f"{crossing.step}: {crossing.attempt} attempts failed, the last with {_short(failed)}"
             raise RetriesExhausted(text, boundary=crossing.step, attempt=crossing.attempt) from failed
         raise failed
+
+    def _fallback(self, crossing: Crossing, failed: Exception) -> tuple[Any] | None:
+        """What the fallback hands over; None where there is none. Of a visit that is kept: what it was."""
+        if self.contract.fallback is None:
+            return None
+        if self.watch.recorded is not None and self.watch.keeps(crossing):
+            known = self.watch.recorded.fallback(crossing)
+            return None if known is None else (self.replaced(None, known[0]),)
+        try:
+            return (self.replaced(None, self.contract.fallback(crossing, failed)),)
+        except Exception as error:
+            raise failed from error
 
     def _gated(self, crossing: Crossing, output: Any) -> Passed:
         gate = self.contract.gate

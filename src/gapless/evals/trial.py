@@ -11,8 +11,8 @@ import msgspec
 
 from gapless.boundary.flow import Middleware
 from gapless.boundary.guarding import Mode, Watch
+from gapless.boundary.player import Player
 from gapless.boundary.session import Session, current_session
-from gapless.boundary.tape import Player
 from gapless.evals.attempt import attempt, contain
 from gapless.evals.judge import Judge
 from gapless.evals.plan import Planned
@@ -168,7 +168,8 @@ def _session(
     replayed: Replayed | None,
 ) -> Session:
     """The trial in progress; `world` is what happens to its steps, and never to one that is kept."""
-    watch = Watch(mode=conditions.mode)  # its ledger is its own: trials are repeated on purpose
+    # Its ledger is its own: trials are repeated on purpose.
+    watch = Watch(mode=conditions.mode, keep=recorder.keep_whole)
     if replayed is None:
         middlewares, behind_s = (contain, *world), 0.0
     else:

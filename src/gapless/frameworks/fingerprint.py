@@ -30,7 +30,10 @@ _CONTRACTS = "gapless.boundary."
 _SIGNALS = "gapless.boundary.signals."
 _DEEP = 12
 _FRAMEWORKS = ("langgraph", "langchain", "langchain_core", "gapless")
-_LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+# A virtual environment may be behind a symbolic link, and the files it is held against are resolved.
+_LIBRARIES = tuple(
+    str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
 
 
 def fingerprint_code(

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gapless.boundary.keeping import in_order, kept_before, kept_through
-from gapless.boundary.tape import Place, Plan, Tape
+from gapless.boundary.player import Plan
+from gapless.boundary.tape import Place, Tape
 from gapless.errors import ReplayMismatch, UnknownName, UsageError
 from gapless.evals.checks.base import MISSING
 from gapless.operations.causes import LOST, causes_of

@@ -237,7 +237,8 @@ async def rerun(
     Raises:
         ReplayMismatch: The replay and the tape do not agree.
     """
-    from gapless.boundary.tape import Player, Tape
+    from gapless.boundary.player import Player
+    from gapless.boundary.tape import Tape
     from gapless.evals.plan import Planned as Trial
     from gapless.evals.trial import Replayed, run_trial
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gapless.boundary.keeping import kept_before, kept_through
-from gapless.boundary.tape import Place, Plan, Tape
+from gapless.boundary.player import Plan
+from gapless.boundary.tape import Place, Tape
 from gapless.errors import ReplayMismatch, StoreError, UnknownName, UsageError
 from gapless.evals.checks.base import MISSING
 from gapless.evals.judge import golden_of

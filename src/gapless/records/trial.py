@@ -68,6 +68,10 @@ class Ruling(Record, frozen=True, kw_only=True, gc=False):
     """What each of the gate's signals said, where it reads several."""
     ms: float = 0.0
     """What the ruling cost: time waited or spent again, in milliseconds."""
+    handed: str | None = None
+    """Payload digest of what was handed over in place of the step's own output, where that is on no event: a fallback's answer."""
+    form: str | None = None
+    """Payload digest of what plain data does not say of it."""
 
     @property
     def heard(self) -> dict[str, float | None]:

@@ -72,7 +72,10 @@ class _Walk(set[int]):
 def _plain(value: Any, depth: int, inside: _Walk) -> Any:
     kind = type(value)
     if kind in _PLAIN_ATOMS:
-        return _bounded_int(value) if kind is int else value
+        if kind is not int or -(2**63) <= value < 2**64:
+            return value
+        inside.converted = True
+        return _bounded_int(value)
     if depth > _MAX_DEPTH:
         return {UNSERIALISABLE: kind.__name__, "repr": "nested deeper than 64 levels"}
     mark = id(value)

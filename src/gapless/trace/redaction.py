@@ -18,7 +18,7 @@ from urllib.parse import unquote_plus
 import msgspec
 
 from gapless.records.suite import Case, CheckSpec, Suite
-from gapless.records.trial import Call, ComponentRun, ErrorInfo, StepEvent, TrialRecord, Verdict
+from gapless.records.trial import Call, ComponentRun, ErrorInfo, Ruling, StepEvent, TrialRecord, Verdict
 from gapless.records.value import REDACTED, UNSERIALISABLE, decode, digest, encode, to_plain
 from gapless.trace.secrets import Secrets
 
@@ -83,6 +83,7 @@ class Redaction:
             input=_moved(record.input, moved),
             output=_moved(record.output, moved),
             error=_error(record.error, said),
+            rulings=tuple(_ruling(one, moved, said) for one in record.rulings),
         )
         return masked, kept
 
@@ -247,6 +248,15 @@ def _event(event: StepEvent, moved: Mapping[str, str], said: Said) -> StepEvent:
         error=_error(event.error, said),
         calls=tuple(_call(call, moved, said) for call in event.calls),
         verdicts=_verdicts(event.verdicts, said),
+    )
+
+
+def _ruling(ruling: Ruling, moved: Mapping[str, str], said: Said) -> Ruling:
+    return msgspec.structs.replace(
+        ruling,
+        reason=said(ruling.reason),
+        handed=_moved(ruling.handed, moved),
+        form=_moved(ruling.form, moved),
     )
 
 

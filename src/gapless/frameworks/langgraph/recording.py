@@ -35,6 +35,20 @@ def record_graph(graph: Any, contracts: Mapping[str, Contract] | None = None) ->
     return _record(graph, Place(entries=_entries(graph, "")), contracts or {})
 
 
+def uncached(recorded: Any) -> Any:
+    """A recorded graph whose nodes run each time: trials are independent, and a replay leaves nothing behind for others.
+
+    The graph is changed in place; `record_graph` made it.
+    """
+    recorded.cache = None
+    for name, node in recorded.nodes.items():
+        if isinstance(node.bound, Pregel):
+            uncached(node.bound)
+        if node.cache_policy is not None:
+            recorded.nodes[name] = node.copy({"cache_policy": None})
+    return recorded
+
+
 class RecordedGraph:
     """Mixed into the class of a recorded graph: a subgraph started by Send remembers which of its visits it is."""
 

@@ -16,7 +16,7 @@ from gapless.frameworks.langgraph import private
 from gapless.frameworks.langgraph.alone import run_alone
 from gapless.frameworks.langgraph.declaring import declared_in
 from gapless.frameworks.langgraph.identity import fingerprint_of
-from gapless.frameworks.langgraph.recording import record_graph
+from gapless.frameworks.langgraph.recording import record_graph, uncached
 from gapless.frameworks.langgraph.shaping import shape_of
 from gapless.frameworks.langgraph.state import input_for, locate, state_before
 from gapless.records.workflow import Shape
@@ -30,7 +30,7 @@ class GraphWorkflow:
         self, graph: Any, *, target: str, settings: Mapping[str, StepSettings], home: str | None = None
     ):
         self._graph = graph
-        self._recorded = record_graph(graph)
+        self._recorded = uncached(record_graph(graph))
         self._target = target
         self._shape = shape_of(graph, settings)
         self._fingerprint = fingerprint_of(graph, home)
