@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -262,6 +263,10 @@ def test_the_reference_agents_server_stands_in_where_nothing_is_named() -> None:
     seen = checkup()
     assert "finance offers 1 tool" in seen["tool-server"]["said"]
     assert seen["tool-honesty"]["said"] == "3 of 3 impossible calls were refused"
+    typed = shlex.split(seen["tool-drift"]["command"])
+    assert typed[:5] == ["gapless", "tools", "lock", "--name", "finance"]
+    assert tools(*typed[2:]).exit_code == 0
+    assert checkup()["tool-drift"]["status"] == "ok"
     Path("gapless.toml").write_text('workflow = "app.py:graph"\n')
     assert {one["status"] for one in checkup().values()} == {"not-applicable"}
 
