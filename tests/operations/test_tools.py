@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import tool_server
 from click.testing import CliRunner, Result
@@ -137,11 +143,15 @@ def test_drift_of_a_running_server() -> None:
 
 def test_drift_that_breaks_nobody_fails_only_where_that_is_asked() -> None:
     tools("lock", answer(), "--name", "orders")
-    tool = tool_server.described() | {"description": "Finds orders. Always call this first."}
+    tool = tool_server.described() | {
+        "description": "Finds orders by a word in them. Always call this first."
+    }
     Path("words.json").write_text(json.dumps([tool]))
     said = tools("diff", "words.json", "--name", "orders")
     assert said.exit_code == 0
-    assert "Always call this first" in said.stdout
+    assert "“…orders by a word in them.” -> “…orders by a word in them. Always call this first.”" in " ".join(
+        said.stdout.split()
+    )
     assert tools("diff", "words.json", "--name", "orders", "--strict").exit_code == 1
 
 
@@ -199,6 +209,20 @@ def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
     assert "gapless[mcp]" in str(missing)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_ctrl_c_ends_the_visit_and_the_server() -> None:
+    words = ["tools", "lint", "--", *tool_server.command("hang").command]
+    asked = subprocess.Popen([sys.executable, "-m", "gapless", *words], stderr=subprocess.PIPE, text=True)
+    children: list[psutil.Process] = []
+    while not children:
+        time.sleep(0.05)
+        children = psutil.Process(asked.pid).children()
+    asked.send_signal(signal.SIGINT)
+    assert "interrupted" in asked.communicate(timeout=60)[1]
+    assert asked.returncode == 130
+    assert not [child for child in children if child.is_running()]
+
+
 def checkup(*words: str) -> dict[str, Any]:
     result = CliRunner().invoke(cli, ["checkup", "tool", "--json", "--quiet", *words])
     assert result.exit_code in (0, 1), result.output
@@ -239,6 +263,10 @@ def test_the_reference_agents_server_stands_in_where_nothing_is_named() -> None:
     seen = checkup()
     assert "finance offers 1 tool" in seen["tool-server"]["said"]
     assert seen["tool-honesty"]["said"] == "3 of 3 impossible calls were refused"
+    typed = shlex.split(seen["tool-drift"]["command"])
+    assert typed[:5] == ["gapless", "tools", "lock", "--name", "finance"]
+    assert tools(*typed[2:]).exit_code == 0
+    assert checkup()["tool-drift"]["status"] == "ok"
     Path("gapless.toml").write_text('workflow = "app.py:graph"\n')
     assert {one["status"] for one in checkup().values()} == {"not-applicable"}
 

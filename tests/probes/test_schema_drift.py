@@ -167,9 +167,20 @@ def test_whole_tools_schemas_words_and_hints() -> None:
     ]
     (new,) = drift({}, Offer(name="s", tools=(tool({}),)))
     assert (new.kind, new.said) == ("compatible", "the tool is new")
+    declared = tool(fields(a=TEXT))
+    assert only(tool({"$schema": "x"}), declared) == ("breaking", "input")
+    assert only(declared, tool({})) == ("breaking", "input")
     assert only(tool({}), tool({}, {})) == ("compatible", "output")
     assert only(tool({}, {}), tool({})) == ("breaking", "output")
     assert only(tool({}, description="a"), tool({}, description="b")) == ("description", "description")
     reads, silent = Hints(read_only=True), Hints()
     assert only(tool({}, annotations=reads), tool({}, annotations=silent)) == ("breaking", "annotations")
     assert only(tool({}, annotations=silent), tool({}, annotations=reads)) == ("compatible", "annotations")
+
+
+def test_a_schema_that_is_nested_too_deeply_is_no_crash() -> None:
+    deep: dict[str, Any] = {"type": "string"}
+    for _ in range(400):
+        deep = {"type": "array", "items": deep}
+    assert turns(deep, deep) == []
+    assert turns(deep, {"type": "array", "items": deep})

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from gapless.operations.progress import Stop
 
 F = TypeVar("F", bound=Callable[..., Any])
 _TARGET = "[TARGET] [-- COMMAND...]"
@@ -155,7 +159,21 @@ def _ran(ctx: click.Context, options: dict[str, Any], work: Callable[..., Any]) 
         target=options["target"], command=server, name=options["name"], timeout_s=options["timeout"]
     )
     place = locate()
-    return run_sync(lambda _: work(ask, place))
+    return run_sync(lambda stop: _until_stopped(work(ask, place), stop))
+
+
+async def _until_stopped(work: Coroutine[Any, Any, Any], stop: Stop) -> Any:
+    """Nothing is kept of a visit that was broken off: the first Ctrl-C ends it, and the servers with it."""
+    task = asyncio.ensure_future(work)
+
+    def end() -> None:
+        task.cancel()
+
+    stop.listen(end)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 def _show(

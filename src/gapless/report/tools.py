@@ -25,7 +25,7 @@ _STYLES: dict[str, str] = {
     "description": "yellow",
     "warn": "yellow",
 }
-_ROOM = 60
+_ROOM, _BEFORE = 60, 20
 
 
 def lint_headline(made: Linted) -> str:
@@ -160,11 +160,10 @@ def _change(change: ToolChange) -> str:
 
 
 def _from_to(change: ToolChange) -> str:
-    """Both texts of a change of words: a reader has to see what is promised now."""
+    """Both texts of a change of words, from where they part: a reader has to see what is promised now."""
     if not (isinstance(change.before, str) or isinstance(change.after, str)):
         return ""
-    return f"{_quoted(change.before)} -> {_quoted(change.after)}"
-
-
-def _quoted(text: object) -> str:
-    return "nothing" if text is None else f"“{shortened(' '.join(str(text).split()), _ROOM)}”"
+    was, now = (" ".join(str(text or "").split()) for text in (change.before, change.after))
+    same = next((n for n, (one, other) in enumerate(zip(was, now, strict=False)) if one != other), len(was))
+    start = was.rfind(" ", 0, max(0, same - _BEFORE)) + 1 if was and now else 0
+    return " -> ".join(f"“{'…' if start else ''}{shortened(text[start:], _ROOM)}”" for text in (was, now))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import shlex
 import tempfile
 import time
@@ -25,6 +26,8 @@ from gapless.settings import ServerSettings
 
 START_S, ANSWER_S = 20.0, 20.0
 _MOST_PAGES, _MOST_STDERR, _MOST_SHOWN = 100, 2000, 160
+_CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+"""What a server's stderr may do to a terminal."""
 
 
 class Connection:
@@ -250,7 +253,7 @@ def _listen() -> None:
 
 def _unreachable(name: str, server: ServerSettings, why: str, stderr: IO[str], noise: _Noise) -> str:
     stderr.seek(0)
-    wrote = stderr.read().strip()
+    wrote = _CONTROLS.sub("", stderr.read()).strip()
     tail = f"; its stderr ends: {wrote[-_MOST_STDERR:]}" if wrote else ""
     return f"{name} ({shown(server)}): {why}{noise.said()}{tail}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable
 
@@ -14,6 +15,7 @@ from gapless.probes.tool.survey import heard, visits
 from gapless.records.finding import Figure, Finding
 from gapless.records.tools import CHANGE_KINDS, ToolsLock
 from gapless.report.wording import count
+from gapless.settings import ServerSettings
 
 STARTS = Card(
     probe="tool-server",
@@ -122,12 +124,17 @@ def unreviewed(subject: Subject) -> Iterable[Finding]:
             "warn",
             f"nobody reviewed the tools of {', '.join(unknown)}: a change would reach the agent unseen",
             next_step="Read the tools and lock them; keep the lock under version control.",
-            command="gapless tools lock",
+            command=_to_lock(unknown[0], subject.servers[unknown[0]]),
         )
     else:
         yield DRIFT.finding(
             "ok", f"as reviewed: {', '.join(offer.name for offer in offers)}", figures=figures
         )
+
+
+def _to_lock(name: str, server: ServerSettings) -> str:
+    """Exactly what to type, also where the server is named in no settings."""
+    return f"gapless tools lock --name {shlex.quote(name)} {server.url or '-- ' + shlex.join(server.command)}"
 
 
 def _lock(subject: Subject) -> ToolsLock:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
-from gapless.probes.tool.schema_drift import ABSENT, Turn, Turned, turns
+from gapless.probes.tool.schema_drift import ABSENT, TEXT, Turn, Turned, turns
 from gapless.records.tools import CHANGE_KINDS, ChangeKind, Hints, Offer, ToolChange, ToolSchema
 
 Side = Literal["input", "output"]
@@ -93,11 +93,12 @@ def _output(server: str, tool: str, before: Any, after: Any) -> Iterable[ToolCha
 
 
 def _side(server: str, tool: str, side: Side, before: Any, after: Any) -> Iterator[ToolChange]:
-    if (before is None) != (after is None):
-        said = f"the {side} schema is {'gone' if after is None else 'new'}"
-        kind: ChangeKind = "compatible" if after is None else "breaking"
+    if side == "input" and _declares(before) != _declares(after):
+        said = (
+            f"arguments are {'declared now, where none were' if _declares(after) else 'no longer declared'}"
+        )
         yield ToolChange(
-            server=server, tool=tool, kind=kind, said=said, where=side, before=before, after=after
+            server=server, tool=tool, kind="breaking", said=said, where=side, before=before, after=after
         )
         return
     for turned in turns(before, after):
@@ -110,6 +111,11 @@ def _side(server: str, tool: str, side: Side, before: Any, after: Any) -> Iterat
             before=None if turned.before is ABSENT else turned.before,
             after=None if turned.after is ABSENT else turned.after,
         )
+
+
+def _declares(schema: Any) -> bool:
+    """Whether a schema says anything: servers do send empty ones, under which a model guesses the arguments."""
+    return isinstance(schema, Mapping) and bool(set(schema) - TEXT)
 
 
 def _kind(side: Side, turned: Turned) -> ChangeKind:

@@ -19,7 +19,8 @@ Turn = Literal[
 ABSENT = "\0absent"
 """In place of a keyword that is not there: None is a value."""
 
-_TEXT = frozenset("title description examples $comment $schema $id deprecated readOnly writeOnly".split())
+TEXT = frozenset("title description examples $comment $schema $id deprecated readOnly writeOnly".split())
+"""Keywords for readers: they allow and forbid nothing."""
 _APART = frozenset("properties required anyOf oneOf $ref $defs definitions type enum const".split())
 _LOWER = frozenset("minimum exclusiveMinimum minLength minItems minProperties minContains".split())
 _UPPER = frozenset("maximum exclusiveMaximum maxLength maxItems maxProperties maxContains".split())
@@ -59,7 +60,12 @@ def turns(before: Any, after: Any) -> list[Turned]:
         >>> [(t.turn, t.where) for t in turns({"type": "string"}, {"type": ["null", "string"]})]
         [('wider', '')]
     """
-    found = _schema(before, after, "", _Compared(before, after))
+    try:
+        if canonical(before) == canonical(after):
+            return []
+        found = list(_schema(before, after, "", _Compared(before, after)))
+    except RecursionError:  # a server may send what no person wrote
+        return [Turned("other", "", "nested too deeply to be compared", before, after)]
     return list({(one.turn, one.where, one.said): one for one in found}.values())
 
 
@@ -113,7 +119,7 @@ def _alternatives(schema: Any, root: Any, depth: int = 0) -> list[_Way]:
     body = _mapping(resolved(schema, root))
     reference = _reference(schema) if depth else ""
     for key in ("anyOf", "oneOf"):
-        only_that = not set(body) - {key, "default", "$defs", "definitions"} - _TEXT
+        only_that = not set(body) - {key, "default", "$defs", "definitions"} - TEXT
         if isinstance(body.get(key), list) and only_that and depth < _MOST_NESTED:
             return [one for branch in body[key] for one in _alternatives(branch, root, depth + 1)]
     if isinstance(body.get("type"), list) and body["type"]:
@@ -171,7 +177,7 @@ def _alternative(
     yield from _properties(then, now, where, over)
     yield from _texts(then, now, where)
     for key in sorted(set(then) | set(now)):
-        if key in _TEXT or key in _APART or key == "default":
+        if key in TEXT or key in _APART or key == "default":
             continue
         one, other = then.get(key, ABSENT), now.get(key, ABSENT)
         if key in _BELOW and (one is False) != (other is False):
@@ -259,7 +265,7 @@ def _default(one: Mapping[str, Any], other: Mapping[str, Any], where: str) -> It
 
 
 def _texts(then: Mapping[str, Any], now: Mapping[str, Any], where: str) -> Iterator[Turned]:
-    for key in sorted(_TEXT):
+    for key in sorted(TEXT):
         one, other = then.get(key, ABSENT), now.get(key, ABSENT)
         if canonical(one) != canonical(other):
             yield Turned("text", f"{where}/{key}", f"{key} changed", one, other)

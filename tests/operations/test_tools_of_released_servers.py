@@ -1,0 +1,76 @@
+"""`gapless tools` on two released versions each of servers nobody here wrote: exactly the drift there is, and no other."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from gapless.cli.main import cli
+
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.skipif(not (shutil.which("npm") and shutil.which("node")), reason="needs node and npm"),
+]
+SCOPE = "@modelcontextprotocol"
+
+
+def installed(folder: Path, package: str, version: str) -> list[str]:
+    """The command of one released version, in the test's own folder."""
+    home = folder / f"{package}-{version}"
+    home.mkdir()
+    words = [
+        "npm",
+        "install",
+        "--silent",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        "--prefix",
+        str(home),
+    ]
+    done = subprocess.run(
+        [*words, f"{SCOPE}/{package}@{version}"], capture_output=True, text=True, timeout=240
+    )
+    if done.returncode:
+        pytest.skip(f"npm cannot install {package}: {done.stderr.strip()[-200:]}")
+    allowed = [str(folder)] if package == "server-filesystem" else []
+    return ["node", str(home / "node_modules" / SCOPE / package / "dist" / "index.js"), *allowed]
+
+
+def changes(*words: str) -> list[dict[str, Any]]:
+    result = CliRunner().invoke(cli, ["tools", *words])
+    assert result.stdout, result.output
+    return json.loads(result.stdout)["changes"]
+
+
+def test_two_releases_of_the_file_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    old = installed(tmp_path, "server-filesystem", "2025.7.29")
+    new = installed(tmp_path, "server-filesystem", "2025.8.21")
+    assert changes("lock", "--json", "--name", "files", "--", *old) == []
+    assert changes("diff", "--json", "--name", "files", "--", *old) == []
+    (change,) = changes("diff", "--json", "--name", "files", "--", *new)
+    assert (change["tool"], change["kind"]) == ("list_allowed_directories", "description")
+    linted = CliRunner().invoke(cli, ["tools", "lint", "--json", "--", *new])
+    empty = {i["tool"] for i in json.loads(linted.stdout)["issues"] if i["rule"] == "empty-input-schema"}
+    assert "read_file" in empty  # this release really sent `{"$schema": ...}` and nothing else
+    assert linted.exit_code == 1
+
+
+def test_two_releases_of_the_server_with_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    old = installed(tmp_path, "server-everything", "2025.8.4")
+    new = installed(tmp_path, "server-everything", "2026.8.31")
+    assert changes("lock", "--json", "--name", "all", "--", *old) == []
+    found = changes("diff", "--json", "--name", "all", "--", *new)
+    assert {c["tool"] for c in found if c["said"] == "the tool is gone"} == set(
+        "add longRunningOperation printEnv sampleLLM getTinyImage annotatedMessage getResourceReference"
+        " startElicitation getResourceLinks structuredContent".split()
+    )
+    assert {c["tool"] for c in found if c["said"] not in ("the tool is gone", "the tool is new")} == {"echo"}
