@@ -1,0 +1,121 @@
+"""Ways of cutting a text into passages; each passage knows where in the text it stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+_WORD = re.compile(r"\S+")
+_SENTENCE = re.compile(r"(?<=[.;:?!])\s+|\n\s*\n")
+_BORDERS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"(?<=[.;:?!])\s+"), re.compile(r"\s+"))
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One passage of a text."""
+
+    text: str
+    start: int
+    """First character in the text it was cut from."""
+    end: int
+    """One past the last character."""
+
+
+def fixed(text: str, size: int, overlap: int = 0) -> list[Chunk]:
+    """Windows of `size` words; each begins `size - overlap` words after the one before.
+
+    Example:
+        >>> [chunk.text for chunk in fixed("a b c d e", 3, 1)]
+        ['a b c', 'c d e']
+    """
+    _check(size, overlap)
+    spans = [match.span() for match in _WORD.finditer(text)]
+    return _joined(text, spans, [1] * len(spans), size, overlap)
+
+
+def sentence(text: str, size: int, overlap: int = 0) -> list[Chunk]:
+    """Whole sentences, as many as fit into `size` words; the next passage repeats those of the last `overlap` words.
+
+    A sentence longer than `size` words is a passage of its own.
+
+    Example:
+        >>> [chunk.text for chunk in sentence("One two. Three four. Five.", 4)]
+        ['One two. Three four.', 'Five.']
+    """
+    _check(size, overlap)
+    spans = list(_between(text, 0, len(text), _SENTENCE))
+    return _joined(text, spans, [_count(text, span) for span in spans], size, overlap)
+
+
+def recursive(text: str, size: int, overlap: int = 0) -> list[Chunk]:
+    """Cut at blank lines; what is still longer than `size` words at line ends, then sentences, then words; neighbours that fit are joined.
+
+    Example:
+        >>> [chunk.text for chunk in recursive("Head\\n\\nOne two. Three four five.", 3)]
+        ['Head\\n\\nOne two.', 'Three four five.']
+    """
+    _check(size, overlap)
+    spans = list(_cut(text, 0, len(text), size, 0))
+    return _joined(text, spans, [_count(text, span) for span in spans], size, overlap)
+
+
+FORMS: dict[str, Callable[[str, int, int], list[Chunk]]] = {
+    "fixed": fixed,
+    "sentence": sentence,
+    "recursive": recursive,
+}
+"""Name -> a function of text, size and overlap in words."""
+
+
+def _check(size: int, overlap: int) -> None:
+    if size < 1 or not 0 <= overlap < size:
+        raise ValueError(
+            f"size {size} and overlap {overlap}: allowed are a size from 1 and an overlap from 0 to below it"
+        )
+
+
+def _count(text: str, span: tuple[int, int]) -> int:
+    return len(_WORD.findall(text, *span))
+
+
+def _between(text: str, start: int, end: int, border: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    """The stretches between borders, without white space around them, empty ones left out."""
+    at = start
+    for match in [*border.finditer(text, start, end), None]:
+        stop = end if match is None else match.start()
+        solid = text[at:stop]
+        if solid.strip():
+            yield at + len(solid) - len(solid.lstrip()), at + len(solid.rstrip())
+        at = end if match is None else match.end()
+
+
+def _cut(text: str, start: int, end: int, size: int, level: int) -> Iterator[tuple[int, int]]:
+    for span in _between(text, start, end, _BORDERS[level]):
+        if level + 1 < len(_BORDERS) and _count(text, span) > size:
+            yield from _cut(text, *span, size, level + 1)
+        else:
+            yield span
+
+
+def _joined(
+    text: str, spans: list[tuple[int, int]], sizes: list[int], size: int, overlap: int
+) -> list[Chunk]:
+    """Neighbouring spans joined up to `size` words."""
+    chunks: list[Chunk] = []
+    first = 0
+    while first < len(spans):
+        last, total = first, sizes[first]
+        while last + 1 < len(spans) and total + sizes[last + 1] <= size:
+            last += 1
+            total += sizes[last]
+        start, end = spans[first][0], spans[last][1]
+        chunks.append(Chunk(text[start:end], start, end))
+        if last + 1 == len(spans):
+            break
+        following, kept = last + 1, 0
+        while following - 1 > first and kept + sizes[following - 1] <= overlap:
+            following -= 1
+            kept += sizes[following]
+        first = following
+    return chunks
