@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from gapless import __version__
 from gapless.errors import GaplessError, UnknownName
-from gapless.operations.open import import_object, open_workflow
+from gapless.operations.checkup_retrieval import RetrievalAsk, open_retrieval
+from gapless.operations.open import open_workflow
 from gapless.operations.progress import Progress, Stop, Tell, silent
 from gapless.records.finding import Checkup, Finding
 from gapless.records.measurement import Measurement
@@ -41,6 +41,7 @@ class CheckupAsk:
     """The workflow; that of `gapless.toml`, else the reference agent, when None."""
     leave: bool = False
     """Whether probes may run the workflow (replays of recorded trials; effects stay on the tape)."""
+    retrieval: RetrievalAsk = field(default_factory=RetrievalAsk)
 
 
 async def checkup_into(
@@ -123,18 +124,24 @@ async def _subject(
     workflow = named.workflow
     records = await _records(store, named, ask, place, stop) if beyond_host else None
     said = place.settings.checkup
+    found = await asyncio.to_thread(
+        open_retrieval, ask.retrieval, place, named.retrieval if "context" in layers else None
+    )
     subject = Subject(
         workflow=workflow,
         wiring=_wiring(workflow),
         records=records,
         model=said.model,
         servers=said.servers,
-        retrieve=import_object(said.retriever, Path(place.root)) if said.retriever is not None else None,
-        queries=Path(place.root) / said.queries if said.queries is not None else None,
+        retrieve=found.retrieve,
+        queries=found.queries,
+        labelled=found.labelled,
+        engines=found.engines,
+        texts=found.texts,
         leave=ask.leave,
         targets=said.targets,
     )
-    return subject, workflow.target if workflow is not None else "", list(named.notes)
+    return subject, workflow.target if workflow is not None else "", [*named.notes, *found.notes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +152,8 @@ class Named:
     weather: Any = None
     """The faults its recorded trials ran under, where it brings them along."""
     notes: tuple[str, ...] = ()
+    retrieval: Callable[[], Any] | None = None
+    """Opens the retriever it brings along, with labelled queries."""
 
 
 def _workflow(ask: CheckupAsk, place: Place) -> Named:
@@ -159,7 +168,12 @@ def _workflow(ask: CheckupAsk, place: Place) -> Named:
 
         agent = find_agent()
         said = "No workflow is named: the reference agent stands in. Name yours with --target app.py:graph."
-        return Named(workflow=open_workflow(agent.workflow(), place), weather=agent.weather, notes=(said,))
+        return Named(
+            workflow=open_workflow(agent.workflow(), place),
+            weather=agent.weather,
+            notes=(said,),
+            retrieval=agent.retrieval,
+        )
     except (GaplessError, ImportError) as error:
         return Named(notes=(f"No workflow is named, and the reference agent cannot be opened: {error}",))
 
