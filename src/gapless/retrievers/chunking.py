@@ -49,23 +49,27 @@ def sentence(text: str, size: int, overlap: int = 0) -> list[Chunk]:
 
 
 def recursive(text: str, size: int, overlap: int = 0) -> list[Chunk]:
-    """Cut at blank lines; what is still longer than `size` words at line ends, then sentences, then words; neighbours that fit are joined.
+    """Cut at blank lines; what is still longer than `size` words at line ends, then at sentences, then between words.
+
+    Neighbours that fit are joined, never with parts of a piece that was cut further.
 
     Example:
         >>> [chunk.text for chunk in recursive("Head\\n\\nOne two. Three four five.", 3)]
-        ['Head\\n\\nOne two.', 'Three four five.']
+        ['Head', 'One two.', 'Three four five.']
     """
     _check(size, overlap)
-    spans = list(_cut(text, 0, len(text), size, 0))
-    return _joined(text, spans, [_count(text, span) for span in spans], size, overlap)
+    return _cut(text, (0, len(text)), size, overlap, 0)
 
 
-FORMS: dict[str, Callable[[str, int, int], list[Chunk]]] = {
+Form = Callable[[str, int, int], list[Chunk]]
+"""A function of text, size and overlap in words; another library's chunker becomes one by way of `Chunk`."""
+
+FORMS: dict[str, Form] = {
     "fixed": fixed,
     "sentence": sentence,
     "recursive": recursive,
 }
-"""Name -> a function of text, size and overlap in words."""
+"""Name -> way of cutting."""
 
 
 def _check(size: int, overlap: int) -> None:
@@ -90,12 +94,22 @@ def _between(text: str, start: int, end: int, border: re.Pattern[str]) -> Iterat
         at = end if match is None else match.end()
 
 
-def _cut(text: str, start: int, end: int, size: int, level: int) -> Iterator[tuple[int, int]]:
-    for span in _between(text, start, end, _BORDERS[level]):
-        if level + 1 < len(_BORDERS) and _count(text, span) > size:
-            yield from _cut(text, *span, size, level + 1)
+def _cut(text: str, span: tuple[int, int], size: int, overlap: int, level: int) -> list[Chunk]:
+    chunks: list[Chunk] = []
+    fitting: list[tuple[int, int]] = []
+
+    def join() -> None:
+        chunks.extend(_joined(text, fitting, [_count(text, one) for one in fitting], size, overlap))
+        fitting.clear()
+
+    for piece in _between(text, *span, _BORDERS[level]):
+        if level + 1 < len(_BORDERS) and _count(text, piece) > size:
+            join()
+            chunks += _cut(text, piece, size, overlap, level + 1)
         else:
-            yield span
+            fitting.append(piece)
+    join()
+    return chunks
 
 
 def _joined(

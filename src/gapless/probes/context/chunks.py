@@ -21,7 +21,7 @@ from gapless.records.estimate import Estimate
 from gapless.records.finding import Figure, Finding
 from gapless.retrievers.base import Document, Embedder, Retriever
 from gapless.retrievers.bm25 import Bm25
-from gapless.retrievers.chunking import FORMS, Chunk
+from gapless.retrievers.chunking import FORMS, Chunk, Form
 from gapless.retrievers.dense import Dense
 from gapless.retrievers.hybrid import Hybrid
 from gapless.retrievers.labelled import LabelledQuery
@@ -35,6 +35,7 @@ CARD = Card(
     source="gapless' own: what a prompt has to read is held equal, so that long passages get no gift",
 )
 _LEAST, BUDGET, _DEPTH = 0.8, 500, 50
+_WORD = re.compile(r"\S+")
 NEAR = 0.05
 """Recall that a smaller index may cost, by the upper limit of what it is behind the best."""
 _BYTES_OF_A_VECTOR = 4
@@ -45,7 +46,7 @@ class Setting:
     """One way of cutting."""
 
     form: str
-    """One of `chunking.FORMS`."""
+    """Name of a way of cutting: fixed, sentence, recursive."""
     size: int
     """Words of a passage, at most."""
     overlap: int = 0
@@ -66,7 +67,7 @@ class Tried:
 
     setting: Setting
     recall: Estimate
-    """Share of the quoted characters that stand in the passages handed over, the first ones that fit into the budget."""
+    """Share of the quoted characters that stand in the passages handed over, read until the budget is full."""
     shares: NDArray[np.float64]
     """float array [queries]: the same of each query."""
     ms: float
@@ -122,6 +123,7 @@ def sweep(
     queries: Sequence[LabelledQuery],
     *,
     settings: Sequence[Setting] = SETTINGS,
+    forms: Mapping[str, Form] = FORMS,
     embedder: Embedder | None = None,
     budget: int = BUDGET,
     seconds: float = float("inf"),
@@ -132,8 +134,9 @@ def sweep(
         texts: Name -> text.
         queries: Those of them that quote passages (`texts`) are asked.
         settings: What to try.
+        forms: Name in a setting -> way of cutting; yours may stand here too.
         embedder: For hybrid search; word search alone without one.
-        budget: Words a prompt has room for: passages count as long as they fit, the first one always.
+        budget: Words a prompt has room for: passages are read, best first, until it is full.
         seconds: No further setting is tried after that; one always is.
 
     Raises:
@@ -149,7 +152,7 @@ def sweep(
     for setting in settings:
         if tried and time.monotonic() - begun > seconds:
             break
-        shares, facts = _try(texts, asked, wanted, setting, embedder, budget)
+        shares, facts = _try(texts, asked, wanted, setting, forms[setting.form], embedder, budget)
         tried.append(Tried(setting, clustered(shares, table), shares, **facts))
     tried.sort(key=lambda one: -(one.recall.point or 0.0))
     level = 1 - 0.05 / max(1, len(tried) - 1)
@@ -181,15 +184,12 @@ def _try(
     asked: Sequence[LabelledQuery],
     wanted: Mapping[str, list[tuple[str, int, int]]],
     setting: Setting,
+    form: Form,
     embedder: Embedder | None,
     budget: int,
 ) -> tuple[NDArray[np.float64], dict[str, Any]]:
     begun = time.perf_counter()
-    cut = [
-        (name, one)
-        for name, text in texts.items()
-        for one in FORMS[setting.form](text, setting.size, setting.overlap)
-    ]
+    cut = [(name, one) for name, text in texts.items() for one in form(text, setting.size, setting.overlap)]
     documents = [Document(id=str(at), text=one.text) for at, (_, one) in enumerate(cut)]
     engine: Retriever = Bm25(documents)
     if embedder is not None:
@@ -213,20 +213,21 @@ def _try(
 
 
 def _covered(wanted: list[tuple[str, int, int]], handed: list[tuple[str, Chunk]], budget: int) -> float:
-    """Share of the wanted characters in the passages that fit into the budget."""
-    room, kept = budget, []
+    """Share of the wanted characters in the first words that fit into the budget; the last passage is cut off there."""
+    room, kept = budget, list[tuple[str, int, int]]()
     for name, chunk in handed:
-        length = len(chunk.text.split())
-        if kept and length > room:
+        if room < 1:
             break
-        room -= length
-        kept.append((name, chunk))
+        fitting = list(islice(_WORD.finditer(chunk.text), room))
+        room -= len(fitting)
+        if fitting:
+            kept.append((name, chunk.start, chunk.start + fitting[-1].end()))
     seen = total = 0
     for name, start, end in wanted:
         hit = np.zeros(end - start, dtype=bool)
-        for other, chunk in kept:
+        for other, first, last in kept:
             if other == name:
-                hit[max(0, chunk.start - start) : max(0, chunk.end - start)] = True
+                hit[max(0, first - start) : max(0, last - start)] = True
         seen += int(hit.sum())
         total += end - start
     return seen / total
