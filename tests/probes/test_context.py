@@ -99,6 +99,16 @@ def test_a_retriever_that_hangs_is_left_behind() -> None:
     assert done.basis == "3 of 30 queries"
 
 
+def test_a_retriever_that_leaves_the_program_is_a_finding() -> None:
+    def leaves(query: str) -> list[str]:
+        raise SystemExit(3)
+
+    found = one(retriever_answers, Subject(retrieve=leaves, labelled=asked()))
+    assert "SystemExit: 3" in found.said
+    with pytest.raises(ProbeUnavailable, match="no query was answered"):
+        list(retrieval_latency(Subject(retrieve=leaves, labelled=asked())))
+
+
 def test_time_runs_out_and_figures_say_so() -> None:
     def slow(query: str) -> list[str]:
         time.sleep(0.02)

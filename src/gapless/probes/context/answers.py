@@ -43,6 +43,8 @@ class Answer:
     ms: float = 0.0
     problem: str = ""
     """Why there is no answer: it raised, did not end, or answered in a form that nobody can read."""
+    hung: bool = False
+    """Whether it did not end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def ask_all(
         if hung == _MOST_HUNG or (found and time.monotonic() - begun > seconds):
             break
         found[at] = ask(retrieve, queries[at], each_s)
-        hung += found[at].problem.startswith("no answer")
+        hung += found[at].hung
     return Answers(tuple(found[at] for at in sorted(found)), len(queries))
 
 
@@ -139,7 +141,9 @@ def ask(retrieve: Callable[..., Any], query: LabelledQuery, each_s: float = QUER
             if inspect.iscoroutine(value):
                 value = asyncio.run(value)
             said["hits"] = normalised(value)
-        except Exception as error:  # a foreign retriever may raise anything; that is what we look for
+        except (
+            BaseException
+        ) as error:  # a foreign retriever may raise anything, exits included: that is what we look for
             said["problem"] = f"{type(error).__name__}: {error}"[:200]
         said["ms"] = (time.perf_counter() - begun) * 1e3
 
@@ -147,7 +151,7 @@ def ask(retrieve: Callable[..., Any], query: LabelledQuery, each_s: float = QUER
     worker.start()
     worker.join(each_s)
     if worker.is_alive():
-        return Answer(query, ms=each_s * 1e3, problem=f"no answer within {each_s:g} s")
+        return Answer(query, ms=each_s * 1e3, problem=f"no answer within {each_s:g} s", hung=True)
     return Answer(query, said.get("hits", ()), said["ms"], said.get("problem", ""))
 
 

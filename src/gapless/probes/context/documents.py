@@ -6,6 +6,7 @@ import datetime as dt
 import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,72 +34,84 @@ VECTORS = Card(
     source="gapless' own: another version of a model is far below, rounding far above",
 )
 _DAYS, _SAMPLE, _SAME, _MOST = 365.0, 32, 0.99, 0.1
+_SLACK_S = 1.0  # clocks of a file system and a database differ a little
 _DATES = ("indexed_at", "updated_at", "modified_at", "last_modified", "modified", "date")
 _SOURCES = ("source", "path", "file")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ages:
+    """Which of the documents are out of date, by id."""
+
+    dates: dict[str, float]
+    """Unix time of each document that has one."""
+    sources: dict[str, Path]
+    old: set[str]
+    behind: set[str]
+    """Older than their source."""
+    gone: set[str]
+
+    @property
+    def stale(self) -> set[str]:
+        return self.old | self.behind
+
+    def parts(self, days: float) -> list[str]:
+        said = (
+            (self.old, len(self.dates), f"are older than {days:g} days"),
+            (self.behind, len(self.dates), "are older than their source"),
+            (self.gone, len(self.sources), "have a source that is gone"),
+        )
+        return [f"{len(ids)} of {total} {what}, as {min(ids)!r}" for ids, total, what in said if ids]
 
 
 def freshness(subject: Subject) -> Iterable[Finding]:
     """Share of documents that are stale, and of those whose source is gone: of all that are shown, else of those handed over."""
     seen, where = _seen(subject)
-    dates = {one.id: when for one in seen if (when := _when(one)) is not None}
-    sources = {one.id: path for one in seen if (path := _source(one, subject)) is not None}
-    if not dates and not sources:
+    days = subject.targets.get(FRESH.probe, _DAYS)
+    now = _now(subject)
+    found = _ages(seen, subject, now - days * 86_400)
+    if not found.dates and not found.sources:
         raise ProbeUnavailable(
             f"documents carry no date ({', '.join(_DATES)}) and no source ({', '.join(_SOURCES)})"
         )
-    days = subject.targets.get(FRESH.probe, _DAYS)
-    now = _now(subject)
-    old = {name for name, when in dates.items() if now - when > days * 86_400}
-    gone = {name for name, path in sources.items() if not path.exists()}
-    behind = {
-        name
-        for name, path in sources.items()
-        if name in dates and name not in gone and path.stat().st_mtime > dates[name] + 1
-    }
-    stale = old | behind
-    figures: list[Figure] = []
-    if dates:
-        rate = clustered([name in stale for name in dates], list(dates))
-        figures.append(rate_figure("stale", rate, f"{len(dates)} documents with a date, {where}"))
-        ages = [(now - when) / 86_400 for when in dates.values()]
-        figures.append(
-            Figure(
-                name="age, median",
-                value=float(np.median(ages)),
-                unit="days",
-                low=min(ages),
-                high=max(ages),
-                spread="youngest and oldest",
-            )
-        )
-    if sources:
-        rate = clustered([name in gone for name in sources], list(sources))
-        figures.append(
-            rate_figure("source is gone", rate, f"{len(sources)} documents with a source, {where}")
-        )
-    parts = [
-        f"{len(group)} of {total} {what}, as {sorted(group)[0]!r}"
-        for group, total, what in (
-            (old, len(dates), f"are older than {days:g} days"),
-            (behind, len(dates), "are older than their source"),
-            (gone, len(sources), "have a source that is gone"),
-        )
-        if group
-    ]
+    figures = tuple(_age_figures(found, now, where))
     target = FRESH.target.replace("365", f"{days:g}")
+    parts = found.parts(days)
     if not parts:
-        yield FRESH.finding(
-            "ok",
-            f"{len(seen)} documents {where}: none stale, no source gone",
-            figures=tuple(figures),
-            target=target,
-        )
+        said = f"{len(seen)} documents {where}: none stale, no source gone"
+        yield FRESH.finding("ok", said, figures=figures, target=target)
         return
     step = "Index these sources anew, and delete what has none; a contract with Fresh(days=...) stops the rest at the handoff."
-    severe = len(stale) > _MOST * len(dates) or len(gone) > _MOST * len(sources)
-    yield FRESH.finding(
-        "fail" if severe else "warn", "; ".join(parts), figures=tuple(figures), target=target, next_step=step
-    )
+    severe = len(found.stale) > _MOST * len(found.dates) or len(found.gone) > _MOST * len(found.sources)
+    status = "fail" if severe else "warn"
+    yield FRESH.finding(status, "; ".join(parts), figures=figures, target=target, next_step=step)
+
+
+def _ages(seen: list[Found | Document], subject: Subject, oldest: float) -> _Ages:
+    dates = {one.id: when for one in seen if (when := _when(one)) is not None}
+    sources = {one.id: path for one in seen if (path := _source(one, subject)) is not None}
+    gone = {name for name, path in sources.items() if not path.exists()}
+    both = (set(sources) & set(dates)) - gone
+    behind = {name for name in both if sources[name].stat().st_mtime > dates[name] + _SLACK_S}
+    return _Ages(dates, sources, {name for name, when in dates.items() if when < oldest}, behind, gone)
+
+
+def _age_figures(found: _Ages, now: float, where: str) -> Iterable[Figure]:
+    if found.dates:
+        rate = clustered([name in found.stale for name in found.dates], list(found.dates))
+        yield rate_figure("stale", rate, f"{len(found.dates)} documents with a date, {where}")
+        ages = [(now - when) / 86_400 for when in found.dates.values()]
+        yield Figure(
+            name="age, median",
+            value=float(np.median(ages)),
+            unit="days",
+            low=min(ages),
+            high=max(ages),
+            spread="youngest and oldest",
+        )
+    if found.sources:
+        rate = clustered([name in found.gone for name in found.sources], list(found.sources))
+        yield rate_figure("source is gone", rate, f"{len(found.sources)} documents with a source, {where}")
 
 
 def _now(subject: Subject) -> float:
