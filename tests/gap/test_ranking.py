@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import pytrec_eval
 
+from gapless.errors import MissingExtra
 from gapless.gap.clustered import clustered, units
 from gapless.gap.ranking import DEPTHS, by_slice, estimates, judge
 
@@ -88,6 +90,12 @@ def test_a_double_counts_once_and_its_place_is_lost() -> None:
     twice = judge({"q": {"a": 1, "b": 1}}, {"q": ["a", "a", "b"]}, depths=(2, 3)).values
     assert (twice["recall@2"][0], twice["recall@3"][0]) == (0.5, 1.0)
     assert twice["precision@3"][0] == pytest.approx(2 / 3)
+
+
+def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ir_measures", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'gapless\[checkup\]'"):
+        judge({"q": {"a": 1}}, {"q": ["a"]})
 
 
 def test_no_answer_is_zero_and_nothing_relevant_is_refused() -> None:

@@ -149,3 +149,29 @@ def test_what_the_reference_agent_is_asked() -> None:
     assert len(queries) == 12 * 6
     assert all(set(one.relevant) <= known and one.answerable == bool(one.relevant) for one in queries)
     assert any(not one.answerable for one in queries)
+
+
+@pytest.mark.full
+def test_a_fresh_clone_measures_the_reference_agents_retriever() -> None:
+    try:
+        MiniLM.load()
+    except (MissingExtra, WeightsUnavailable) as error:
+        pytest.skip(f"the weights are not here: {error}")
+    Path("gapless.toml").write_text("")
+    found = findings()
+    lines = (
+        "retriever-answers",
+        "retrieval-quality",
+        "engines-compared",
+        "freshness",
+        "stored-vectors",
+        "retrieval-latency",
+    )
+    assert {name: found[name]["status"] for name in lines if name != "retrieval-latency"} == dict.fromkeys(
+        lines[:-1], "ok"
+    )
+    assert "over 330 queries" in found["retrieval-quality"]["said"]
+    assert found["unanswerable"]["status"] in (
+        "warn",
+        "fail",
+    )  # raw scores do not know that a clause is missing

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gapless.errors import UsageError
-from gapless.retrievers.chunking import FORMS, fixed, recursive, sentence
+from gapless.retrievers.chunking import FORMS, fixed, recursive, semantic, sentence
 from gapless.retrievers.texts import Collection, passages, read_texts
 
 TEXTS = st.text(alphabet="ab .!\n", max_size=200)
@@ -45,6 +47,27 @@ def test_recursive_keeps_paragraphs() -> None:
         "Four five.",
         "Six seven eight nine.",
     ]
+
+
+class Subjects:
+    """Embeds a sentence as what it is about: ships, or else."""
+
+    def embed(self, texts: list[str]) -> Any:
+        return np.asarray([[1.0, 0.0] if "ship" in text else [0.0, 1.0] for text in texts], dtype=np.float32)
+
+
+def test_semantic_cuts_where_the_subject_changes() -> None:
+    text = "A ship sails. The ship lands. The cap is five. It is high."
+    cut = semantic(Subjects(), breaks=0.33)
+    assert [chunk.text for chunk in cut(text, 50, 0)] == [
+        "A ship sails. The ship lands.",
+        "The cap is five. It is high.",
+    ]
+    assert [chunk.text for chunk in cut(text, 3, 0)][:2] == ["A ship sails.", "The ship lands."]
+    assert cut("", 5, 0) == []
+    assert len(cut("Only one.", 5, 0)) == 1
+    with pytest.raises(ValueError, match="allowed is a share"):
+        semantic(Subjects(), breaks=2)
 
 
 @pytest.mark.parametrize(("size", "overlap"), [(0, 0), (5, 5), (5, -1)])

@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gapless.retrievers.base import Embedder
 
 _WORD = re.compile(r"\S+")
 _SENTENCE = re.compile(r"(?<=[.;:?!])\s+|\n\s*\n")
@@ -59,6 +63,43 @@ def recursive(text: str, size: int, overlap: int = 0) -> list[Chunk]:
     """
     _check(size, overlap)
     return _cut(text, (0, len(text)), size, overlap, 0)
+
+
+def semantic(embedder: Embedder, *, breaks: float = 0.25) -> Form:
+    """A way of cutting where the subject changes: between neighbouring sentences that are least alike.
+
+    Args:
+        embedder: Embeds the sentences of a text.
+        breaks: Share of the borders between sentences that are cut in any case, 0 to 1; elsewhere as `sentence` does.
+
+    Returns:
+        A function of text, size and overlap; no passage reaches across a break, so neither does what is repeated.
+
+    Source:
+        Hearst 1997, Computational Linguistics 23, "TextTiling", with embeddings in place of word counts.
+    """
+    if not 0 <= breaks <= 1:
+        raise ValueError(f"breaks is {breaks:g}; allowed is a share, 0 to 1")
+
+    def cut(text: str, size: int, overlap: int = 0) -> list[Chunk]:
+        _check(size, overlap)
+        spans = list(_between(text, 0, len(text), _SENTENCE))
+        if not spans:
+            return []
+        vectors = embedder.embed([text[start:end] for start, end in spans])
+        alike = (vectors[:-1] * vectors[1:]).sum(axis=1)
+        ends = {int(at) + 1 for at in alike.argsort(kind="stable")[: round(breaks * len(alike))]} | {
+            len(spans)
+        }
+        chunks: list[Chunk] = []
+        first = 0
+        for end in sorted(ends):
+            part = spans[first:end]
+            chunks += _joined(text, part, [_count(text, span) for span in part], size, overlap)
+            first = end
+        return chunks
+
+    return cut
 
 
 Form = Callable[[str, int, int], list[Chunk]]
