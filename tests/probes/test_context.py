@@ -168,7 +168,7 @@ def test_quality_counts_failures_and_names_the_worst_slice() -> None:
     figures = {figure.name: figure for figure in found.figures}
     assert figures["recall@5"].value == 0.5  # what failed found nothing
     assert found.status == "fail"
-    assert "below target in odd 1 (0.0%" in found.said
+    assert "below target in odd 1, 0.0%" in found.said
     assert figures["recall@5, odd 0"].value == 1.0
 
 
@@ -193,6 +193,17 @@ def test_quoted_passages_and_documents_cut_in_pieces() -> None:
     )
     assert named(Answer(quoted, hits)) == ["place-0", "text-0", "place-2", "text-1"]
     assert grades(quoted) == {"text-0": 1, "text-1": 1}
+    long = LabelledQuery(id="q", query="q", texts=(" ".join(f"w{n}" for n in range(20)),))
+    pieces = [
+        " ".join(f"w{n}" for n in part) for part in (range(-5, 6), range(6, 12), range(12, 25), range(9, 25))
+    ]
+    held = [named(Answer(long, (Found("1", text),))) == ["text-0"] for text in pieces]
+    assert held == [
+        False,
+        True,
+        False,
+        True,
+    ]  # a third of it, a piece from within, less than half, its second half
     whole = LabelledQuery(id="q", query="q", relevant={"a.txt": 1})
     assert named(Answer(whole, (Found("a.txt#3", metadata={"document": "a.txt"}), Found("b")))) == [
         "a.txt",

@@ -12,7 +12,7 @@ import msgspec
 
 from gapless import __version__
 from gapless.errors import GaplessError, UnknownName
-from gapless.operations.checkup_retrieval import RetrievalAsk, open_retrieval
+from gapless.operations.checkup_retrieval import RetrievalAsk, is_named, open_retrieval
 from gapless.operations.open import open_workflow
 from gapless.operations.progress import Progress, Stop, Tell, silent
 from gapless.records.finding import Checkup, Finding
@@ -118,7 +118,8 @@ async def _subject(
     from gapless.probes.base import Subject
 
     named = Named()
-    beyond_host = bool(set(layers) - {"hardware"})
+    alone = {"hardware", "context"} if is_named(ask.retrieval, place) else {"hardware"}
+    beyond_host = bool(set(layers) - alone)
     if beyond_host:
         named = await asyncio.to_thread(_workflow, ask, place)
     workflow = named.workflow

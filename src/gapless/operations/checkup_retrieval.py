@@ -35,6 +35,12 @@ class Retrieval:
     notes: tuple[str, ...] = ()
 
 
+def is_named(ask: RetrievalAsk, place: Place) -> bool:
+    """Whether there is a retriever to look at without the reference agent."""
+    said = place.settings.checkup
+    return ask.texts is not None or said.retriever is not None or said.texts is not None
+
+
 def open_retrieval(ask: RetrievalAsk, place: Place, stand_in: Callable[[], Any] | None) -> Retrieval:
     """What the context probes look at.
 

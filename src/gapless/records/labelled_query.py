@@ -16,7 +16,7 @@ class LabelledQuery(Record, frozen=True, kw_only=True):
     relevant: dict[str, int] = {}
     """Id of each relevant document -> grade, 1 and more. In a file also a list of ids, each of grade 1."""
     texts: tuple[str, ...] = ()
-    """Or the passages themselves, word by word: a document is relevant that holds one of them."""
+    """Or the passages themselves, word by word: a document is relevant that holds one of them, or half of a long one."""
     slice: dict[str, str] = {}
     """Dimension -> value, for figures per slice."""
     group: str = ""

@@ -15,6 +15,7 @@ from gapless.probes.base import ProbeUnavailable, Subject
 from gapless.retrievers.labelled import LabelledQuery, read_queries
 
 QUERY_S = 10.0
+_SHORT = 10  # words below which half of a quote is found by chance
 _LONGEST_S, _MOST_HUNG = 60.0, 3
 _TEXTS = ("text", "page_content", "content")
 _IDS = ("id", "document_id", "doc_id")
@@ -220,7 +221,7 @@ def named(answer: Answer) -> list[str]:
     """The places of an answer as names that can be looked up among what is relevant.
 
     A document counts under its own id, else under that of the document it was cut from (`metadata["document"]`). Where a
-    query quotes passages, a document that holds some counts as the first that none before it held.
+    query quotes passages, a document that holds one of them, or half of it, counts as the first that none before it held.
     """
     query = answer.query
     if query.relevant:
@@ -231,7 +232,7 @@ def named(answer: Answer) -> list[str]:
     open_texts = {f"text-{at}": _plain(text) for at, text in enumerate(query.texts)}
     found: list[str] = []
     for place, hit in enumerate(answer.hits):
-        held = next((name for name, text in open_texts.items() if text in _plain(hit.text)), None)
+        held = next((name for name, text in open_texts.items() if _holds(_plain(hit.text), text)), None)
         if held is not None:
             del open_texts[held]
         found.append(held or f"place-{place}")
@@ -241,6 +242,19 @@ def named(answer: Answer) -> list[str]:
 def grades(query: LabelledQuery) -> dict[str, int]:
     """What is relevant to a query, under the names that `named` gives."""
     return query.relevant or {f"text-{at}": 1 for at in range(len(query.texts))}
+
+
+def _holds(passage: str, quote: str) -> bool:
+    """Whether a passage holds a quoted one, its first or second half, or is a piece of it: borders cut through clauses."""
+    if quote in passage:
+        return True
+    if len(quote.split()) < _SHORT:
+        return False
+    if len(passage.split()) >= _SHORT // 2 and passage in quote:
+        return True
+    words = quote.split()
+    half = len(words) // 2
+    return " ".join(words[:half]) in passage or " ".join(words[half:]) in passage
 
 
 def _plain(text: str) -> str:

@@ -78,9 +78,9 @@ def retrieval_quality(subject: Subject) -> Iterable[Finding]:
     status = against(found[_HEADLINE], least)
     said = f"{_HEADLINE} is {_limits(found[_HEADLINE])} over {asked.basis}"
     if below := [
-        f"{key} {value} ({_limits(rate)})" for (key, value), rate in worst if against(rate, least) == "fail"
+        f"{key} {value}, {_limits(rate)}" for (key, value), rate in worst if against(rate, least) == "fail"
     ]:
-        said += f"; below target in {', '.join(below)}"
+        said += f"; below target in {'; '.join(below)}"
         status = "fail" if status == "fail" else "warn"
     step = "" if status == "ok" else _what_to_do(found, status)
     target = QUALITY.target if least == _LEAST else f"recall@5 of at least {least:.0%}, by the lower limit"
