@@ -15,6 +15,7 @@ from contract_risk.contracts import contracts
 from contract_risk.corpus import SEED, SUPPLIERS, generate
 from contract_risk.finance.desk import Desk
 from contract_risk.gate import FULL, QUICK, Gated
+from contract_risk.labelled import Shelf, labelled
 from contract_risk.library import Library
 from contract_risk.model.chat import open_chat
 from contract_risk.model.client import Endpoint, Model
@@ -22,6 +23,7 @@ from contract_risk.suite import prompt_suite, suite
 from contract_risk.weather import weather
 from gapless import Suite, Weather, guard
 from gapless.retrievers import weights
+from gapless.retrievers.labelled import LabelledQuery
 
 
 class Demo:
@@ -115,6 +117,11 @@ class Demo:
             return graph(Agent(library=library, finance=Desk(), model=self._need()))
 
         return build, folder.questions_about(corpus), notes
+
+    def retrieval(self) -> tuple[Shelf, tuple[LabelledQuery, ...]]:
+        """The retriever over the generated contracts, and a question for each clause of each supplier."""
+        corpus = generate(SUPPLIERS, SEED)
+        return Shelf(corpus), labelled(corpus)
 
     def gated(self, *, full: bool) -> Gated:
         """The agent with a confidence gate, over 240 suppliers, or 1,500."""

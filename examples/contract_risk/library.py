@@ -76,7 +76,7 @@ def _item(hit: Hit) -> dict[str, Any]:
 
 def _engine(corpus: Corpus) -> Hybrid:
     found = documents(corpus)
-    return Hybrid({"words": Bm25(found), "meaning": Dense(found, _embedder())})
+    return Hybrid({"words": Bm25(found), "meaning": Dense(found, embedder())})
 
 
 def documents(corpus: Corpus) -> list[Document]:
@@ -88,5 +88,6 @@ def documents(corpus: Corpus) -> list[Document]:
 
 
 @functools.cache
-def _embedder() -> Remembering:
+def embedder() -> Remembering:
+    """The sentence embeddings, kept on disk."""
     return Remembering(MiniLM.load(threads=2), "minilm")

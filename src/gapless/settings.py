@@ -116,6 +116,8 @@ class CheckupSettings(Record, frozen=True, kw_only=True):
     """"retrieval.py:search" names a function of a query that returns ranked documents."""
     queries: str | None = None
     """File with labelled queries for it, relative to the settings' folder."""
+    texts: str | None = None
+    """Folder of texts: searched by the built-in engines where no retriever is named, and cut in several ways."""
 
     targets: dict[str, float] = {}
     """Probe -> target in place of ours: `memory-bandwidth = 100` (GB/s)."""

@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
+import msgspec
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import RetryPolicy
+from planted_context import CONTEXT
 from tool_server import command, lock
 
 from gapless import Contract, Gate, Retry, guard
@@ -159,8 +161,6 @@ def unjudged(_: Path) -> Subject:
     healthy = records().records
     assert healthy is not None
     (run,) = healthy.runs
-    import msgspec
-
     return records(runs=(msgspec.structs.replace(run, labelled=False, outcome="unjudged"),))
 
 
@@ -344,4 +344,5 @@ PLANTED = (
         lambda f: records(fidelity=fidelity(0.5)),
         lambda f: records(fidelity=fidelity(1.0)),
     ),
+    *(Planted(*line) for line in CONTEXT),
 )

@@ -24,6 +24,17 @@ from gapless.cli.show import write
     is_flag=True,
     help="Let probes run the workflow: replays of recorded trials, effects from the tape.",
 )
+@click.option(
+    "--queries",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Labelled queries for the retriever (JSONL).",
+)
+@click.option(
+    "--chunking",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Texts to try ways of cutting on; without a retriever, also searched by the built-in engines.",
+)
 @click.option("--list", "list_all", is_flag=True, help="List the probes instead.")
 @click.option("--history", is_flag=True, help="Show earlier checkups instead.")
 @click.option("--no-budget", is_flag=True, help="Do not end with exit code 1 where a finding failed.")
@@ -45,6 +56,7 @@ def command(layers: tuple[str, ...], list_all: bool, history: bool, **options: A
     was held against, and what to do. Nothing of the host is changed, and the workflow is only read unless --leave says more.
     """
     from gapless.operations.checkup import CheckupAsk, checkup_into
+    from gapless.operations.checkup_retrieval import RetrievalAsk
     from gapless.operations.loop import run_sync
     from gapless.operations.open import open_store
     from gapless.settings import locate
@@ -57,7 +69,8 @@ def command(layers: tuple[str, ...], list_all: bool, history: bool, **options: A
         if history:
             _history(store, options["as_json"])
             return 0
-        ask = CheckupAsk(layers=layers, target=options["target"], leave=options["leave"])
+        retrieval = RetrievalAsk(texts=options["chunking"], queries=options["queries"])
+        ask = CheckupAsk(layers=layers, target=options["target"], leave=options["leave"], retrieval=retrieval)
         with progress(options["quiet"]) as tell:
             made = run_sync(lambda stop: checkup_into(store, ask, place=place, tell=tell, stop=stop))
     _show(made, options)

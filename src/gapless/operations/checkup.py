@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from gapless import __version__
 from gapless.errors import GaplessError, UnknownName
-from gapless.operations.open import import_object, open_workflow
+from gapless.operations.checkup_retrieval import RetrievalAsk, is_named, open_retrieval
+from gapless.operations.open import open_workflow
 from gapless.operations.progress import Progress, Stop, Tell, silent
 from gapless.operations.tools import lock_path
 from gapless.records.finding import Checkup, Finding
@@ -42,6 +42,7 @@ class CheckupAsk:
     """The workflow; that of `gapless.toml`, else the reference agent, when None."""
     leave: bool = False
     """Whether probes may run the workflow (replays of recorded trials; effects stay on the tape)."""
+    retrieval: RetrievalAsk = field(default_factory=RetrievalAsk)
 
 
 async def checkup_into(
@@ -118,13 +119,17 @@ async def _subject(
     from gapless.probes.base import Subject
 
     named = Named()
-    beyond_host = bool(set(layers) - {"hardware", "tool"})
+    alone = {"hardware", "tool", *(["context"] if is_named(ask.retrieval, place) else [])}
+    beyond_host = bool(set(layers) - alone)
     if beyond_host:
         named = await asyncio.to_thread(_workflow, ask, place)
     workflow = named.workflow
     records = await _records(store, named, ask, place, stop) if beyond_host else None
     said = place.settings.checkup
     servers, stands_in = _servers(ask, layers, place)
+    found = await asyncio.to_thread(
+        open_retrieval, ask.retrieval, place, named.retrieval if "context" in layers else None
+    )
     subject = Subject(
         workflow=workflow,
         wiring=_wiring(workflow),
@@ -132,12 +137,15 @@ async def _subject(
         model=said.model,
         servers=servers,
         tools_lock=lock_path(place),
-        retrieve=import_object(said.retriever, Path(place.root)) if said.retriever is not None else None,
-        queries=Path(place.root) / said.queries if said.queries is not None else None,
+        retrieve=found.retrieve,
+        queries=found.queries,
+        labelled=found.labelled,
+        engines=found.engines,
+        texts=found.texts,
         leave=ask.leave,
         targets=said.targets,
     )
-    return subject, workflow.target if workflow is not None else "", [*named.notes, *stands_in]
+    return subject, workflow.target if workflow is not None else "", [*named.notes, *found.notes, *stands_in]
 
 
 def _servers(
@@ -164,6 +172,8 @@ class Named:
     weather: Any = None
     """The faults its recorded trials ran under, where it brings them along."""
     notes: tuple[str, ...] = ()
+    retrieval: Callable[[], Any] | None = None
+    """Opens the retriever it brings along, with labelled queries."""
 
 
 def _workflow(ask: CheckupAsk, place: Place) -> Named:
@@ -178,7 +188,12 @@ def _workflow(ask: CheckupAsk, place: Place) -> Named:
 
         agent = find_agent()
         said = "No workflow is named: the reference agent stands in. Name yours with --target app.py:graph."
-        return Named(workflow=open_workflow(agent.workflow(), place), weather=agent.weather, notes=(said,))
+        return Named(
+            workflow=open_workflow(agent.workflow(), place),
+            weather=agent.weather,
+            notes=(said,),
+            retrieval=agent.retrieval,
+        )
     except (GaplessError, ImportError) as error:
         return Named(notes=(f"No workflow is named, and the reference agent cannot be opened: {error}",))
 

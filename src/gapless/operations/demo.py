@@ -32,6 +32,7 @@ from gapless.records.calibration import Calibration
 from gapless.records.comparison import Comparison
 from gapless.records.estimate import Estimate
 from gapless.records.faults import FaultMatrix
+from gapless.records.labelled_query import LabelledQuery
 from gapless.records.replay import Causes, Fidelity
 from gapless.records.suite import Case, Suite
 from gapless.settings import Place
@@ -91,6 +92,10 @@ class Agent(Protocol):
 
     def contracts(self, directory: Path, asked: Sequence[str]) -> tuple[Callable[[], Any], Suite, list[str]]:
         """Builds the agent over a folder of contracts, once prepared; a question for each supplier; what was read."""
+        ...
+
+    def retrieval(self) -> tuple[Any, tuple[LabelledQuery, ...]]:
+        """Its retriever, as `gapless.retrievers.texts.Collection` shows one, and queries whose answers are known."""
         ...
 
     def gated(self, *, full: bool) -> GatedAgent:

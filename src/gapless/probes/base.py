@@ -17,6 +17,7 @@ from gapless.settings import ModelSettings, ServerSettings
 if TYPE_CHECKING:
     from gapless.evals.workflow import Workflow
     from gapless.records.replay import Fidelity
+    from gapless.retrievers.labelled import LabelledQuery
 
 
 class ProbeUnavailable(Exception):
@@ -63,12 +64,20 @@ class Subject:
     """A function of a query that returns ranked documents."""
     queries: Path | None = None
     """File with labelled queries for it."""
+    labelled: tuple[LabelledQuery, ...] = ()
+    """Or the labelled queries themselves."""
+    engines: Mapping[str, Callable[[str], Any]] = field(default_factory=dict[str, Callable[[str], Any]])
+    """Name -> another way to retrieve from the same documents, held beside `retrieve`."""
+    texts: Path | None = None
+    """Folder of texts to try ways of cutting on, with those of the labelled queries that quote passages."""
     leave: bool = False
     """Whether probes may run the workflow."""
     seconds: float = 8.0
     """About how long one probe may take."""
     targets: Mapping[str, float] = field(default_factory=dict[str, float])
     """Probe -> target that the user set in place of ours."""
+    memo: dict[str, Any] = field(default_factory=dict[str, Any], init=False, compare=False)
+    """What one probe has measured and others of the same checkup read: a retriever is asked once, not by each."""
 
 
 Probe = Callable[[Subject], Iterable[Finding]]

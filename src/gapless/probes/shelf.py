@@ -9,7 +9,7 @@ from gapless.probes.base import Card, Probe
 from gapless.records.workflow import LAYERS, Layer
 
 _HARDWARE, _ORCHESTRATION = "gapless.probes.hardware", "gapless.probes.orchestration"
-_OBSERVABILITY = "gapless.probes.observability"
+_OBSERVABILITY, _CONTEXT = "gapless.probes.observability", "gapless.probes.context"
 _TOOL = "gapless.probes.tool"
 SHELF: dict[str, tuple[str, str]] = {
     "memory-bandwidth": (f"{_HARDWARE}.memory_bandwidth:probe", f"{_HARDWARE}.memory_bandwidth:CARD"),
@@ -19,6 +19,17 @@ SHELF: dict[str, tuple[str, str]] = {
     "pressure": (f"{_HARDWARE}.limits:pressure", f"{_HARDWARE}.limits:PRESSURE"),
     "pages-and-clock": (f"{_HARDWARE}.limits:pages", f"{_HARDWARE}.limits:PAGES"),
     "gpu-copies": (f"{_HARDWARE}.gpu:probe", f"{_HARDWARE}.gpu:COPIES"),
+    "retriever-answers": (f"{_CONTEXT}.manners:retriever_answers", f"{_CONTEXT}.manners:ANSWERS"),
+    "retrieval-quality": (f"{_CONTEXT}.quality:retrieval_quality", f"{_CONTEXT}.quality:QUALITY"),
+    "engines-compared": (f"{_CONTEXT}.quality:engines_compared", f"{_CONTEXT}.quality:ENGINES"),
+    "unanswerable": (f"{_CONTEXT}.silence:unanswerable", f"{_CONTEXT}.silence:CARD"),
+    "near-duplicates": (f"{_CONTEXT}.alike:near_duplicates", f"{_CONTEXT}.alike:CARD"),
+    "freshness": (f"{_CONTEXT}.documents:freshness", f"{_CONTEXT}.documents:FRESH"),
+    "stored-vectors": (f"{_CONTEXT}.documents:stored_vectors", f"{_CONTEXT}.documents:VECTORS"),
+    "filters": (f"{_CONTEXT}.manners:filters", f"{_CONTEXT}.manners:FILTERS"),
+    "update-visibility": (f"{_CONTEXT}.visibility:visibility", f"{_CONTEXT}.visibility:CARD"),
+    "retrieval-latency": (f"{_CONTEXT}.manners:retrieval_latency", f"{_CONTEXT}.manners:LATENCY"),
+    "chunking": (f"{_CONTEXT}.chunks:chunking", f"{_CONTEXT}.chunks:CARD"),
     "tool-server": (f"{_TOOL}.described:starts", f"{_TOOL}.described:STARTS"),
     "tool-lint": (f"{_TOOL}.described:linted", f"{_TOOL}.described:LINT"),
     "tool-drift": (f"{_TOOL}.described:unreviewed", f"{_TOOL}.described:DRIFT"),

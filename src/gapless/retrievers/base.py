@@ -55,6 +55,31 @@ class Embedder(Protocol):
         ...
 
 
+class SearchStore(Protocol):
+    """A collection that changes: what was stored last is what is found. `gapless.testing.search_stores` tests the promise."""
+
+    def upsert(self, documents: Sequence[Document]) -> None:
+        """Stores documents, all of them or none; one whose id is known replaces it. Found from then on."""
+        ...
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Forgets documents; unknown ids are left out. Returns how many were forgotten."""
+        ...
+
+    def search(self, query: str, k: int = 10, *, filter: Mapping[str, Any] | None = None) -> list[Hit]:  # noqa: A002  the field's usual word
+        """The at most `k` best documents, best first.
+
+        Args:
+            query: What is looked for.
+            k: At most this many hits.
+            filter: Field -> value that a document's metadata must have.
+
+        Raises:
+            UsageError: No document has such a field: nothing could match, and silence would pass for an answer.
+        """
+        ...
+
+
 def ranked(documents: Sequence[Document], scores: NDArray[np.floating[Any]], k: int, arm: str) -> list[Hit]:
     """The `k` best documents by score.
 

@@ -50,6 +50,11 @@ class Dense:
         self._part_of = np.asarray([at for at, part in enumerate(parts) for _ in part.owners], dtype=np.intp)
         self._owner = np.asarray([owner for part in parts for owner in part.owners], dtype=np.intp)
 
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        """float array [parts, size]: what is stored, in the order of the parts."""
+        return self._vectors
+
     def scores(self, query: str) -> NDArray[np.float32]:
         """The cosine of each document's best part, in the order of the documents; -1 for one without parts."""
         return self.resemblance(self._embedder.embed([query]))[:, 0]

@@ -1,0 +1,104 @@
+"""Opens the retriever that a checkup asks: the one that is named, the built-in engines over a folder, or the reference agent's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gapless.errors import GaplessError
+from gapless.operations.open import import_object
+from gapless.records.labelled_query import LabelledQuery
+from gapless.settings import Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrievalAsk:
+    """What was said on the command line."""
+
+    texts: Path | None = None
+    """Folder of texts: to search with the built-in engines where no retriever is named, and to try ways of cutting on."""
+    queries: Path | None = None
+    """File with labelled queries."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrieval:
+    """A retriever, with what it is asked."""
+
+    retrieve: Callable[[str], Any] | None = None
+    queries: Path | None = None
+    labelled: tuple[LabelledQuery, ...] = ()
+    engines: Mapping[str, Callable[[str], Any]] = field(default_factory=dict[str, Callable[[str], Any]])
+    texts: Path | None = None
+    notes: tuple[str, ...] = ()
+
+
+def is_named(ask: RetrievalAsk, place: Place) -> bool:
+    """Whether there is a retriever to look at without the reference agent."""
+    said = place.settings.checkup
+    return ask.texts is not None or said.retriever is not None or said.texts is not None
+
+
+def open_retrieval(ask: RetrievalAsk, place: Place, stand_in: Callable[[], Any] | None) -> Retrieval:
+    """What the context probes look at.
+
+    Args:
+        ask: Flags, which win over settings.
+        place: Where paths in the settings begin.
+        stand_in: Opens the reference agent's retriever, for when nothing is named.
+
+    Returns:
+        One that cannot be imported is a retriever that raises why: the probes find that, and the others go on.
+    """
+    said, root = place.settings.checkup, Path(place.root)
+    texts = ask.texts or (root / said.texts if said.texts is not None else None)
+    queries = ask.queries or (root / said.queries if said.queries is not None else None)
+    if said.retriever is not None:
+        return Retrieval(retrieve=_imported(said.retriever, root), queries=queries, texts=texts)
+    if texts is not None:
+        return _built_in(texts, queries)
+    if stand_in is None or queries is not None:
+        return Retrieval(queries=queries)
+    try:
+        collection, labelled = stand_in()
+    except (GaplessError, ImportError) as error:
+        return Retrieval(notes=(f"The reference agent's retriever cannot be opened: {error}",))
+    return Retrieval(retrieve=collection.search, engines=collection.engines(), labelled=labelled)
+
+
+def _imported(reference: str, root: Path) -> Callable[..., Any]:
+    try:
+        return import_object(reference, root)
+    except GaplessError as error:
+        why = error
+
+    def raises(query: str) -> Any:
+        raise why
+
+    return raises
+
+
+def _built_in(folder: Path, queries: Path | None) -> Retrieval:
+    from gapless.retrievers.minilm import MiniLM
+    from gapless.retrievers.remembering import Remembering
+    from gapless.retrievers.texts import Collection, passages, read_texts
+
+    embedder, notes = None, [f"No retriever is named: the built-in engines search {folder.name}."]
+    try:
+        texts = read_texts(folder)
+        try:
+            embedder = Remembering(MiniLM.load(), "minilm")
+        except GaplessError as error:
+            notes.append(f"Words alone are searched: {error}")
+        collection = Collection(passages(texts), embedder)
+    except GaplessError as error:
+        return Retrieval(queries=queries, notes=(f"The texts cannot be searched: {error}",))
+    return Retrieval(
+        retrieve=collection.search,
+        engines=collection.engines(),
+        queries=queries,
+        texts=folder,
+        notes=tuple(notes),
+    )

@@ -1,0 +1,94 @@
+"""What a retriever hands over when there is nothing to find: the silent start of a wrong answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+import numpy as np
+
+from gapless.gap.clustered import units
+from gapless.gap.group_bootstrap import alike
+from gapless.gap.signal_quality import auroc_estimate
+from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.probes.context.answers import Answer, answers_of
+from gapless.probes.context.quality import against, mean_of, rate_figure
+from gapless.records.estimate import Estimate
+from gapless.records.finding import Figure, Finding
+
+CARD = Card(
+    probe="unanswerable",
+    layer="context",
+    title="questions that no document answers",
+    target="it hands over nothing, or its top score tells them apart: AUROC of at least .80, by the lower limit",
+    source="gapless' own: below that no threshold keeps both errors low",
+)
+_LEAST, _NO_WIDTH = 0.8, 1e-9
+
+
+def unanswerable(subject: Subject) -> Iterable[Finding]:
+    """Share of unanswerable queries that still get documents, and how well the top score tells them from the others."""
+    asked = answers_of(subject)
+    usable = [one for one in asked.answers if not one.problem]
+    no = [one for one in usable if not one.query.answerable]
+    yes = [one for one in usable if one.query.answerable]
+    if not no or not yes:
+        kind = "unanswerable" if not no else "answerable"
+        raise ProbeUnavailable(
+            f'no {kind} query among the labelled ones: add some ("answerable": false says so)'
+        )
+    least = subject.targets.get(CARD.probe, _LEAST)
+    given = mean_of([bool(one.hits) for one in no], [one.query.group for one in no])
+    figures = [rate_figure("unanswerable queries that get documents", given, f"{len(no)} queries")]
+    area = _separation([*no, *yes])
+    if area is not None:
+        figures.append(_area_figure(area))
+    silent = given.high is not None and given.high <= 1 - least
+    got = sum(bool(one.hits) for one in no)
+    said = f"{got} of {len(no)} unanswerable queries get documents all the same"
+    if area is not None and area.point is not None:
+        said += f"; the top score tells them from answerable ones with AUROC {area.point:.2f} ({area.low:.2f} to {area.high:.2f})"
+    elif got:
+        said += "; there is no score to tell them by"
+    target = CARD.target if least == _LEAST else CARD.target.replace(".80", f"{least:.2f}")
+    if silent or (area is not None and area.point is not None and against(area, least) == "ok"):
+        yield CARD.finding("ok", said, figures=tuple(figures), target=target)
+        return
+    undecided = area is not None and area.point is not None and against(area, least) == "warn"
+    step = (
+        "Hand a confidence signal that looks at the passages (gapless.boundary.signals) to a gate behind this step; a raw "
+        "score does not know that nothing is there."
+    )
+    yield CARD.finding(
+        "warn" if undecided else "fail", said, figures=tuple(figures), target=target, next_step=step
+    )
+
+
+def _separation(answers: list[Answer]) -> Estimate | None:
+    """AUROC of the top score; an empty answer is the lowest. None where documents come without scores."""
+    tops = [one.hits[0].score if one.hits else None for one in answers]
+    if any(one.hits and top is None for one, top in zip(answers, tops, strict=True)):
+        return None
+    known = [top for top in tops if top is not None]
+    if not known:
+        return None
+    lowest = min(known) - 1.0
+    signal = np.asarray([lowest if top is None else top for top in tops], dtype=float)
+    right = np.asarray([one.query.answerable for one in answers])
+    group = np.asarray([one.query.group for one in answers])
+    area = auroc_estimate(signal, right, group, np.arange(len(answers)), 0)
+    if area.point is None or area.low is None or area.high is None or area.high - area.low > _NO_WIDTH:
+        return area
+    # all resamples agree, which says little where groups are few: each of the rarer kind counts as one case
+    fewer = min(len(set(group[right])), len(set(group[~right])))
+    limits = alike(area.point, units(range(fewer)))
+    return msgspec.structs.replace(area, low=limits.low, high=limits.high, method="korn-graubard")
+
+
+def _area_figure(area: Estimate) -> Figure:
+    spread = (
+        f"95 % interval, {area.method}, {area.n_groups} groups" if area.low is not None else area.reason or ""
+    )
+    return Figure(
+        name="AUROC of the top score", value=area.point or 0.0, low=area.low, high=area.high, spread=spread
+    )

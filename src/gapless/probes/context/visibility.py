@@ -1,0 +1,97 @@
+"""How long it takes until a change is found: a document stored, changed and deleted again, with leave."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.probes.context.answers import exposed, normalised
+from gapless.records.finding import Figure, Finding
+from gapless.retrievers.base import Document
+
+CARD = Card(
+    probe="update-visibility",
+    layer="context",
+    title="a change is found soon",
+    target="stored, changed and deleted documents show within 5 s",
+    source="gapless' own: later, a correction misses the very next question",
+)
+_MOST_S = 5.0
+_PAUSE_S = 0.01
+
+
+def visibility(subject: Subject) -> Iterable[Finding]:
+    """Stores a document of its own, changes it, deletes it, and asks for it each time until the answer is right."""
+    upsert, delete, retrieve = exposed(subject, "upsert"), exposed(subject, "delete"), subject.retrieve
+    if retrieve is None or upsert is None or delete is None:
+        raise ProbeUnavailable("the retriever shows no methods upsert(documents) and delete(ids)")
+    if not subject.leave:
+        raise ProbeUnavailable("it stores a document of its own, and deletes it again: say --leave")
+    most = subject.targets.get(CARD.probe, _MOST_S)
+    took = time_to_visibility(retrieve, upsert, delete, patience_s=max(2 * most, subject.seconds))
+    figures = tuple(
+        Figure(name=name, value=value, unit="s") for name, value in took.items() if value is not None
+    )
+    target = CARD.target.replace("5 s", f"{most:g} s")
+    never = [name for name, value in took.items() if value is None]
+    late = [name for name, value in took.items() if value is not None and value > most]
+    if not never and not late:
+        said = ", ".join(f"{name} after {value:.2g} s" for name, value in took.items())
+        yield CARD.finding("ok", said, figures=figures, target=target)
+        return
+    step = "Wait for the store to confirm before you go on, or ask it for consistent reads; an answer from before the change is stale."
+    said = "; ".join(
+        [
+            *(f"{name}: never shown" for name in never),
+            *(f"{name}: shown after {took[name]:.2g} s" for name in late),
+        ]
+    )
+    yield CARD.finding("fail", said, figures=figures, target=target, next_step=step)
+
+
+def time_to_visibility(
+    retrieve: Callable[[str], Any],
+    upsert: Callable[[list[Document]], Any],
+    delete: Callable[[list[str]], Any],
+    *,
+    patience_s: float,
+) -> dict[str, float | None]:
+    """Seconds from each call until a search shows its effect.
+
+    Args:
+        retrieve: Function of a query that returns ranked documents.
+        upsert: Stores documents.
+        delete: Forgets documents by id; the probe's own is deleted whatever happens.
+        patience_s: How long to wait for each.
+
+    Returns:
+        "stored", "changed" and "deleted", each with seconds, or None where the change never showed.
+    """
+    mark = f"gapless{uuid.uuid4().hex}"
+    first, second = f"{mark} anchor", f"{mark} anchor {mark[::-1]}"
+
+    def texts() -> list[str]:
+        return [hit.text for hit in normalised(retrieve(first)) if mark in hit.text or hit.id == mark]
+
+    took: dict[str, float | None] = {}
+    try:
+        took["stored"] = _seconds(lambda: upsert([Document(mark, first)]), lambda: bool(texts()), patience_s)
+        took["changed"] = _seconds(
+            lambda: upsert([Document(mark, second)]), lambda: second in texts(), patience_s
+        )
+    finally:
+        took["deleted"] = _seconds(lambda: delete([mark]), lambda: not texts(), patience_s)
+    return took
+
+
+def _seconds(change: Callable[[], Any], shown: Callable[[], bool], patience_s: float) -> float | None:
+    begun = time.monotonic()
+    change()
+    while not shown():
+        if time.monotonic() - begun > patience_s:
+            return None
+        time.sleep(_PAUSE_S)
+    return time.monotonic() - begun

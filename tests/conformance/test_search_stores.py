@@ -1,0 +1,70 @@
+"""Every search store on the shelf keeps the promise, with and without an embedder; and a broken one is caught."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gapless.retrievers.base import Document, Hit
+from gapless.retrievers.stores import TABLE, store_class
+from gapless.testing.search_stores import CASES
+
+
+class Hashed:
+    """Embeds a text as counts of its words in some buckets."""
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        vectors = np.full((len(texts), 64), 1e-3, dtype=np.float32)
+        for at, text in enumerate(texts):
+            for word in text.lower().replace(".", "").split():
+                vectors[at, sum(word.encode()) % 64] += 1
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("embedder", [None, Hashed()], ids=["words", "hybrid"])
+@pytest.mark.parametrize("name", TABLE)
+def test_it_keeps_the_promise(name: str, embedder: Any, case: str) -> None:
+    CASES[case](store_class(name)(embedder=embedder))
+
+
+class Broken:
+    """A store with one fault."""
+
+    def __init__(self, fault: str) -> None:
+        self.fault, self.store = fault, store_class("builtin")()
+
+    def upsert(self, documents: Sequence[Document]) -> None:
+        if self.fault == "half":
+            for document in documents:
+                self.store.upsert([document])
+        else:
+            self.store.upsert(documents)
+
+    def delete(self, ids: Sequence[str]) -> int:
+        return len(ids) if self.fault == "counts" else self.store.delete(ids)
+
+    def search(self, query: str, k: int = 10, *, filter: dict[str, Any] | None = None) -> list[Hit]:  # noqa: A002
+        if self.fault == "unfiltered":
+            return self.store.search(query, k)
+        if self.fault == "silent" and filter:
+            known = {name for one in self.store.documents() for name in one.metadata}
+            return self.store.search(query, k, filter=filter) if set(filter) <= known else []
+        return self.store.search(query, k, filter=filter)
+
+
+@pytest.mark.parametrize(
+    ("fault", "case"),
+    [
+        ("half", "stores_all_or_nothing"),
+        ("counts", "forgets_what_was_deleted"),
+        ("unfiltered", "obeys_filters"),
+        ("silent", "refuses_unknown_fields"),
+    ],
+)
+def test_a_store_with_a_fault_does_not_pass(fault: str, case: str) -> None:
+    with pytest.raises(AssertionError):
+        CASES[case](Broken(fault))

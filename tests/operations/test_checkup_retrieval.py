@@ -1,0 +1,179 @@
+"""`gapless checkup context`: which retriever it asks, and that one which cannot be opened is a finding."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from gapless.cli.main import cli
+from gapless.errors import MissingExtra, WeightsUnavailable
+from gapless.operations.checkup_retrieval import RetrievalAsk, open_retrieval
+from gapless.retrievers.minilm import MiniLM
+from gapless.settings import locate
+
+CODE = """
+SHELF = {f"d{n}": f"document {n} about {'apples bolts cranes'.split()[n % 3]}" for n in range(40)}
+
+def search(query):
+    asked = set(query.split())
+    return [{"id": i, "text": t} for i, t in SHELF.items() if asked & set(t.split()[1:2])][:5]
+"""
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own_retrieval.py").write_text(CODE)
+    lines = [{"query": f"what of {n}", "relevant": [f"d{n}"], "group": f"d{n}"} for n in range(40)]
+    Path("queries.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    Path("gapless.toml").write_text(
+        '[checkup]\nretriever = "own_retrieval.py:search"\nqueries = "queries.jsonl"\n'
+    )
+    sys.modules.pop("own_retrieval", None)
+
+
+def checkup(*words: str) -> dict[str, Any]:
+    done = CliRunner().invoke(cli, ["checkup", "context", "--json", "--quiet", "--no-budget", *words])
+    assert done.exit_code == 0, done.output or done.exception
+    return json.loads(done.stdout)
+
+
+def findings(*words: str) -> dict[str, Any]:
+    return {one["probe"]: one for one in checkup(*words)["findings"]}
+
+
+def test_the_retriever_that_is_named() -> None:
+    told = checkup()
+    assert (told["subject"], told["notes"]) == ("", [])  # no workflow is opened for it
+    found = {one["probe"]: one for one in told["findings"]}
+    assert {one["layer"] for one in found.values()} == {"context"}
+    assert found["retrieval-quality"]["status"] == "ok"
+    assert "recall@5 is 100.0%" in found["retrieval-quality"]["said"]
+    assert "no unanswerable query" in found["unanswerable"]["said"]
+    assert "--chunking" in found["chunking"]["said"]
+
+
+def test_one_that_cannot_be_imported_is_a_finding() -> None:
+    Path("own_retrieval.py").write_text("raise RuntimeError('no index here')")
+    found = findings()
+    assert found["retriever-answers"]["status"] == "fail"
+    assert "no index here" in found["retriever-answers"]["said"]
+    assert found["freshness"]["status"] == "not-applicable"
+
+
+def test_queries_that_cannot_be_read_are_a_reason() -> None:
+    Path("queries.jsonl").write_text('{"query": "a", "relevent": []}')
+    found = findings()
+    assert all(one["status"] == "not-applicable" for one in found.values())
+    assert "queries.jsonl:1: unknown key `relevent`" in found["retrieval-quality"]["said"]
+
+
+def test_no_queries() -> None:
+    Path("gapless.toml").write_text('[checkup]\nretriever = "own_retrieval.py:search"\n')
+    assert '[checkup] queries = "queries.jsonl"' in findings()["retrieval-quality"]["said"]
+
+
+def texts() -> None:
+    Path("gapless.toml").write_text("")
+    Path("texts").mkdir()
+    clauses = [
+        f"Clause {n}: {thing} are insured."
+        for n, thing in enumerate("apples bolts cranes drums".split() * 10)
+    ]
+    Path("texts/all.txt").write_text(
+        "\n\n".join(f"{clause} {'More is said here. ' * 20}" for clause in clauses)
+    )
+    lines = [{"query": f"clause {n} insured", "texts": [clause]} for n, clause in enumerate(clauses)]
+    Path("quoted.jsonl").write_text("\n".join(map(json.dumps, lines)))
+
+
+def test_a_folder_of_texts_is_searched_by_words_where_there_are_no_weights(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def load() -> MiniLM:
+        raise MissingExtra("sentence embeddings", "demo")
+
+    monkeypatch.setattr(MiniLM, "load", load)
+    texts()
+    told = checkup("--chunking", "texts", "--queries", "quoted.jsonl")
+    found = {one["probe"]: one for one in told["findings"]}
+    assert any(
+        "Words alone are searched: sentence embeddings needs the extra `demo`" in note
+        for note in told["notes"]
+    )
+    assert found["retrieval-quality"]["status"] == "ok", found["retrieval-quality"]["said"]
+    assert "the best is not told apart from" in found["chunking"]["said"]
+    assert len([one for one in found["chunking"]["figures"] if "words" in one.get("spread", "")]) == 18
+
+
+def test_a_folder_of_texts_with_the_engines_side_by_side() -> None:
+    try:
+        MiniLM.load()
+    except (MissingExtra, WeightsUnavailable) as error:
+        pytest.skip(f"the weights are not here: {error}")
+    texts()
+    found = findings("--chunking", "texts", "--queries", "quoted.jsonl")
+    names = {one["name"] for one in found["engines-compared"]["figures"]}
+    assert {"recall@5, in use", "recall@5, sparse", "recall@5, dense"} <= names
+    assert found["stored-vectors"]["status"] == "ok"
+
+
+def test_a_folder_without_texts_is_said() -> None:
+    Path("gapless.toml").write_text('[checkup]\ntexts = "nowhere"\nqueries = "queries.jsonl"\n')
+    told = checkup()
+    assert any("The texts cannot be searched" in note for note in told["notes"])
+
+
+def test_the_reference_agent_stands_in_and_its_trouble_is_a_note(tmp_path: Path) -> None:
+    Path("gapless.toml").write_text("")
+
+    def broken() -> Any:
+        raise WeightsUnavailable("no network")
+
+    found = open_retrieval(RetrievalAsk(), locate(), broken)
+    assert found.retrieve is None
+    assert found.notes == ("The reference agent's retriever cannot be opened: no network",)
+    assert open_retrieval(RetrievalAsk(), locate(), None).notes == ()
+
+
+def test_what_the_reference_agent_is_asked() -> None:
+    from contract_risk.corpus import generate
+    from contract_risk.labelled import labelled, shown
+
+    corpus = generate(12, 7)
+    known = {one.id for one in shown(corpus)}
+    queries = labelled(corpus)
+    assert len(queries) == 12 * 6
+    assert all(set(one.relevant) <= known and one.answerable == bool(one.relevant) for one in queries)
+    assert any(not one.answerable for one in queries)
+
+
+@pytest.mark.full
+def test_a_fresh_clone_measures_the_reference_agents_retriever() -> None:
+    try:
+        MiniLM.load()
+    except (MissingExtra, WeightsUnavailable) as error:
+        pytest.skip(f"the weights are not here: {error}")
+    Path("gapless.toml").write_text("")
+    found = findings()
+    lines = (
+        "retriever-answers",
+        "retrieval-quality",
+        "engines-compared",
+        "freshness",
+        "stored-vectors",
+        "retrieval-latency",
+    )
+    assert {name: found[name]["status"] for name in lines if name != "retrieval-latency"} == dict.fromkeys(
+        lines[:-1], "ok"
+    )
+    assert "over 330 queries" in found["retrieval-quality"]["said"]
+    assert found["unanswerable"]["status"] in (
+        "warn",
+        "fail",
+    )  # raw scores do not know that a clause is missing

@@ -1,0 +1,364 @@
+"""What the context probes make of retrievers of all kinds, good and odd."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from planted_context import Shop, shop
+
+from gapless.probes.base import ProbeUnavailable, Subject
+from gapless.probes.context.alike import near_duplicates
+from gapless.probes.context.answers import Answer, Found, ask, ask_all, grades, named, normalised
+from gapless.probes.context.chunks import SETTINGS, Setting, sweep
+from gapless.probes.context.documents import freshness, stored_vectors
+from gapless.probes.context.manners import filters, retrieval_latency, retriever_answers
+from gapless.probes.context.quality import WORDS_ALONE, engines_compared, retrieval_quality
+from gapless.probes.context.silence import unanswerable
+from gapless.probes.context.visibility import visibility
+from gapless.records.finding import Finding
+from gapless.records.labelled_query import LabelledQuery
+from gapless.retrievers.base import Document, Hit
+from gapless.retrievers.chunking import fixed
+from gapless.retrievers.sqlite_store import SqliteStore
+
+
+def one(probe: Any, subject: Subject) -> Finding:
+    (found,) = probe(subject)
+    return found
+
+
+def asked(count: int = 30, **more: Any) -> tuple[LabelledQuery, ...]:
+    return tuple(
+        LabelledQuery(id=f"q{n}", query=f"question {n}", relevant={f"d{n}": 1}, group=f"q{n}", **more)
+        for n in range(count)
+    )
+
+
+def right(query: str) -> list[str]:
+    return [f"d{query.split()[1]}"]
+
+
+class LangChainLike:
+    def __init__(self, text: str, **metadata: Any) -> None:
+        self.id, self.page_content, self.metadata = None, text, metadata
+
+
+@pytest.mark.parametrize(
+    ("said", "ids"),
+    [
+        (None, []),
+        ([], []),
+        (["a", "b"], ["a", "b"]),
+        ([1, 2], ["1", "2"]),
+        (({"id": n} for n in "ab"), ["a", "b"]),
+        ({"documents": [{"document_id": "a"}], "took_ms": 3}, ["a"]),
+        ([(LangChainLike("whole text"), 0.3)], ["whole text"]),
+        ([Hit(id="a", score=1.0, text="t")], ["a"]),
+    ],
+)
+def test_forms_of_an_answer(said: Any, ids: list[str]) -> None:
+    assert [hit.id for hit in normalised(said)] == ids
+
+
+def test_fields_of_a_document() -> None:
+    (hit,) = normalised(
+        [{"id": 7, "content": "t", "score": 1, "metadata": {"a": 1}, "supplier": "x", "indexed_at": 5}]
+    )
+    assert hit == Found("7", "t", 1.0, {"supplier": "x", "a": 1}, 5.0)
+    ((pair,)) = normalised([(LangChainLike("t", source="f"), 0.5)])
+    assert (pair.text, pair.score, pair.metadata) == ("t", 0.5, {"source": "f"})
+
+
+@pytest.mark.parametrize("said", ["text", 3, [{}], [object()], {"a": [], "b": []}])
+def test_an_unreadable_answer_is_a_finding(said: Any) -> None:
+    found = one(retriever_answers, Subject(retrieve=lambda query: said, labelled=asked()))
+    assert found.status == "fail"
+    assert "30 of 30 queries fail: TypeError" in found.said
+
+
+async def wait(query: str) -> list[str]:
+    await asyncio.sleep(0)
+    return right(query)
+
+
+def test_a_coroutine_is_awaited() -> None:
+    assert one(retriever_answers, Subject(retrieve=wait, labelled=asked())).status == "ok"
+
+
+def test_a_retriever_that_hangs_is_left_behind() -> None:
+    begun = time.monotonic()
+    done = ask_all(lambda query: time.sleep(2), asked(), seconds=9, each_s=0.05)
+    assert time.monotonic() - begun < 1.5
+    assert [answer.problem for answer in done.answers] == ["no answer within 0.05 s"] * 3
+    assert done.basis == "3 of 30 queries"
+
+
+def test_a_retriever_that_leaves_the_program_is_a_finding() -> None:
+    def leaves(query: str) -> list[str]:
+        raise SystemExit(3)
+
+    found = one(retriever_answers, Subject(retrieve=leaves, labelled=asked()))
+    assert "SystemExit: 3" in found.said
+    with pytest.raises(ProbeUnavailable, match="no query was answered"):
+        list(retrieval_latency(Subject(retrieve=leaves, labelled=asked())))
+
+
+def test_time_runs_out_and_figures_say_so() -> None:
+    def slow(query: str) -> list[str]:
+        time.sleep(0.02)
+        return right(query)
+
+    found = one(retrieval_quality, Subject(retrieve=slow, labelled=asked(100), seconds=0.02))
+    assert "of 100 queries" in found.said
+    assert found.said.endswith("100 queries")
+
+
+def test_each_query_is_asked_once_for_all_probes() -> None:
+    calls: list[str] = []
+
+    def count(query: str) -> list[str]:
+        calls.append(query)
+        return right(query)
+
+    subject = Subject(retrieve=count, labelled=asked())
+    for probe in (retriever_answers, retrieval_quality, retrieval_latency):
+        one(probe, subject)
+    assert len(calls) == 30
+
+
+@pytest.mark.parametrize(
+    "probe", [retriever_answers, retrieval_quality, unanswerable, filters, retrieval_latency]
+)
+def test_without_a_retriever_or_queries_it_says_what_to_name(probe: Any) -> None:
+    with pytest.raises(ProbeUnavailable, match=r"\[checkup\] retriever"):
+        list(probe(Subject(labelled=asked())))
+    with pytest.raises(ProbeUnavailable, match=r"\[checkup\] queries"):
+        list(probe(Subject(retrieve=right)))
+
+
+def test_nothing_and_doubles_are_found() -> None:
+    def odd(query: str) -> list[str]:
+        number = int(query.split()[1])
+        return [] if number == 3 else ["d9", "d9"] if number == 9 else right(query)
+
+    found = one(retriever_answers, Subject(retrieve=odd, labelled=asked()))
+    assert found.status == "warn"
+    assert "1 answerable queries find nothing, as 'question 3'" in found.said
+    assert "'question 9' does 'd9'" in found.said
+
+
+def test_quality_counts_failures_and_names_the_worst_slice() -> None:
+    def partly(query: str) -> list[str]:
+        number = int(query.split()[1])
+        if number % 2:
+            raise OSError("down")
+        return [f"d{number}"]
+
+    queries = tuple(
+        LabelledQuery(id=q.id, query=q.query, relevant=q.relevant, group=q.group, slice={"odd": str(n % 2)})
+        for n, q in enumerate(asked(80))
+    )
+    found = one(retrieval_quality, Subject(retrieve=partly, labelled=queries))
+    figures = {figure.name: figure for figure in found.figures}
+    assert figures["recall@5"].value == 0.5  # what failed found nothing
+    assert found.status == "fail"
+    assert "below target in odd 1, 0.0%" in found.said
+    assert figures["recall@5, odd 0"].value == 1.0
+
+
+def test_a_target_of_ones_own_and_an_open_interval() -> None:
+    few = one(retrieval_quality, Subject(retrieve=right, labelled=asked(8)))
+    assert few.status == "warn"
+    assert "label more queries" in few.next_step
+    eased = one(
+        retrieval_quality, Subject(retrieve=right, labelled=asked(8), targets={"retrieval-quality": 0.5})
+    )
+    assert eased.status == "ok"
+    assert "at least 50%" in eased.target
+
+
+def test_quoted_passages_and_documents_cut_in_pieces() -> None:
+    quoted = LabelledQuery(id="q", query="q", texts=("the CAP  is five", "audits in May"))
+    hits = (
+        Found("1", "nothing"),
+        Found("2", "Here the cap is\nfive."),
+        Found("3", "the cap is five"),
+        Found("4", "audits in may"),
+    )
+    assert named(Answer(quoted, hits)) == ["place-0", "text-0", "place-2", "text-1"]
+    assert grades(quoted) == {"text-0": 1, "text-1": 1}
+    long = LabelledQuery(id="q", query="q", texts=(" ".join(f"w{n}" for n in range(20)),))
+    pieces = [
+        " ".join(f"w{n}" for n in part) for part in (range(-5, 6), range(6, 12), range(12, 25), range(9, 25))
+    ]
+    held = [named(Answer(long, (Found("1", text),))) == ["text-0"] for text in pieces]
+    assert held == [
+        False,
+        True,
+        False,
+        True,
+    ]  # a third of it, a piece from within, less than half, its second half
+    whole = LabelledQuery(id="q", query="q", relevant={"a.txt": 1})
+    assert named(Answer(whole, (Found("a.txt#3", metadata={"document": "a.txt"}), Found("b")))) == [
+        "a.txt",
+        "b",
+    ]
+
+
+def test_plain_word_search_stands_beside_a_retriever_that_shows_its_documents() -> None:
+    found = one(engines_compared, shop("blind"))
+    assert found.status == "warn"
+    assert WORDS_ALONE in found.said
+    with pytest.raises(ProbeUnavailable, match="documents"):
+        list(engines_compared(Subject(retrieve=right, labelled=asked())))
+
+
+def test_unanswerable_without_scores_and_without_queries() -> None:
+    none = tuple(
+        LabelledQuery(id=f"n{n}", query=f"x {n}", group=f"n{n}", answerable=False) for n in range(20)
+    )
+    found = one(unanswerable, Subject(retrieve=right, labelled=(*asked(), *none)))
+    assert found.status == "fail"
+    assert (
+        "20 of 20 unanswerable queries get documents all the same; there is no score to tell them by"
+        in found.said
+    )
+    with pytest.raises(ProbeUnavailable, match="no unanswerable query"):
+        list(unanswerable(Subject(retrieve=right, labelled=asked())))
+
+
+def test_a_score_that_separates_is_enough_and_few_queries_are_not() -> None:
+    def scored(query: str) -> list[dict[str, Any]]:
+        return [{"id": "d", "score": 0.9 if query.startswith("question") else 0.1}]
+
+    def none(count: int) -> tuple[LabelledQuery, ...]:
+        return tuple(
+            LabelledQuery(id=f"n{n}", query=f"x {n}", group=f"n{n}", answerable=False) for n in range(count)
+        )
+
+    assert one(unanswerable, Subject(retrieve=scored, labelled=(*asked(), *none(30)))).status == "ok"
+    few = one(unanswerable, Subject(retrieve=scored, labelled=(*asked(), *none(4))))
+    assert few.status == "warn"  # perfect on four: the limits are wide
+
+
+def test_files_that_are_newer_or_gone(tmp_path: Path) -> None:
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("x")
+    now = time.time()
+    os.utime(tmp_path / "a.txt", (now - 500, now - 500))
+
+    def answer(query: str) -> list[dict[str, Any]]:
+        return [{"id": n, "source": f"{n}.txt", "updated_at": now - 100} for n in "abc"]
+
+    subject = Subject(retrieve=answer, labelled=asked(), queries=tmp_path / "queries.jsonl")
+    found = one(freshness, subject)
+    assert found.status == "fail"
+    assert "1 of 3 are older than their source, as 'b'" in found.said
+    assert "1 of 3 have a source that is gone, as 'c'" in found.said
+    with pytest.raises(ProbeUnavailable, match="carry no date"):
+        list(freshness(Subject(retrieve=right, labelled=asked())))
+
+
+@pytest.mark.parametrize("date", ["2020-01-01", "2020-01-01T00:00:00+00:00", 1577836800, 1577836800.0])
+def test_dates_in_all_forms(date: Any) -> None:
+    found = one(freshness, Subject(retrieve=lambda q: [{"id": "a", "date": date}], labelled=asked()))
+    assert "1 of 1 are older than 365 days" in found.said
+
+
+def test_vectors_of_another_size_and_stores_that_have_none() -> None:
+    made = Shop()
+    made.vectors = lambda ids: np.ones((len(ids), 3))  # type: ignore[method-assign]
+    found = one(stored_vectors, Subject(retrieve=made.search, labelled=asked()))
+    assert found.status == "fail"
+    assert "have 3 numbers, the model that embeds now gives 4" in found.said
+    store = SqliteStore()
+    store.upsert([Document("a", "x")])
+    with pytest.raises(ProbeUnavailable, match="words alone"):
+        list(stored_vectors(Subject(retrieve=store.search)))
+
+
+def test_a_namesake_that_is_the_same_supplier_is_none() -> None:
+    def answer(query: str) -> list[dict[str, Any]]:
+        number = query.split()[1]
+        return [
+            {"id": "x", "text": "one two three", "name": "Harlow Metals"},
+            {"id": f"d{number}", "text": "four five six", "name": "Harlow Metals"},
+        ]
+
+    assert one(near_duplicates, Subject(retrieve=answer, labelled=asked())).status == "ok"
+
+
+def test_filters_that_are_ignored_or_not_taken() -> None:
+    filtered = asked(filter={"city": "Bergen"})
+
+    def ignores(query: str, filter: Any = None) -> list[dict[str, Any]]:  # noqa: A002
+        return [{"id": right(query)[0], "city": "Cadiz"}]
+
+    found = one(filters, Subject(retrieve=ignores, labelled=filtered))
+    assert found.status == "fail"
+    assert "30 of 30 hand over documents that the filter excludes" in found.said
+    assert "is not refused: it finds 1 documents" in found.said
+    with pytest.raises(ProbeUnavailable, match="takes no `filter`"):
+        list(filters(Subject(retrieve=right, labelled=filtered)))
+    assert ask(right, filtered[0]).problem.startswith("TypeError")
+
+
+def test_visibility_needs_leave_and_leaves_nothing_behind() -> None:
+    store = SqliteStore()
+    with pytest.raises(ProbeUnavailable, match="--leave"):
+        list(visibility(Subject(retrieve=store.search)))
+    found = one(visibility, Subject(retrieve=store.search, leave=True))
+    assert found.status == "ok", found.said
+    assert {figure.name for figure in found.figures} == {"stored", "changed", "deleted"}
+    assert store.documents() == []
+    with pytest.raises(ProbeUnavailable, match="upsert"):
+        list(visibility(Subject(retrieve=right, leave=True)))
+
+
+CLAUSES = [
+    f"Clause {n}: the {thing} shall be insured."
+    for n, thing in enumerate("apples bolts cranes drums flour".split() * 8)
+]
+
+
+def world() -> tuple[dict[str, str], tuple[LabelledQuery, ...]]:
+    text = "\n\n".join(f"{clause} {'Other words stand here too. ' * 12}" for clause in CLAUSES)
+    queries = tuple(
+        LabelledQuery(id=clause, query=clause, texts=(clause.replace(" ", "\n"),), group=clause)
+        for clause in CLAUSES
+    )
+    return {"a.txt": text}, queries
+
+
+def test_a_sweep_holds_what_is_read_equal_and_recommends_by_interval() -> None:
+    texts, queries = world()
+    lost = LabelledQuery(id="lost", query="x", texts=("nowhere to be found",), group="lost")
+    done = sweep(texts, (*queries, lost), settings=(*SETTINGS, Setting("fixed", 2000)), budget=300)
+    assert (done.queries, done.lost, len(done.tried)) == (40, 1, len(SETTINGS) + 1)
+    whole = next(one for one in done.tried if one.setting.size == 2000)
+    assert whole.told_apart  # two passages hold everything, and a prompt has no room for both
+    assert not done.recommended.told_apart
+    assert done.recommended.recall.point == pytest.approx(1.0, abs=0.05)
+    assert "not told apart from" in done.advice
+    assert done.recommended.bytes > 0
+    assert done.recommended.build_s > 0
+
+
+def test_a_sweep_counts_the_characters_that_are_read() -> None:
+    text = "apples " * 50 + "the bolts of the crane are checked each year by hand " + "flour " * 50
+    query = LabelledQuery(
+        id="q", query="bolts crane checked", texts=("the bolts of the crane are checked each year by hand",)
+    )
+    done = sweep({"a": text}, (query,), settings=(Setting("fixed", 55),), budget=55)
+    shares = done.tried[0].shares
+    assert 0.3 < shares[0] < 0.6  # five of eleven words stand in the first window
+    mine = sweep({"a": text}, (query,), settings=(Setting("mine", 200),), forms={"mine": fixed}, budget=200)
+    assert mine.recommended.recall.point == 1.0
+    with pytest.raises(ValueError, match="no query quotes"):
+        sweep({"a": "x"}, (query,))
