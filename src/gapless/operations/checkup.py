@@ -13,6 +13,7 @@ import msgspec
 
 from gapless import __version__
 from gapless.errors import GaplessError, UnknownName
+from gapless.operations.checkup_model import model_for
 from gapless.operations.open import import_object, open_workflow
 from gapless.operations.progress import Progress, Stop, Tell, silent
 from gapless.records.finding import Checkup, Finding
@@ -62,11 +63,13 @@ async def checkup_into(
     begun = time.time()
     subject, what, notes = await _subject(store, ask, layers, place, stop)
     found: list[Finding] = []
-    for done, name in enumerate(names):
-        if stop.requested:
-            break
-        tell(Progress(what=name, done=done, total=len(names), fresh=done))
-        found += await _ask(name, subject)
+    async with model_for(subject, layers) as (subject, said):
+        notes += said
+        for done, name in enumerate(names):
+            if stop.requested:
+                break
+            tell(Progress(what=name, done=done, total=len(names), fresh=done))
+            found += await _ask(name, subject)
     tell(Progress(what="probes", done=len(names), total=len(names), fresh=len(names)))
     made = Checkup(
         id=new_ulid(),
@@ -116,6 +119,7 @@ async def _subject(
 ) -> tuple[Subject, str, list[str]]:
     from gapless.probes.base import Subject
 
+    root = Path(place.root)
     named = Named()
     beyond_host = bool(set(layers) - {"hardware"})
     if beyond_host:
@@ -128,6 +132,7 @@ async def _subject(
         wiring=_wiring(workflow),
         records=records,
         model=said.model,
+        function_cases=root / said.function_cases if said.function_cases is not None else None,
         servers=said.servers,
         retrieve=import_object(said.retriever, Path(place.root)) if said.retriever is not None else None,
         queries=Path(place.root) / said.queries if said.queries is not None else None,

@@ -9,7 +9,7 @@ from gapless.probes.base import Card, Probe
 from gapless.records.workflow import LAYERS, Layer
 
 _HARDWARE, _ORCHESTRATION = "gapless.probes.hardware", "gapless.probes.orchestration"
-_OBSERVABILITY = "gapless.probes.observability"
+_OBSERVABILITY, _MODEL = "gapless.probes.observability", "gapless.probes.model"
 SHELF: dict[str, tuple[str, str]] = {
     "memory-bandwidth": (f"{_HARDWARE}.memory_bandwidth:probe", f"{_HARDWARE}.memory_bandwidth:CARD"),
     "numa-placement": (f"{_HARDWARE}.numa:placement", f"{_HARDWARE}.numa:PLACEMENT"),
@@ -18,6 +18,20 @@ SHELF: dict[str, tuple[str, str]] = {
     "pressure": (f"{_HARDWARE}.limits:pressure", f"{_HARDWARE}.limits:PRESSURE"),
     "pages-and-clock": (f"{_HARDWARE}.limits:pages", f"{_HARDWARE}.limits:PAGES"),
     "gpu-copies": (f"{_HARDWARE}.gpu:probe", f"{_HARDWARE}.gpu:COPIES"),
+    "endpoint-answers": (f"{_MODEL}.answers:reachable", f"{_MODEL}.answers:ANSWERS"),
+    "plain-refusals": (f"{_MODEL}.answers:refusals", f"{_MODEL}.answers:REFUSALS"),
+    "streaming": (f"{_MODEL}.answers:streaming", f"{_MODEL}.answers:STREAMING"),
+    "ttft": (f"{_MODEL}.times:ttft", f"{_MODEL}.times:TTFT"),
+    "inter-token": (f"{_MODEL}.times:between", f"{_MODEL}.times:BETWEEN"),
+    "end-to-end": (f"{_MODEL}.times:whole", f"{_MODEL}.times:WHOLE"),
+    "open-loop": (f"{_MODEL}.tail:goodput", f"{_MODEL}.tail:OPEN"),
+    "tail-cascade": (f"{_MODEL}.tail:cascade", f"{_MODEL}.tail:CASCADE"),
+    "whole-answers": (f"{_MODEL}.tail:answers", f"{_MODEL}.tail:ANSWERS"),
+    "structured-output": (f"{_MODEL}.structured:probe", f"{_MODEL}.structured:CARD"),
+    "function-calling": (f"{_MODEL}.functions:probe", f"{_MODEL}.functions:CARD"),
+    "determinism": (f"{_MODEL}.answers:same", f"{_MODEL}.answers:SAME"),
+    "cut-answers": (f"{_MODEL}.answers:cut", f"{_MODEL}.answers:CUT"),
+    "cancel": (f"{_MODEL}.answers:cancel", f"{_MODEL}.answers:CANCEL"),
     "orchestration-needed": (f"{_ORCHESTRATION}.policies:needed", f"{_ORCHESTRATION}.policies:NEEDED"),
     "typed-state": (f"{_ORCHESTRATION}.wired:typed_state", f"{_ORCHESTRATION}.wired:STATE"),
     "checkpoints": (f"{_ORCHESTRATION}.wired:checkpoints", f"{_ORCHESTRATION}.wired:CHECKPOINTS"),
