@@ -15,6 +15,7 @@ from gapless.probes.model.measured import (
     all_of,
     answering,
     body,
+    briefly,
     question,
     reach,
     run,
@@ -143,7 +144,7 @@ def streaming(subject: Subject) -> Iterable[Finding]:
 
 def cut(subject: Subject) -> Iterable[Finding]:
     """An answer at its token limit."""
-    endpoint = answering(subject)
+    endpoint = briefly(subject)
     asked = body(endpoint, "Count from one to fifty in words, each on a line of its own.", tokens=6)
     (reply,) = all_of(endpoint, [asked], seconds=subject.seconds)
     if reply is None or not reply.ok:
@@ -161,7 +162,7 @@ def cut(subject: Subject) -> Iterable[Finding]:
 
 def same(subject: Subject) -> Iterable[Finding]:
     """One question, a few times."""
-    endpoint = answering(subject)
+    endpoint = briefly(subject)
     if not endpoint.temperature:
         raise ProbeUnavailable("the endpoint takes no temperature")
     asked = body(endpoint, "Describe the sea in one sentence.", seed=7)
@@ -185,7 +186,7 @@ def same(subject: Subject) -> Iterable[Finding]:
 
 def refusals(subject: Subject) -> Iterable[Finding]:
     """A wrong key, a model that does not exist, a request that is none."""
-    endpoint = answering(subject)
+    endpoint = briefly(subject)
     asked = body(endpoint, "Say yes.", tokens=4)
     wrong_model = replace(endpoint, model="no-such-model-gapless")
     replies = {"a model that does not exist": run(ask(wrong_model, asked))}
@@ -218,10 +219,14 @@ def _met(reply: Reply) -> str:
 
 def cancel(subject: Subject) -> Iterable[Finding]:
     """Hangs up in the middle of a long answer, and asks again at once."""
-    endpoint = answering(subject)
+    endpoint = briefly(subject)
 
     async def look() -> tuple[list[Reply], Reply, float, Reply]:
-        quiet = [await ask(endpoint, question(endpoint, 30_000 + i, tokens=8)) for i in range(3)]
+        quiet: list[Reply] = []
+        for i in range(3):
+            quiet.append(await ask(endpoint, question(endpoint, 30_000 + i, tokens=8)))
+            if not quiet[-1].ok:
+                return quiet, quiet[-1], 0.0, quiet[-1]
         asked = question(endpoint, 31_000, tokens=_CANCEL_TOKENS)
         began = time.perf_counter()
         whole = await ask(endpoint, asked)

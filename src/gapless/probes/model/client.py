@@ -14,6 +14,7 @@ import socket
 import ssl
 import time
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -57,6 +58,8 @@ class Endpoint:
             key = os.environ.get(settings.api_key_env)
             if not key:
                 raise ProbeUnavailable(f"the environment variable {settings.api_key_env} holds no key")
+            if not (key.isascii() and key.isprintable()):
+                raise ProbeUnavailable(f"what {settings.api_key_env} holds cannot stand in a header")
         parts = urlsplit(settings.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ProbeUnavailable(f"{settings.url!r} is no address: https://host/v1 is one")
@@ -104,7 +107,7 @@ class Reply:
     @property
     def gaps_ms(self) -> list[float]:
         """Between one piece and the next."""
-        return [1e3 * (b - a) for a, b in zip(self.arrivals, self.arrivals[1:], strict=False)]
+        return [1e3 * (b - a) for a, b in pairwise(self.arrivals)]
 
 
 async def ask(
@@ -148,6 +151,8 @@ async def ask(
         _read(reply, exchange, cancelled=cancel_after is not None)
     except (AttributeError, TypeError, KeyError, ValueError, IndexError) as error:  # JSON of another shape
         reply.trouble, reply.said = "garbled", f"an answer of another shape: {type(error).__name__}: {error}"
+    if endpoint.key is not None:  # servers have been seen to repeat it in their errors
+        reply.said = reply.said.replace(endpoint.key, "[key]")
     return reply
 
 

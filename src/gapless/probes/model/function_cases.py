@@ -121,13 +121,17 @@ def schema_of(said: Any) -> Any:
             made["properties"] = {name: schema_of(one) for name, one in inner.items()}
         elif key in ("items", "required", "enum", "description", "additionalProperties", "format", "default"):
             made[key] = schema_of(value) if key in ("items", "additionalProperties") else value
+    if made.get("type") == "array" and "enum" in made:  # BFCL means the items
+        made["items"] = made.get("items", {}) | {"enum": made.pop("enum")}
     return made
 
 
 def truth(case: FunctionCase) -> list[Call]:
     """The calls with the first right value of each argument: what a right answer looks like."""
+    required = {tool["name"]: tool["parameters"].get("required", []) for tool in case.tools}
     return [
-        (name, {key: _first(v) for key, v in said.items() if not _omitted(v)}) for name, said in case.calls
+        (name, {k: _first(v) for k, v in said.items() if k in required.get(name, ()) or not _omitted(v)})
+        for name, said in case.calls
     ]
 
 
@@ -137,7 +141,9 @@ def _omitted(values: Any) -> bool:
 
 def _first(values: Any) -> Any:
     """The first right value; objects list the right values of each of their keys in turn."""
-    return _plain(values[0]) if isinstance(values, list) and values else values
+    if not isinstance(values, list) or not values:
+        return values
+    return _plain(next((value for value in cast("list[Any]", values) if value != ""), ""))
 
 
 def _plain(value: Any) -> Any:
@@ -169,10 +175,12 @@ def right(said: dict[str, Any], arguments: dict[str, Any]) -> bool:
     """
     if set(arguments) - set(said):
         return False
-    return all(_among(arguments[k], v) if k in arguments else "" in v for k, v in said.items())
+    return all(_among(arguments[k], v) if k in arguments else not v or "" in v for k, v in said.items())
 
 
 def _among(given: Any, values: Sequence[Any]) -> bool:
+    if not values:  # BFCL lists nothing where nothing is to be said
+        return given in ([], "", None)
     return any(_same(given, value) for value in values)
 
 

@@ -22,7 +22,7 @@ from gapless.probes.model.measured import (
 )
 from gapless.records.finding import Figure, Finding
 
-_TOKENS, _TARGET = 128, 0.95
+_TOKENS, _TARGET = 64, 0.95
 CARD = Card(
     probe="function-calling",
     layer="model",
@@ -78,7 +78,8 @@ def probe(subject: Subject) -> Iterable[Finding]:
     if not any(one.needed for one in judged):
         yield _refused([reply for _, reply in pairs])
         return
-    yield _finding(judged, source, subject.targets.get(CARD.probe, _TARGET))
+    unasked = f"; no time was left for {len(asked) - len(pairs)} more" if len(pairs) < len(asked) else ""
+    yield _finding(judged, source + unasked, subject.targets.get(CARD.probe, _TARGET))
 
 
 def _finding(judged: list[Judged], source: str, target: float) -> Finding:

@@ -104,6 +104,12 @@ def answering(subject: Subject) -> Endpoint:
     return endpoint
 
 
+def briefly(subject: Subject) -> Endpoint:
+    """The same, with a limit that suits a few single questions: a silent one must not hold up the other lines."""
+    endpoint = answering(subject)
+    return replace(endpoint, timeout_s=min(endpoint.timeout_s, 2 * subject.seconds))
+
+
 def closed_load(subject: Subject) -> Load:
     """The endpoint in a closed loop."""
     endpoint, known = answering(subject), measured(subject)

@@ -95,10 +95,10 @@ def cascade(subject: Subject) -> Iterable[Finding]:
     if len(replies) < _LEAST:
         raise ProbeUnavailable(f"{len(replies)} answers in the {load.how} are too few to draw loops from")
     times = [reply.total_ms for reply in replies]
-    saturated = load.lag.saturated(typical_ms(load))
+    limit = subject.targets.get(CASCADE.probe, 1e3 * limit_s(subject))
+    saturated = load.lag.saturated(typical_ms(load), limit)
     if saturated:
         raise ProbeUnavailable(f"{saturated}; the tail would be its own")
-    limit = subject.targets.get(CASCADE.probe, 1e3 * limit_s(subject))
     over = [t > limit or not reply.ok for t, reply in zip(times, replies, strict=True)]
     single = proportion(sum(over), len(over))
     formula = 1 - (1 - (single.point or 0.0)) ** CALLS

@@ -7,6 +7,7 @@ Source:
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Sequence
 
 from gapless.gap.latency import quantile
@@ -48,7 +49,11 @@ def ttft(subject: Subject) -> Iterable[Finding]:
     target = subject.targets.get(TTFT.probe, FIRST_MS)
     values = [reply.ttft_ms for reply in load.ok if reply.ttft_ms is not None]
     _usable(load, values, target)
-    yield _judged(TTFT, "first token", values, target, load)
+    connecting = statistics.median(
+        1e3 * (reply.connected_s - reply.started_s) for reply in load.ok if reply.connected_s is not None
+    )
+    of_that = Figure(name="of that, connecting, median", value=connecting, unit="ms")
+    yield _judged(TTFT, "first token", values, target, load, more=(of_that,))
 
 
 def between(subject: Subject) -> Iterable[Finding]:
@@ -96,6 +101,7 @@ def _judged(
     *,
     groups: Sequence[int] | None = None,
     cut: Sequence[int] = (),
+    more: tuple[Figure, ...] = (),
 ) -> Finding:
     found = {label: quantile(values, q, groups=groups, cut=cut) for label, q in QUANTILES.items()}
     figures, missing = times_figures(name, found)
@@ -105,7 +111,7 @@ def _judged(
     label, judged = _highest(found)
     said = ", ".join(f"{q} {one.point:.0f} ms" for q, one in found.items() if one.point is not None)
     said = f"{said}{f' ({missing})' if missing else ''}; {load.how}, n={len(load.ok)}"
-    shown = {"figures": (*figures, lag), "target": f"<= {target:g} ms at p99"}
+    shown = {"figures": (*figures, *more, lag), "target": f"<= {target:g} ms at p99"}
     assert judged.point is not None, "the highest that is estimable"
     if judged.point <= target and not judged.reason:
         return card.finding("ok", said, **shown)
