@@ -145,6 +145,12 @@ PLANTED_MODEL = (
         lambda _: served(paced(text=STORY["text"])),
     ),
     Planted(
+        "long-prompts",
+        "a server that cuts long prompts in silence",
+        lambda _: served(paced(context=2000, cut_prompts=True)),
+        lambda _: served(paced(context=2000)),
+    ),
+    Planted(
         "cancel",
         "a server that writes on for nobody",
         lambda _: served(paced(**ONE_SLOT, faults={"deaf": 1.0})),

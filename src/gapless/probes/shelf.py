@@ -31,6 +31,7 @@ SHELF: dict[str, tuple[str, str]] = {
     "function-calling": (f"{_MODEL}.functions:probe", f"{_MODEL}.functions:CARD"),
     "determinism": (f"{_MODEL}.answers:same", f"{_MODEL}.answers:SAME"),
     "cut-answers": (f"{_MODEL}.answers:cut", f"{_MODEL}.answers:CUT"),
+    "long-prompts": (f"{_MODEL}.context:probe", f"{_MODEL}.context:CARD"),
     "cancel": (f"{_MODEL}.answers:cancel", f"{_MODEL}.answers:CANCEL"),
     "orchestration-needed": (f"{_ORCHESTRATION}.policies:needed", f"{_ORCHESTRATION}.policies:NEEDED"),
     "typed-state": (f"{_ORCHESTRATION}.wired:typed_state", f"{_ORCHESTRATION}.wired:STATE"),

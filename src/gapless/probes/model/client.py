@@ -86,6 +86,8 @@ class Reply:
     calls: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     """Tool calls: (name, arguments as text)."""
     finish: str | None = None
+    tokens_in: int | None = None
+    """Of the prompt, as the server counts them."""
     tokens_out: int | None = None
     """As the server counts them; None where it does not say."""
 
@@ -274,7 +276,8 @@ def _read_whole(reply: Reply, exchange: Exchange) -> bool:
     functions = [call.get("function") or {} for call in message.get("tool_calls") or []]
     reply.calls = [(f.get("name") or "", f.get("arguments") or "") for f in functions]
     reply.finish = choice.get("finish_reason")
-    reply.tokens_out = (whole.get("usage") or {}).get("completion_tokens")
+    usage = whole.get("usage") or {}
+    reply.tokens_in, reply.tokens_out = usage.get("prompt_tokens"), usage.get("completion_tokens")
     reply.arrivals = [exchange.parts[-1][0]]
     return True
 

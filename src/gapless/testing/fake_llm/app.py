@@ -72,7 +72,7 @@ class _Faces:
 
     async def chat(self, request: Request) -> Response:
         body = await self._read(request, "chat")
-        asked = self._understand("chat", body, lambda: read_chat(body))
+        asked = self._understand("chat", body, lambda: self._model.fit(read_chat(body)))
         decision = self._model.decide(asked, body)
         answers = list(decision.answers)
         created = int(time.time())
@@ -83,7 +83,9 @@ class _Faces:
 
     async def responses(self, request: Request) -> Response:
         body = await self._read(request, "responses")
-        asked = self._understand("responses", body, lambda: read_responses(body, self._model.recall))
+        asked = self._understand(
+            "responses", body, lambda: self._model.fit(read_responses(body, self._model.recall))
+        )
         decision = self._model.decide(asked, body)
         if not decision.answers:
             return self._deliver(decision, {})

@@ -25,6 +25,8 @@ def check(script: Script, where: str) -> None:
         label = f"{where}, rule {number}" + (f" ({rule.name})" if rule.name else "")
         for problem in _rule_problems(rule):
             raise InvalidSettings(f"{label}: {problem}")
+    if script.context < 0:
+        raise InvalidSettings(f"{where}: context is {script.context}; allowed is 0 (no limit) and above.")
     for problem in (*_fault_problems(script.faults), *_latency_problems(script.latency)):
         raise InvalidSettings(f"{where}: {problem}")
 

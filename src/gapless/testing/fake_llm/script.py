@@ -154,5 +154,9 @@ class Script(Record, frozen=True, kw_only=True):
     faults: dict[str, Fault] = msgspec.field(default_factory=dict[str, Fault])
     """Fault name -> how often; at most one strikes a request, so the rates add up to 1 at most."""
     latency: Latency = Latency()
+    context: int = 0
+    """Longest prompt in our tokens; no limit where 0. A longer one is refused with status 400."""
+    cut_prompts: bool = False
+    """Whether a longer one is cut to the context instead, and nothing said but in `usage`."""
     models: tuple[str, ...] = ()
     """The models there are; any name is accepted when empty."""
