@@ -9,7 +9,7 @@ from gapless.probes.model.client import Reply
 from gapless.probes.model.measured import all_of, body, briefly
 from gapless.records.finding import Figure, Finding
 
-_SHORT, _MIDDLE, _LONG = 10, 40, 600
+_SHORT, _MIDDLE, _LONG = 4, 16, 600
 _WHOLE = 0.9
 CARD = Card(
     probe="long-prompts",

@@ -51,6 +51,8 @@ def probe(subject: Subject) -> Iterable[Finding]:
     target = subject.targets.get(CARD.probe, _RIGHT)
     status = worse(share_status(valid, _VALID), share_status(right, target))
     said = f"{sum(fit)} of {len(fit)} valid, {sum(same)} right"
+    unasked = sum(reply is None for reply in found)
+    said += f"; no time was left for {unasked} more" if unasked else ""
     wrong = next((case.text for (case, _), ok in zip(values, same, strict=True) if not ok), "")
     yield CARD.finding(
         status,
