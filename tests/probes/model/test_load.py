@@ -85,6 +85,10 @@ async def test_a_client_that_cannot_keep_up_says_so() -> None:
     assert Lag(cpu_share=0.1, p95_ms=15.0, p99_ms=18.0).saturated(None) == ""
     assert "% of a core" in Lag(cpu_share=0.95, p95_ms=1.0, p99_ms=1.0).saturated(None)
     assert Lag(cpu_share=0.1, p95_ms=40.0, p99_ms=60.0).saturated(500.0) == ""
+    noisy = Lag(cpu_share=0.1, p95_ms=5.0, p99_ms=60.0)
+    assert noisy.saturated(None) == ""
+    assert "60 ms late at p99" in noisy.tail_is_own(None)
+    assert noisy.tail_is_own(None, 2000.0) == ""
 
 
 def test_a_refusing_endpoint_is_not_hammered() -> None:

@@ -46,9 +46,19 @@ class Lag:
         """
         if self.cpu_share >= _BUSY:
             return f"client saturated: it used {100 * self.cpu_share:.0f} % of a core"
-        if self.p95_ms > max(_LATE_MS, _LATE_SHARE * max(typical_ms or 0.0, target_ms)):
+        if self.p95_ms > _allowed_ms(typical_ms, target_ms):
             return f"client saturated: its own timers came {self.p95_ms:.0f} ms late (p95); the host is busy"
         return ""
+
+    def tail_is_own(self, typical_ms: float | None, target_ms: float = 0.0) -> str:
+        """Why a p99 of this run is the client's though its other times are not; empty where it is not."""
+        if self.p99_ms > _allowed_ms(typical_ms, target_ms):
+            return f"the client's own timers came {self.p99_ms:.0f} ms late at p99"
+        return ""
+
+
+def _allowed_ms(typical_ms: float | None, target_ms: float) -> float:
+    return max(_LATE_MS, _LATE_SHARE * max(typical_ms or 0.0, target_ms))
 
 
 class Watch:

@@ -104,7 +104,11 @@ def _judged(
     more: tuple[Figure, ...] = (),
 ) -> Finding:
     found = {label: quantile(values, q, groups=groups, cut=cut) for label, q in QUANTILES.items()}
+    own = load.lag.tail_is_own(typical_ms(load), target)
+    if own:
+        found["p99"] = Estimate(n_runs=len(values), reason=own)
     figures, missing = times_figures(name, found)
+    missing = "; ".join(filter(None, (missing, own)))
     if not figures:
         raise ProbeUnavailable(f"{missing}, {load.how}: a longer run, or a faster endpoint, would tell")
     lag = Figure(name="the client's own lag, p99", value=load.lag.p99_ms, unit="ms")
