@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from contract_risk.finance.desk import Desk
 from contract_risk.gate import FULL, QUICK, Gated
 from contract_risk.labelled import Shelf, labelled
 from contract_risk.library import Library
+from contract_risk.model import embedded
 from contract_risk.model.chat import open_chat
 from contract_risk.model.client import Endpoint, Model
 from contract_risk.suite import prompt_suite, suite
@@ -59,6 +61,15 @@ class Demo:
         for name in ("minilm", *(() if endpoint.url else ("smollm2",))):
             say(f"weights of {name}: in the user's cache, verified by hash")
             weights.fetch(name)
+
+    def served(self) -> AbstractContextManager[tuple[str, str]]:
+        """Base URL and name of the embedded model, in a process of its own for as long as the context lasts.
+
+        Raises:
+            WeightsUnavailable: The weights are not in the user's cache; nothing is fetched here.
+            EndpointError: The server does not start.
+        """
+        return embedded.served()
 
     def suite(self, cases: int) -> Suite:
         """The questions, with goldens for every step."""

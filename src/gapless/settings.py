@@ -110,6 +110,8 @@ class CheckupSettings(Record, frozen=True, kw_only=True):
 
     model: ModelSettings = ModelSettings()
     """The model that steps ask: an OpenAI-compatible endpoint."""
+    function_cases: str | None = None
+    """Folder with function-calling cases in BFCL's form; those of bfcl-eval where installed, else a few of our own."""
     servers: dict[str, ServerSettings] = {}
     """Name -> an MCP server whose tools steps call."""
     retriever: str | None = None

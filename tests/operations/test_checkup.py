@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -122,3 +123,52 @@ def test_faces() -> None:
     assert "<script" not in page
     assert "no probes for 'nowhere'" in str(gapless("checkup", "nowhere").exception)
     assert len(gapless("checkup", "--list").output.splitlines()) == len(shelf.SHELF)
+
+
+def test_the_model_that_is_named_is_asked_and_its_silence_costs_its_own_lines_alone() -> None:
+    from gapless.testing.fake_llm import FakeLLM
+
+    script = {"rules": [{"reply": {"text": "one two three"}}], "latency": {"ttft_ms": 20}}
+    with FakeLLM(script, token="k") as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHECKUP_KEY", "k")
+        model = f'[checkup.model]\nurl = "{server.base_url}"\nmodel = "m"\napi_key_env = "CHECKUP_KEY"\n'
+        skipped = [
+            name for name in shelf.SHELF if name not in ("endpoint-answers", "streaming", "cut-answers")
+        ]
+        Path("gapless.toml").write_text(f"[checkup]\nskip = {json.dumps(skipped)}\n{model}timeout_s = 5\n")
+        found = findings("model")
+        assert found["endpoint-answers"]["status"] == "ok"
+        assert len(found) == 3
+        assert server.requests
+        patch.setenv("CHECKUP_KEY", "wrong")
+        found = findings("model")
+        assert found["endpoint-answers"]["status"] == "fail"
+        assert "Incorrect API key" in found["endpoint-answers"]["said"]
+        assert "CHECKUP_KEY" in found["endpoint-answers"]["next_step"]
+    found = findings("model")
+    assert found["endpoint-answers"]["status"] == "not-applicable"
+    assert "CHECKUP_KEY holds no key" in found["streaming"]["said"]
+
+
+def test_without_a_model_and_without_weights_the_layer_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gapless.retrievers.weights.at_hand", lambda name: False)
+    found = findings("model")
+    assert {one["status"] for one in found.values()} == {"not-applicable"}
+    assert "weights are not in the user's cache" in found["ttft"]["said"]
+
+
+def test_without_a_model_the_reference_agents_stands_in_and_is_gone_afterwards() -> None:
+    from gapless.retrievers import weights
+
+    if not weights.at_hand("smollm2"):
+        pytest.skip("the weights are not in the user's cache: gapless demo fetches them")
+    skipped = [name for name in shelf.SHELF if name not in ("endpoint-answers", "cut-answers")]
+    Path("gapless.toml").write_text(f"[checkup]\nskip = {json.dumps(skipped)}\n")
+    done = gapless("checkup", "model", "--json", "--quiet", "--no-budget")
+    told = json.loads(done.stdout)
+    assert [one["status"] for one in told["findings"]] == ["ok", "ok"]
+    assert any("smollm2" in note for note in told["notes"])
+    address = told["findings"][0]["said"].split(" at ")[1].split(" ")[0]
+    host, port = address.split(":")
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection((host, int(port)), timeout=2).close()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from planted import PLANTED, Planted
+from planted_model import PLANTED_MODEL, RUNNING
 
 from gapless.probes.shelf import SHELF, card, probe
 
@@ -19,7 +21,14 @@ MEASURED_ELSEWHERE = {
 }
 
 
-@pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.probe)
+@pytest.fixture(autouse=True)
+def servers() -> Iterator[None]:
+    yield
+    while RUNNING:
+        RUNNING.pop().stop()
+
+
+@pytest.mark.parametrize("planted", [*PLANTED, *PLANTED_MODEL], ids=lambda planted: planted.probe)
 def test_the_planted_defect_is_found_and_its_healthy_twin_is_not(planted: Planted, tmp_path: Path) -> None:
     (tmp_path / "sick").mkdir()
     (tmp_path / "healthy").mkdir()
@@ -32,7 +41,7 @@ def test_the_planted_defect_is_found_and_its_healthy_twin_is_not(planted: Plante
 
 
 def test_no_line_of_the_checklist_is_forgotten() -> None:
-    assert {planted.probe for planted in PLANTED} | set(MEASURED_ELSEWHERE) == set(SHELF)
+    assert {planted.probe for planted in (*PLANTED, *PLANTED_MODEL)} | set(MEASURED_ELSEWHERE) == set(SHELF)
 
 
 @pytest.mark.parametrize("name", SHELF)

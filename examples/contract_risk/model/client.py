@@ -12,7 +12,7 @@ from typing import Any
 from contract_risk.background import BACKGROUND
 from contract_risk.drafting import Message
 from contract_risk.model.drafts import Draft, Drafts, shared
-from contract_risk.model.embedded import Servers
+from contract_risk.model.embedded import NAME, Servers
 from gapless.errors import EndpointError
 from gapless.retrievers import weights
 
@@ -28,7 +28,7 @@ class Endpoint:
 
     url: str | None = None
     """Base address, up to and including "/v1"."""
-    name: str = "smollm2-135m-instruct"
+    name: str = NAME
     key: str | None = None
     grammar: bool = True
     """Whether it takes llama.cpp's `grammar`; others are asked without."""

@@ -10,17 +10,37 @@ import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import IO
 
 from contract_risk.background import BACKGROUND
-from gapless.errors import EndpointError
+from gapless.errors import EndpointError, WeightsUnavailable
 from gapless.retrievers import weights
 
 SERVERS = max(1, min(2, os.cpu_count() or 1))
+NAME = "smollm2-135m-instruct"
 _START_WITHIN_S = 120.0
+
+
+@contextmanager
+def served() -> Generator[tuple[str, str]]:
+    """Base URL and name of a server of its own, for as long as the context lasts.
+
+    Raises:
+        WeightsUnavailable: The weights are not in the user's cache; nothing is fetched here.
+        EndpointError: The server does not start.
+    """
+    if not weights.at_hand("smollm2"):
+        raise WeightsUnavailable(
+            "the embedded model's weights are not in the user's cache: gapless demo fetches them"
+        )
+    server = BACKGROUND.wait(_Server.start())
+    try:
+        yield f"{server.address}/v1", NAME
+    finally:
+        BACKGROUND.wait(server.close())
 
 
 class Servers:

@@ -6,12 +6,14 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from gapless import __version__
 from gapless.errors import GaplessError, UnknownName
+from gapless.operations.checkup_model import model_for
 from gapless.operations.checkup_retrieval import RetrievalAsk, is_named, open_retrieval
 from gapless.operations.open import open_workflow
 from gapless.operations.progress import Progress, Stop, Tell, silent
@@ -64,11 +66,13 @@ async def checkup_into(
     begun = time.time()
     subject, what, notes = await _subject(store, ask, layers, place, stop)
     found: list[Finding] = []
-    for done, name in enumerate(names):
-        if stop.requested:
-            break
-        tell(Progress(what=name, done=done, total=len(names), fresh=done))
-        found += await _ask(name, subject)
+    async with model_for(subject, layers) as (subject, said):
+        notes += said
+        for done, name in enumerate(names):
+            if stop.requested:
+                break
+            tell(Progress(what=name, done=done, total=len(names), fresh=done))
+            found += await _ask(name, subject)
     tell(Progress(what="probes", done=len(names), total=len(names), fresh=len(names)))
     made = Checkup(
         id=new_ulid(),
@@ -118,8 +122,9 @@ async def _subject(
 ) -> tuple[Subject, str, list[str]]:
     from gapless.probes.base import Subject
 
+    root = Path(place.root)
     named = Named()
-    alone = {"hardware", "tool", *(["context"] if is_named(ask.retrieval, place) else [])}
+    alone = {"hardware", "model", "tool", *(["context"] if is_named(ask.retrieval, place) else [])}
     beyond_host = bool(set(layers) - alone)
     if beyond_host:
         named = await asyncio.to_thread(_workflow, ask, place)
@@ -135,6 +140,7 @@ async def _subject(
         wiring=_wiring(workflow),
         records=records,
         model=said.model,
+        function_cases=root / said.function_cases if said.function_cases is not None else None,
         servers=servers,
         tools_lock=lock_path(place),
         retrieve=found.retrieve,

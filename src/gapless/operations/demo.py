@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -60,6 +61,10 @@ class Agent(Protocol):
 
     def prepare(self, say: Callable[[str], None], model: str | None) -> None:
         """Opens the model and fetches weights; `model` names another than the embedded one."""
+        ...
+
+    def served(self) -> AbstractContextManager[tuple[str, str]]:
+        """Base URL and name of its embedded model, served for as long as the context lasts; fetches nothing."""
         ...
 
     def suite(self, cases: int) -> Suite:

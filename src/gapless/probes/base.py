@@ -56,6 +56,12 @@ class Subject:
     records: Records | None = None
     model: ModelSettings = field(default_factory=ModelSettings)
     """The model that steps ask; without an address, none is named."""
+    no_model: str = ""
+    """Why none is named, where there is more to say than that."""
+    streams: int = 4
+    """How many requests a closed loop keeps in flight at the model."""
+    function_cases: Path | None = None
+    """Folder with function-calling cases in BFCL's form."""
     servers: Mapping[str, ServerSettings] = field(default_factory=dict[str, ServerSettings])
     """Name -> an MCP server whose tools steps call."""
     tools_lock: Path | None = None

@@ -11,6 +11,7 @@ from gapless.records.workflow import LAYERS, Layer
 _HARDWARE, _ORCHESTRATION = "gapless.probes.hardware", "gapless.probes.orchestration"
 _OBSERVABILITY, _CONTEXT = "gapless.probes.observability", "gapless.probes.context"
 _TOOL = "gapless.probes.tool"
+_MODEL = "gapless.probes.model"
 SHELF: dict[str, tuple[str, str]] = {
     "memory-bandwidth": (f"{_HARDWARE}.memory_bandwidth:probe", f"{_HARDWARE}.memory_bandwidth:CARD"),
     "numa-placement": (f"{_HARDWARE}.numa:placement", f"{_HARDWARE}.numa:PLACEMENT"),
@@ -19,6 +20,21 @@ SHELF: dict[str, tuple[str, str]] = {
     "pressure": (f"{_HARDWARE}.limits:pressure", f"{_HARDWARE}.limits:PRESSURE"),
     "pages-and-clock": (f"{_HARDWARE}.limits:pages", f"{_HARDWARE}.limits:PAGES"),
     "gpu-copies": (f"{_HARDWARE}.gpu:probe", f"{_HARDWARE}.gpu:COPIES"),
+    "endpoint-answers": (f"{_MODEL}.answers:reachable", f"{_MODEL}.answers:ANSWERS"),
+    "plain-refusals": (f"{_MODEL}.answers:refusals", f"{_MODEL}.answers:REFUSALS"),
+    "streaming": (f"{_MODEL}.answers:streaming", f"{_MODEL}.answers:STREAMING"),
+    "ttft": (f"{_MODEL}.times:ttft", f"{_MODEL}.times:TTFT"),
+    "inter-token": (f"{_MODEL}.times:between", f"{_MODEL}.times:BETWEEN"),
+    "end-to-end": (f"{_MODEL}.times:whole", f"{_MODEL}.times:WHOLE"),
+    "open-loop": (f"{_MODEL}.tail:goodput", f"{_MODEL}.tail:OPEN"),
+    "tail-cascade": (f"{_MODEL}.tail:cascade", f"{_MODEL}.tail:CASCADE"),
+    "whole-answers": (f"{_MODEL}.tail:answers", f"{_MODEL}.tail:ANSWERS"),
+    "structured-output": (f"{_MODEL}.structured:probe", f"{_MODEL}.structured:CARD"),
+    "function-calling": (f"{_MODEL}.functions:probe", f"{_MODEL}.functions:CARD"),
+    "determinism": (f"{_MODEL}.answers:same", f"{_MODEL}.answers:SAME"),
+    "cut-answers": (f"{_MODEL}.answers:cut", f"{_MODEL}.answers:CUT"),
+    "long-prompts": (f"{_MODEL}.context:probe", f"{_MODEL}.context:CARD"),
+    "cancel": (f"{_MODEL}.answers:cancel", f"{_MODEL}.answers:CANCEL"),
     "retriever-answers": (f"{_CONTEXT}.manners:retriever_answers", f"{_CONTEXT}.manners:ANSWERS"),
     "retrieval-quality": (f"{_CONTEXT}.quality:retrieval_quality", f"{_CONTEXT}.quality:QUALITY"),
     "engines-compared": (f"{_CONTEXT}.quality:engines_compared", f"{_CONTEXT}.quality:ENGINES"),

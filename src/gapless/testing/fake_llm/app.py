@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import time
 from collections import Counter
+from functools import partial
 from typing import Any, cast
 
 import msgspec
@@ -15,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gapless.testing.fake_llm.delivery import Delivery
-from gapless.testing.fake_llm.model import Decision, FakeModel
+from gapless.testing.fake_llm.delivery import Delivery, House
+from gapless.testing.fake_llm.model import Decision, FakeModel, Served
 from gapless.testing.fake_llm.wire.chat_reply import chat_chunks, chat_completion
 from gapless.testing.fake_llm.wire.chat_request import read_chat
 from gapless.testing.fake_llm.wire.embeddings import embeddings_body, read_embeddings
@@ -66,10 +67,12 @@ class _Faces:
         self._stopping = stopping
         self._token = token
         self._label_faults = label_faults
+        slots = model.script.latency.slots
+        self._slots = asyncio.Semaphore(slots) if slots else None
 
     async def chat(self, request: Request) -> Response:
         body = await self._read(request, "chat")
-        asked = self._understand("chat", body, lambda: read_chat(body))
+        asked = self._understand("chat", body, lambda: self._model.fit(read_chat(body)))
         decision = self._model.decide(asked, body)
         answers = list(decision.answers)
         created = int(time.time())
@@ -80,7 +83,9 @@ class _Faces:
 
     async def responses(self, request: Request) -> Response:
         body = await self._read(request, "responses")
-        asked = self._understand("responses", body, lambda: read_responses(body, self._model.recall))
+        asked = self._understand(
+            "responses", body, lambda: self._model.fit(read_responses(body, self._model.recall))
+        )
         decision = self._model.decide(asked, body)
         if not decision.answers:
             return self._deliver(decision, {})
@@ -178,11 +183,16 @@ class _Faces:
             body if isinstance(body, list) else msgspec.json.encode(body),
             pace=decision.pace,
             tokens=sum(answer.tokens for answer in decision.answers),
-            stopping=self._stopping,
+            house=House(
+                self._stopping, self._model.pause_s, partial(self._served, time.monotonic()), self._slots
+            ),
             headers=headers,
             fault=note.fault,
             hang_s=decision.hang_s,
         )
+
+    def _served(self, read_s: float) -> None:
+        self._model.served.append(Served(read_s=read_s, first_s=time.monotonic()))
 
 
 def _model(name: str) -> dict[str, Any]:

@@ -44,6 +44,8 @@ class Asked:
     json_schema: dict[str, Any] | None = None
     """The schema the answer must have; {} for any JSON object; None for plain text."""
     seed: int | None = None
+    read: int | None = None
+    """Tokens of the prompt that the model reads where it was cut; None where it reads all."""
     extra: str = ""
     """What else tells two requests apart: an embedding's input."""
 
@@ -82,7 +84,9 @@ class Asked:
 
     @property
     def tokens(self) -> int:
-        """Size of the prompt in our pieces."""
+        """Size of the prompt in our pieces, as far as it is read."""
+        if self.read is not None:
+            return self.read
         texts = [turn.text for turn in self.turns]
         calls = [name + arguments for turn in self.turns for name, arguments in turn.calls]
         return 3 * len(self.turns) + sum(len(pieces(text)) for text in (*texts, *calls, self.extra))

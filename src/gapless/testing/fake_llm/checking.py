@@ -25,6 +25,8 @@ def check(script: Script, where: str) -> None:
         label = f"{where}, rule {number}" + (f" ({rule.name})" if rule.name else "")
         for problem in _rule_problems(rule):
             raise InvalidSettings(f"{label}: {problem}")
+    if script.context < 0:
+        raise InvalidSettings(f"{where}: context is {script.context}; allowed is 0 (no limit) and above.")
     for problem in (*_fault_problems(script.faults), *_latency_problems(script.latency)):
         raise InvalidSettings(f"{where}: {problem}")
 
@@ -119,6 +121,12 @@ def _latency_problems(latency: Latency) -> Iterator[str]:
             yield from (f"latency.{key}: {problem}" for problem in _spread_problems(value))
         elif not value >= 0:
             yield f"latency.{key} is {value}; allowed is 0 and above."
+    if latency.slots < 0:
+        yield f"latency.slots is {latency.slots}; allowed is 0 (no limit) and above."
+    if latency.pause_every_s < 0 or latency.pause_ms < 0:
+        yield "latency: a pause below 0."
+    elif latency.pause_ms and latency.pause_ms >= 1e3 * latency.pause_every_s:
+        yield "latency: a pause that is as long as its period (pause_every_s) never ends."
 
 
 def _spread_problems(spread: Spread) -> Iterator[str]:

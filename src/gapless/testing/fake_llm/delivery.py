@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import Response
@@ -14,6 +17,20 @@ from gapless.testing.fake_llm.wire.events import Event, first_half
 
 class Gone(Exception):
     """The client left, or the server is stopping."""
+
+
+@dataclass(frozen=True)
+class House:
+    """What an answer has to know of the server that sends it."""
+
+    stopping: asyncio.Event
+    """Set when it goes down."""
+    paused_s: Callable[[], float]
+    """How much longer it stands still."""
+    first: Callable[[], None]
+    """Is told when the first token of a stream goes out."""
+    slots: asyncio.Semaphore | None = None
+    """Turns, where only so many answers are written at once."""
 
 
 class Line:
@@ -65,7 +82,7 @@ class Delivery(Response):
         *,
         pace: Pace,
         tokens: int,
-        stopping: asyncio.Event,
+        house: House,
         headers: dict[str, str],
         fault: str | None = None,
         hang_s: float | None = None,
@@ -78,13 +95,22 @@ class Delivery(Response):
             self.headers["cache-control"] = "no-cache"
         self._pace = pace
         self._tokens = tokens
-        self._stopping = stopping
+        self._house = house
         self._fault = fault
         self._hang_s = hang_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends it."""
-        line = Line(scope, receive, send, self._stopping)
+        line = Line(scope, receive, send, self._house.stopping)
+        try:
+            async with self._house.slots or nullcontext():
+                await self._answer(line)
+        except Gone:
+            await line.hang_up()
+        finally:
+            line.release()
+
+    async def _answer(self, line: Line) -> None:
         try:
             if self._hang_s is not None:
                 await line.wait(self._hang_s)
@@ -94,12 +120,15 @@ class Delivery(Response):
             else:
                 await self._in_pieces(line, self._events)
         except Gone:
-            await line.hang_up()
-        finally:
-            line.release()
+            if (
+                self._fault == "deaf" and not self._house.stopping.is_set()
+            ):  # the model writes on for nobody, and keeps its slot meanwhile
+                await asyncio.sleep(self._pace.whole_s(self._tokens))
+            raise
 
     async def _whole(self, line: Line) -> None:
         await line.wait(self._pace.whole_s(self._tokens))
+        await line.wait(self._house.paused_s())
         if self._fault == "disconnect":
             await line.hang_up()
             return
@@ -109,11 +138,19 @@ class Delivery(Response):
     async def _in_pieces(self, line: Line, events: list[Event]) -> None:
         cut = self._fault in ("disconnect", "truncated_stream")
         await line.head(self.status_code, self.raw_headers)
+        if self._fault == "burst":  # a proxy that buffers: as late as a whole answer, and all of it at once
+            await line.wait(self._pace.whole_s(self._tokens))
+            self._house.first()
+            await line.write(b"".join(each.data for each in events), last=True)
+            return
         await line.wait(self._pace.first_s)
         begun = False
         for each in first_half(events) if cut else events:
             if each.token and begun:
                 await line.wait(self._pace.next_s())
+            await line.wait(self._house.paused_s())
+            if each.token and not begun:
+                self._house.first()
             begun = begun or each.token
             await line.write(each.data)
         if self._fault == "disconnect":

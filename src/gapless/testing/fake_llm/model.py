@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gapless.records.base import Record
@@ -15,9 +15,9 @@ from gapless.testing.fake_llm.luck import Luck, Pace
 from gapless.testing.fake_llm.matching import Circumstances, Match, find_rule
 from gapless.testing.fake_llm.script import Fault, Rule, Script
 from gapless.testing.fake_llm.template import TemplateFailed
-from gapless.testing.fake_llm.wire.trouble import Trouble, fault_trouble, script_trouble
+from gapless.testing.fake_llm.wire.trouble import Trouble, bad, fault_trouble, script_trouble
 
-_CALL_FAULTS = frozenset({"malformed_json", "wrong_tool"})
+_CALL_FAULTS = frozenset({"malformed_json", "wrong_tool", "no_call"})
 _ANSWER_FAULTS = _CALL_FAULTS | {"truncated_stream", "empty"}
 _SLOW_MS = 5_000.0
 _HANG_MS = 600_000.0
@@ -54,6 +54,16 @@ class Received(Record, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Served:
+    """A streamed answer by the server's own clock, in seconds on `time.monotonic()`."""
+
+    read_s: float
+    """When the request had been read."""
+    first_s: float
+    """When the first token was handed to the connection."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Decision:
     """What a request gets."""
 
@@ -82,6 +92,34 @@ class FakeModel:
         self._seen: Counter[str] = Counter()
         self._used: Counter[int] = Counter()
         self._conversations: dict[str, list[Any]] = {}
+        self.served: list[Served] = []
+
+    def pause_s(self) -> float:
+        """How much longer the server stands still; 0 where it does not."""
+        latency = self.script.latency
+        if not latency.pause_every_s or not latency.pause_ms:
+            return 0.0
+        since = time.monotonic() - self._began
+        # The pause ends each period, so that a server that has just started answers at once.
+        left = latency.pause_every_s - since % latency.pause_every_s
+        return left if left <= latency.pause_ms / 1000 else 0.0
+
+    def fit(self, asked: Asked) -> Asked:
+        """The request as far as the context reaches.
+
+        Raises:
+            Trouble: It is longer, and the script does not say that it is cut.
+        """
+        context = self.script.context
+        if not context or asked.tokens <= context:
+            return asked
+        if self.script.cut_prompts:
+            return replace(asked, read=context)
+        raise bad(
+            "messages",
+            f"This model's maximum context length is {context} tokens. However, your messages resulted in {asked.tokens} tokens.",
+            "context_length_exceeded",
+        )
 
     def decide(self, asked: Asked, body: Any) -> Decision:
         """What the request gets; it is in the log when this returns or raises.

@@ -19,6 +19,9 @@ FaultName = Literal[
     "malformed_json",
     "wrong_tool",
     "slow",
+    "burst",
+    "no_call",
+    "deaf",
 ]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
@@ -131,6 +134,12 @@ class Latency(Record, frozen=True, kw_only=True):
     """Until the first token."""
     inter_token_ms: float | Spread = 0.0
     """Between two tokens; an answer that is not streamed waits for all of them."""
+    pause_every_s: float = 0.0
+    """The whole server stands still once in so many seconds since its start; never where 0."""
+    pause_ms: float = 0.0
+    """How long it then stands still: nothing is sent to anybody."""
+    slots: int = 0
+    """How many answers it writes at once; the others wait their turn. No limit where 0."""
 
 
 class Script(Record, frozen=True, kw_only=True):
@@ -145,5 +154,9 @@ class Script(Record, frozen=True, kw_only=True):
     faults: dict[str, Fault] = msgspec.field(default_factory=dict[str, Fault])
     """Fault name -> how often; at most one strikes a request, so the rates add up to 1 at most."""
     latency: Latency = Latency()
+    context: int = 0
+    """Longest prompt in our tokens; no limit where 0. A longer one is refused with status 400."""
+    cut_prompts: bool = False
+    """Whether a longer one is cut to the context instead, and nothing said but in `usage`."""
     models: tuple[str, ...] = ()
     """The models there are; any name is accepted when empty."""

@@ -14,7 +14,7 @@ import msgspec
 
 from gapless.errors import InvalidSettings, MissingExtra, OutsideError
 from gapless.testing.fake_llm.loading import ScriptSource, to_script
-from gapless.testing.fake_llm.model import FakeModel, Received
+from gapless.testing.fake_llm.model import FakeModel, Received, Served
 from gapless.testing.fake_llm.script import Script
 
 if TYPE_CHECKING:
@@ -95,6 +95,11 @@ class FakeLLM:
     def requests(self) -> tuple[Received, ...]:
         """Every request since the start or the last reset, in order of arrival."""
         return tuple(self._model.received)
+
+    @property
+    def served(self) -> tuple[Served, ...]:
+        """The streamed answers by the server's own clock."""
+        return tuple(self._model.served)
 
     @property
     def unmatched(self) -> int:

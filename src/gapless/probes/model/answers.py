@@ -1,0 +1,261 @@
+"""Whether the endpoint answers, streams, ends, repeats itself and refuses as the protocol says."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.probes.model.client import Endpoint, Reply, Trouble, ask
+from gapless.probes.model.measured import (
+    CHECKLIST,
+    all_of,
+    answering,
+    body,
+    briefly,
+    question,
+    reach,
+    run,
+)
+from gapless.records.finding import Figure, Finding, Status
+
+_PROTOCOL = "the OpenAI API's reference"
+ANSWERS = Card(
+    probe="endpoint-answers",
+    layer="model",
+    title="the endpoint answers",
+    target="a whole answer to one short question",
+    source=_PROTOCOL,
+)
+STREAMING = Card(
+    probe="streaming",
+    layer="model",
+    title="streaming really streams",
+    target="pieces spread over at least a tenth of the answer's time, none held back in blocks",
+    source=CHECKLIST,
+)
+CUT = Card(
+    probe="cut-answers",
+    layer="model",
+    title="an answer that was cut says so",
+    target='finish_reason "length" at the token limit',
+    source=_PROTOCOL,
+)
+SAME = Card(
+    probe="determinism",
+    layer="model",
+    title="temperature 0 says the same again",
+    target="one text for one question",
+    source="what replay and cached drafts rely on",
+)
+REFUSALS = Card(
+    probe="plain-refusals",
+    layer="model",
+    title="wrong keys, wrong models and broken requests are refused",
+    target="401 or 403, 404 or 400, 400; each with words",
+    source=_PROTOCOL,
+)
+CANCEL = Card(
+    probe="cancel",
+    layer="model",
+    title="hanging up frees the endpoint",
+    target="the next answer begins as if nothing had run before it",
+    source=CHECKLIST,
+)
+_SPREAD, _BLOCKS, _AT_ONCE_MS, _TOGETHER_MS = 0.1, 0.25, 50.0, 1.0
+_REPEATS = 4
+_CANCEL_TOKENS = 160
+_STEPS: dict[Trouble, str] = {
+    "name": "The host's name is unknown: check url under [checkup.model], and the resolver.",
+    "refused": "Nothing listens there: start the server, or correct the port in url.",
+    "tls": "The certificate does not hold: check its name and date, or point SSL_CERT_FILE at the authority that signed it; https only where the server speaks it.",
+    "timeout": "It accepts and stays silent: look at the server's queue and at proxies between; the step that asks needs a timeout_s.",
+    "dropped": "The connection breaks off before an answer: look at proxies and at the server's log.",
+    "garbled": "That is no chat completion: url ends in the base address, usually /v1.",
+}
+
+
+def reachable(subject: Subject) -> Iterable[Finding]:
+    """One short question."""
+    endpoint, reply = reach(subject)
+    took = Figure(name="one word, with its connection", value=reply.total_ms, unit="ms")
+    if reply.ok:
+        yield ANSWERS.finding(
+            "ok", f"{endpoint.model} at {_host(endpoint)} answers in {reply.total_ms:.0f} ms", figures=(took,)
+        )
+        return
+    kind = reply.trouble if reply.trouble != "status" else f"status {reply.status}"
+    yield ANSWERS.finding(
+        "fail",
+        f"{_host(endpoint)}: {kind}: {reply.said}",
+        figures=(took,),
+        next_step=_STEPS.get(reply.trouble) or _status_step(reply, subject),
+    )
+
+
+def _status_step(reply: Reply, subject: Subject) -> str:
+    if reply.status in (401, 403):
+        variable = subject.model.api_key_env
+        held = f"the key in {variable}" if variable else "no key is sent: api_key_env under [checkup.model]"
+        return f"The key is refused: {held}."
+    if reply.status == 404:
+        return "Unknown address or model: check url (its end is usually /v1) and model."
+    if reply.status == 429:
+        wait = (
+            f"; it says: after {reply.retry_after}" if reply.retry_after else ", and it says no Retry-After"
+        )
+        return f"The rate or the account's quota is used up{wait}."
+    return "The server fails by itself: see its log; steps that ask it need a retry with growing waits."
+
+
+def streaming(subject: Subject) -> Iterable[Finding]:
+    """How the pieces of three streamed answers arrive."""
+    endpoint = answering(subject)
+    found = all_of(
+        endpoint, [question(endpoint, 20_000 + i) for i in range(3)], seconds=subject.seconds, at_once=1
+    )
+    replies = [reply for reply in found if reply is not None and reply.ok]
+    if not replies:
+        said = next((reply.said for reply in found if reply is not None), "no time left")
+        raise ProbeUnavailable(f"no streamed answer came: {said}")
+    longest = max(replies, key=lambda reply: len(reply.arrivals))
+    pieces, total = len(longest.arrivals), longest.total_ms
+    groups = 1 + sum(gap > _TOGETHER_MS for gap in longest.gaps_ms)
+    spread = 1e3 * (longest.arrivals[-1] - longest.arrivals[0]) / total if longest.arrivals else 0.0
+    figures = (
+        Figure(name="time from first to last piece", value=spread, unit="share"),
+        Figure(name="pieces", value=pieces),
+        Figure(name="moments at which they came", value=groups),
+    )
+    said = f"{pieces} pieces at {groups} moments, over {100 * spread:.0f} % of {total:.0f} ms"
+    next_step = "Something holds the stream back: proxies buffer (nginx: proxy_buffering off), gateways gather. Until then a ttft_s limit means nothing."
+    if total < _AT_ONCE_MS:
+        yield STREAMING.finding("ok", f"{said}: nothing to wait for", figures=figures)
+    elif pieces < 2 or spread < _SPREAD:
+        yield STREAMING.finding("fail", f"all at once: {said}", figures=figures, next_step=next_step)
+    elif groups < _BLOCKS * pieces:
+        yield STREAMING.finding("warn", f"in blocks: {said}", figures=figures, next_step=next_step)
+    else:
+        yield STREAMING.finding("ok", said, figures=figures)
+
+
+def cut(subject: Subject) -> Iterable[Finding]:
+    """An answer at its token limit."""
+    endpoint = briefly(subject)
+    asked = body(endpoint, "Count from one to fifty in words, each on a line of its own.", tokens=6)
+    (reply,) = all_of(endpoint, [asked], seconds=subject.seconds)
+    if reply is None or not reply.ok:
+        raise ProbeUnavailable(f"no answer came: {reply.said if reply else 'no time left'}")
+    said = f"six tokens of a long answer: finish_reason {reply.finish!r}, {reply.tokens_out or 'unknown'} tokens used"
+    if reply.finish == "length":
+        yield CUT.finding("ok", said)
+        return
+    yield CUT.finding(
+        "warn",
+        said,
+        next_step="Half an answer looks like a whole one: check the end of every text yourself, or ask for JSON, which breaks when it is cut.",
+    )
+
+
+def same(subject: Subject) -> Iterable[Finding]:
+    """One question, a few times."""
+    endpoint = briefly(subject)
+    if not endpoint.temperature:
+        raise ProbeUnavailable("the endpoint takes no temperature")
+    asked = body(endpoint, "Describe the sea in one sentence.", seed=7)
+    found = all_of(endpoint, [asked] * _REPEATS, seconds=subject.seconds, at_once=2)
+    texts = [reply.text for reply in found if reply is not None and reply.ok]
+    if len(texts) < 2:
+        raise ProbeUnavailable("fewer than two answers came")
+    alike = max(texts.count(text) for text in texts) / len(texts)
+    figures = (Figure(name="answers like the most frequent one", value=alike, unit="share"),)
+    said = f"{len(set(texts))} different texts in {len(texts)} answers to one question"
+    if len(set(texts)) == 1:
+        yield SAME.finding("ok", f"one text in {len(texts)} answers", figures=figures)
+        return
+    yield SAME.finding(
+        "warn",
+        said,
+        figures=figures,
+        next_step="Batching and spread over hosts do that. Measure with several trials per case, and replay from the tape rather than asking again.",
+    )
+
+
+def refusals(subject: Subject) -> Iterable[Finding]:
+    """A wrong key, a model that does not exist, a request that is none."""
+    endpoint = briefly(subject)
+    asked = body(endpoint, "Say yes.", tokens=4)
+    wrong_model = replace(endpoint, model="no-such-model-gapless")
+    replies = {"a model that does not exist": run(ask(wrong_model, asked))}
+    replies["a request without messages"] = run(ask(endpoint, {"messages": "none"}))
+    if endpoint.key is not None:
+        replies["a wrong key"] = run(ask(replace(endpoint, key="no-such-key-gapless"), asked))
+    wrong = [f"{what}: {_met(reply)}" for what, reply in replies.items() if not _refused(reply)]
+    told = ", ".join(f"{what}: {reply.status or reply.trouble}" for what, reply in replies.items())
+    figures = (Figure(name="refused as they should be", value=len(replies) - len(wrong)),)
+    if not wrong:
+        yield REFUSALS.finding("ok", told, figures=figures)
+        return
+    key_taken = "a wrong key" in replies and replies["a wrong key"].ok
+    status: Status = "fail" if key_taken else "warn"
+    yield REFUSALS.finding(
+        status,
+        "; ".join(wrong),
+        figures=figures,
+        next_step="A wrong setting goes unnoticed here: hold the answer's `model` against what was asked, and put a key before an endpoint that others can reach.",
+    )
+
+
+def _refused(reply: Reply) -> bool:
+    return reply.status is not None and 400 <= reply.status < 500
+
+
+def _met(reply: Reply) -> str:
+    return "answered as if it were right" if reply.ok else reply.said
+
+
+def cancel(subject: Subject) -> Iterable[Finding]:
+    """Hangs up in the middle of a long answer, and asks again at once."""
+    endpoint = briefly(subject)
+
+    async def look() -> tuple[list[Reply], Reply, float, Reply]:
+        quiet: list[Reply] = []
+        for i in range(3):
+            quiet.append(await ask(endpoint, question(endpoint, 30_000 + i, tokens=8)))
+            if not quiet[-1].ok:
+                return quiet, quiet[-1], 0.0, quiet[-1]
+        asked = question(endpoint, 31_000, tokens=_CANCEL_TOKENS)
+        began = time.perf_counter()
+        whole = await ask(endpoint, asked)
+        long_ms = 1e3 * (time.perf_counter() - began)
+        await ask(endpoint, question(endpoint, 31_001, tokens=_CANCEL_TOKENS), cancel_after=2)
+        return quiet, whole, long_ms, await ask(endpoint, question(endpoint, 30_009, tokens=8))
+
+    quiet, whole, long_ms, after = run(look())
+    waits = [reply.ttft_ms for reply in quiet if reply.ttft_ms is not None]
+    if not waits or not whole.ok or after.ttft_ms is None:
+        raise ProbeUnavailable(f"no answers to compare: {whole.said or after.said or 'none came'}")
+    usual = statistics.median(waits)
+    rest = long_ms - usual
+    figures = (
+        Figure(name="first token, quiet", value=usual, unit="ms", low=min(waits), high=max(waits), spread="3 answers"),
+        Figure(name="first token, just after hanging up", value=after.ttft_ms, unit="ms"),
+        Figure(name="the long answer, if it is waited for", value=long_ms, unit="ms"),
+    )  # fmt: skip
+    said = f"first token {after.ttft_ms:.0f} ms after hanging up on an answer of {long_ms:.0f} ms; {usual:.0f} ms when quiet"
+    if after.ttft_ms - max(waits) > 0.5 * rest:
+        yield CANCEL.finding(
+            "warn",
+            said,
+            figures=figures,
+            next_step="It goes on writing for nobody: a timeout_s on a step frees you and not the endpoint, and a retry queues behind what was given up. Cap max_tokens.",
+        )
+        return
+    yield CANCEL.finding("ok", said, figures=figures)
+
+
+def _host(endpoint: Endpoint) -> str:
+    return urlsplit(endpoint.url).netloc.rpartition("@")[2]

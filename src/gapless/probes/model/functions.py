@@ -1,0 +1,136 @@
+"""Function calling: a call where one is needed, the right one with right arguments, none where none fits; never silence with 200."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from gapless.gap.rate import proportion
+from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.probes.model.client import Endpoint, Reply
+from gapless.probes.model.corpus import FunctionCase
+from gapless.probes.model.function_cases import Call, cases, matched, parsed, valid
+from gapless.probes.model.measured import (
+    CHECKLIST,
+    all_of,
+    answering,
+    body,
+    share_figure,
+    share_status,
+    worse,
+)
+from gapless.records.finding import Figure, Finding
+
+_TOKENS, _TARGET = 64, 0.95
+CARD = Card(
+    probe="function-calling",
+    layer="model",
+    title="function calls are made, and right",
+    target=f">= {100 * _TARGET:g} % of cases answered by exactly the right calls",
+    source=CHECKLIST,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What came of one case."""
+
+    case: FunctionCase
+    made: list[Call] | None
+    """None where a call's arguments are no JSON object."""
+
+    @property
+    def needed(self) -> bool:
+        """Whether a call is right at all."""
+        return bool(self.case.calls) or self.case.any_call
+
+    @property
+    def silent(self) -> bool:
+        """A call was needed, and there is none, with status 200."""
+        return self.needed and self.made == []
+
+    @property
+    def named(self) -> bool:
+        """Whether the right tools were called, whatever the arguments."""
+        return sorted(name for name, _ in self.made or ()) == sorted(name for name, _ in self.case.calls)
+
+    @property
+    def valid(self) -> bool:
+        """Whether every call fits its tool's schema."""
+        return self.made is not None and all(valid(self.case, call) for call in self.made)
+
+    @property
+    def right(self) -> bool:
+        """Whether exactly the right calls were made."""
+        if self.case.any_call:
+            return bool(self.made) and self.valid
+        return self.made is not None and matched(self.case, self.made)
+
+
+def probe(subject: Subject) -> Iterable[Finding]:
+    """Each case once, `tool_choice` required where a call is needed."""
+    endpoint = answering(subject)
+    asked, source = cases(subject.function_cases)
+    found = all_of(endpoint, [_body(endpoint, case) for case in asked], seconds=subject.seconds)
+    pairs = [(case, reply) for case, reply in zip(asked, found, strict=True) if reply is not None]
+    judged = [Judged(case, parsed(reply.calls)) for case, reply in pairs if reply.ok]
+    if not any(one.needed for one in judged):
+        yield _refused([reply for _, reply in pairs])
+        return
+    unasked = f"; no time was left for {len(asked) - len(pairs)} more" if len(pairs) < len(asked) else ""
+    yield _finding(judged, source + unasked, subject.targets.get(CARD.probe, _TARGET))
+
+
+def _finding(judged: list[Judged], source: str, target: float) -> Finding:
+    needed = [one for one in judged if one.needed]
+    irrelevant = [one for one in judged if not one.needed]
+    called = [one for one in needed if one.made != []]
+    silent = sum(one.silent for one in needed)
+    share = proportion(sum(one.right for one in judged), len(judged))
+    quiet = proportion(len(needed) - silent, len(needed))
+    figures = [
+        share_figure("cases with exactly the right calls", share),
+        share_figure("a call where one is needed", quiet),
+        Figure(name="silence with status 200", value=silent),
+    ]
+    if called:
+        figures.append(share_figure("right tools", proportion(sum(o.named for o in called), len(called))))
+        figures.append(share_figure("fits the schema", proportion(sum(o.valid for o in called), len(called))))
+    if irrelevant:
+        kept = proportion(sum(one.made == [] for one in irrelevant), len(irrelevant))
+        figures.append(share_figure("no call where none fits", kept))
+    parallel = [one for one in needed if len(one.case.calls) > 1]
+    if parallel:
+        figures.append(
+            share_figure("parallel calls right", proportion(sum(o.right for o in parallel), len(parallel)))
+        )
+    status = worse(share_status(share, target), share_status(quiet, target))
+    said = f"{sum(one.right for one in judged)} of {len(judged)} cases right ({source}); {silent} of {len(needed)} needed calls silently missing"
+    next_step = "" if status == "ok" else _next_step(silent, len(needed))
+    return CARD.finding(status, said, figures=tuple(figures), next_step=next_step)
+
+
+def _next_step(silent: int, needed: int) -> str:
+    if silent > needed / 2:
+        return "The endpoint answers tool_choice required with prose and status 200: its chat template has no tools. Ask for a json_schema anyOf over {name, arguments} instead, or serve another template."
+    return "Validate name and arguments at the boundary before anything is called, and gate calls with an effect."
+
+
+def _refused(replies: list[Reply]) -> Finding:
+    reply = next((reply for reply in replies if not reply.ok), None)
+    if reply is None or reply.status != 400:
+        raise ProbeUnavailable(f"no answer came: {reply.said if reply else 'no time left'}")
+    return CARD.finding(
+        "fail",
+        f"tools are refused: {reply.said}",
+        next_step="Ask for a json_schema over {name, arguments} instead, or serve the model with tool support.",
+    )
+
+
+def _body(endpoint: Endpoint, case: FunctionCase) -> dict[str, Any]:
+    tools = [{"type": "function", "function": tool} for tool in case.tools]
+    needed = bool(case.calls) or case.any_call
+    choice = "required" if needed else "auto"
+    asked = body(endpoint, "", tokens=_TOKENS, tools=tools, tool_choice=choice)
+    return asked | {"messages": list(case.messages)}

@@ -1,0 +1,188 @@
+"""What a tail does: goodput when requests do not wait for each other, loops of calls that break their limit, broken answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from random import Random
+
+from gapless.gap.latency import quantile
+from gapless.gap.rate import proportion
+from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.probes.model.client import Reply
+from gapless.probes.model.measured import (
+    CHECKLIST,
+    closed_load,
+    measured,
+    open_load,
+    share_figure,
+    share_status,
+    typical_ms,
+)
+from gapless.probes.model.times import BETWEEN, BETWEEN_MS, FIRST_MS, TTFT, limit_s
+from gapless.records.finding import Figure, Finding, Status
+
+_GOODPUT, _WHOLE, _BREAKS = 0.99, 0.99, 0.05
+CALLS = 10
+"""Calls of one agent loop."""
+_DRAWS, _LEAST = 4_000, 10
+OPEN = Card(
+    probe="open-loop",
+    layer="model",
+    title="goodput when requests do not wait for each other",
+    target=f">= {100 * _GOODPUT:g} % of answers whole, with a first token within {FIRST_MS:g} ms and {BETWEEN_MS:g} ms a token",
+    source="MLPerf Inference v4.0, Llama-2-70B in the server scenario",
+)
+CASCADE = Card(
+    probe="tail-cascade",
+    layer="model",
+    title="the tail does not cascade through a loop of calls",
+    target=f"<= {100 * _BREAKS:g} % of loops of {CALLS} calls with one over its limit",
+    source=CHECKLIST,
+)
+ANSWERS = Card(
+    probe="whole-answers",
+    layer="model",
+    title="answers arrive whole under load",
+    target=f">= {100 * _WHOLE:g} % without an error, a 429 or a broken stream",
+    source=CHECKLIST,
+)
+
+
+def goodput(subject: Subject) -> Iterable[Finding]:
+    """The share of requests that met the budget, latency counted from when they should have begun."""
+    shut, load = closed_load(subject), open_load(subject)
+    first = subject.targets.get(TTFT.probe, FIRST_MS)
+    each = subject.targets.get(BETWEEN.probe, BETWEEN_MS)
+    saturated = load.lag.saturated(typical_ms(load), first)
+    if saturated:
+        raise ProbeUnavailable(f"{saturated}; ask it from another host")
+    n = len(load.replies) + load.dropped
+    share = proportion(sum(_within(reply, first, each) for reply in load.replies), n)
+    figures = [share_figure("goodput, open loop", share)]
+    closed_share = proportion(sum(_within(reply, first, each) for reply in shut.replies), len(shut.replies))
+    figures.append(share_figure("goodput, closed loop", closed_share))
+    for name, one in (("open", load), ("closed", shut)):
+        longest = max((reply.ttft_ms or reply.total_ms for reply in one.replies), default=0.0)
+        figures.append(Figure(name=f"longest wait for a first token, {name} loop", value=longest, unit="ms"))
+    figures.append(Figure(name="answers a second, closed loop", value=shut.rate))
+    target = subject.targets.get(OPEN.probe, _GOODPUT)
+    status = share_status(share, target)
+    said = f"{100 * (share.point or 0):.0f} % of {n} within the budget ({load.how}), {100 * (closed_share.point or 0):.0f} % of {len(shut.replies)} ({shut.how})"
+    next_step = "" if status == "ok" else _open_step(share.point or 0.0, closed_share.point or 0.0)
+    yield OPEN.finding(status, said, figures=tuple(figures), next_step=next_step)
+
+
+def _open_step(share: float, in_closed: float) -> str:
+    if share < in_closed:
+        return "A closed loop hides this: while the endpoint stands still it asks less. Find the pauses (restarts, evictions, a queue), and plan with the open loop's figures."
+    return (
+        "The endpoint is too slow or too small for this rate: fewer at once, shorter prompts, or more of it."
+    )
+
+
+def _within(reply: Reply, first_ms: float, each_ms: float) -> bool:
+    """Whether an answer is whole and met both budgets; the second on its mean, as time per output token."""
+    gaps = reply.gaps_ms
+    slow = bool(gaps) and sum(gaps) / len(gaps) > each_ms
+    return reply.ok and (reply.ttft_ms or 0.0) <= first_ms and not slow
+
+
+def cascade(subject: Subject) -> Iterable[Finding]:
+    """The chance that one of k calls in a row breaks its limit, resampled from the measured times in their order."""
+    load = open_load(subject)
+    replies = sorted(load.replies, key=lambda reply: reply.intended_s)
+    if len(replies) < _LEAST:
+        raise ProbeUnavailable(f"{len(replies)} answers in the {load.how} are too few to draw loops from")
+    times = [reply.total_ms for reply in replies]
+    limit = subject.targets.get(CASCADE.probe, 1e3 * limit_s(subject))
+    saturated = load.lag.saturated(typical_ms(load), limit)
+    if saturated:
+        raise ProbeUnavailable(f"{saturated}; the tail would be its own")
+    over = [t > limit or not reply.ok for t, reply in zip(times, replies, strict=True)]
+    single = proportion(sum(over), len(over))
+    formula = 1 - (1 - (single.point or 0.0)) ** CALLS
+    drawn = loops_broken(over, CALLS)
+    most = quantile(times, 0.95)
+    figures = [
+        Figure(
+            name=f"loops of {CALLS} calls with one over {limit:g} ms, resampled", value=drawn, unit="share"
+        ),
+        Figure(name="the same by 1 - (1 - p)^k", value=formula, unit="share"),
+        share_figure("calls over the limit", single),
+    ]
+    if most.point is not None:
+        figures.append(Figure(name="whole answer p95, open loop", value=most.point, unit="ms"))
+    at_worst = 1 - (1 - (single.high or 0.0)) ** CALLS
+    said = f"{100 * drawn:.0f} % of loops of {CALLS} calls have one over {limit:g} ms ({100 * formula:.0f} % if calls were independent; at most {100 * at_worst:.0f} % with n={len(over)})"
+    status: Status = "ok" if drawn <= _BREAKS else "fail" if drawn >= 0.5 else "warn"
+    next_step = "" if status == "ok" else _cascade_step(drawn, formula)
+    yield CASCADE.finding(status, said, figures=tuple(figures), next_step=next_step)
+
+
+def _cascade_step(drawn: float, formula: float) -> str:
+    together = (
+        " Slow calls come together: a retry at once meets the same pause." if drawn < 0.8 * formula else ""
+    )
+    return f"Give the loop one deadline (deadline_s) instead of a limit per call, and fewer calls.{together}"
+
+
+def loops_broken(over: Sequence[bool], calls: int, *, seed: int = 0) -> float:
+    """Share of loops with a call over its limit, where a loop is so many measured calls in a row, begun anywhere.
+
+    Neighbours stay together, so that stalls do: a circular block bootstrap with blocks as long as the loop (Politis and
+    Romano 1992). Where there are few calls every beginning is taken once.
+
+    Example:
+        >>> loops_broken([True, True, False, False, False, False], 2)
+        0.5
+    """
+    n = len(over)
+    starts = range(n) if n <= _DRAWS else Random(seed).choices(range(n), k=_DRAWS)
+    broken = sum(any(over[(start + i) % n] for i in range(calls)) for start in starts)
+    return broken / len(starts)
+
+
+def answers(subject: Subject) -> Iterable[Finding]:
+    """Requests of all loads so far that got no whole answer, by reason."""
+    closed_load(subject)
+    loads = measured(subject).loads.values()
+    replies = [reply for load in loads for reply in load.replies]
+    lost = [reply for reply in replies if not reply.ok]
+    share = proportion(len(replies) - len(lost), len(replies))
+    kinds = Counter(_kind(reply) for reply in lost)
+    figures = (
+        share_figure("whole answers", share),
+        *(Figure(name=kind, value=n) for kind, n in kinds.most_common()),
+    )
+    if not lost:
+        yield ANSWERS.finding("ok", f"all of {len(replies)} answers were whole", figures=figures)
+        return
+    told = ", ".join(f"{n} x {kind}" for kind, n in kinds.most_common())
+    status = share_status(share, subject.targets.get(ANSWERS.probe, _WHOLE))
+    yield ANSWERS.finding(
+        status,
+        f"{len(lost)} of {len(replies)} were not: {told}",
+        figures=figures,
+        next_step="" if status == "ok" else _lost_step(lost),
+    )
+
+
+def _kind(reply: Reply) -> str:
+    if reply.trouble != "status":
+        return {"dropped": "stream broken off", "timeout": "no end within the limit"}.get(
+            reply.trouble, reply.trouble
+        )
+    if reply.status == 429:
+        return f"429 {'with' if reply.retry_after else 'without'} Retry-After"
+    return f"status {reply.status}"
+
+
+def _lost_step(lost: Sequence[Reply]) -> str:
+    if any(reply.status == 429 for reply in lost):
+        told = all(reply.retry_after for reply in lost if reply.status == 429)
+        wait = "for as long as Retry-After says" if told else "by a growing time: it says no Retry-After"
+        return f"Limit the rate on your side, and let the retry wait {wait}."
+    if any(reply.trouble == "dropped" for reply in lost):
+        return "Treat an answer without finish_reason as failed, never as short: a contract on the step's output, and a retry."
+    return "Retry(3) with growing waits on the model step, and a deadline over all of them."

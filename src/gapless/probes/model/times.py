@@ -1,0 +1,132 @@
+"""Time to the first token, between tokens and to the end: p50, p95 and p99 of each by itself, with METHOD's intervals.
+
+Source:
+    METHOD section 7 (order statistics); targets from MLPerf Inference v4.0, server scenario of Llama-2-70B: 99 % of
+    requests with a first token within 2,000 ms, and 200 ms a token after it.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+
+from gapless.gap.latency import quantile
+from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.probes.model.load import Load
+from gapless.probes.model.measured import CHECKLIST, closed_load, times_figures, typical_ms
+from gapless.records.estimate import Estimate
+from gapless.records.finding import Figure, Finding
+
+QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+FIRST_MS, BETWEEN_MS = 2_000.0, 200.0
+_MLPERF = "MLPerf Inference v4.0, Llama-2-70B in the server scenario"
+TTFT = Card(
+    probe="ttft",
+    layer="model",
+    title="time to the first token: p50, p95, p99",
+    target=f"<= {FIRST_MS:g} ms at p99",
+    source=_MLPERF,
+)
+BETWEEN = Card(
+    probe="inter-token",
+    layer="model",
+    title="time between tokens: p50, p95, p99",
+    target=f"<= {BETWEEN_MS:g} ms at p99",
+    source=_MLPERF,
+)
+WHOLE = Card(
+    probe="end-to-end",
+    layer="model",
+    title="time of whole answers: p50, p95, p99",
+    target="p99 within the limit of the step that asks, else of [checkup.model] timeout_s",
+    source=CHECKLIST,
+)
+
+
+def ttft(subject: Subject) -> Iterable[Finding]:
+    """Time to the first token in a closed loop, from the start of the connection."""
+    load = closed_load(subject)
+    target = subject.targets.get(TTFT.probe, FIRST_MS)
+    values = [reply.ttft_ms for reply in load.ok if reply.ttft_ms is not None]
+    _usable(load, values, target)
+    connecting = statistics.median(
+        1e3 * (reply.connected_s - reply.started_s) for reply in load.ok if reply.connected_s is not None
+    )
+    of_that = Figure(name="of that, connecting, median", value=connecting, unit="ms")
+    yield _judged(TTFT, "first token", values, target, load, more=(of_that,))
+
+
+def between(subject: Subject) -> Iterable[Finding]:
+    """Time between the pieces of an answer; pieces of one answer count as one group."""
+    load = closed_load(subject)
+    target = subject.targets.get(BETWEEN.probe, BETWEEN_MS)
+    pairs = [(gap, i) for i, reply in enumerate(load.ok) for gap in reply.gaps_ms]
+    _usable(load, [gap for gap, _ in pairs], target)
+    yield _judged(BETWEEN, "between", [gap for gap, _ in pairs], target, load, groups=[i for _, i in pairs])
+
+
+def whole(subject: Subject) -> Iterable[Finding]:
+    """Time of whole answers; one that the limit cut off lasted at least as long."""
+    load = closed_load(subject)
+    target = subject.targets.get(WHOLE.probe, 1e3 * limit_s(subject))
+    kept = [reply for reply in load.replies if reply.ok or reply.trouble == "timeout"]
+    values = [reply.total_ms for reply in kept]
+    _usable(load, values, target)
+    cut = [i for i, reply in enumerate(kept) if not reply.ok]
+    yield _judged(WHOLE, "whole", values, target, load, cut=cut)
+
+
+def limit_s(subject: Subject) -> float:
+    """Seconds that a call of the model has: the tightest limit of a model step, else that of the settings."""
+    steps = subject.workflow.shape.steps if subject.workflow is not None else ()
+    limits = [step.limit_s for step in steps if step.layer == "model" and step.limit_s is not None]
+    return min(limits, default=subject.model.timeout_s)
+
+
+def _usable(load: Load, values: Sequence[float], target: float) -> None:
+    if not values:
+        said = next((reply.said for reply in load.replies), "nothing was asked")
+        raise ProbeUnavailable(f"no whole answer came in the {load.how}: {said}")
+    saturated = load.lag.saturated(typical_ms(load), target)
+    if saturated:
+        raise ProbeUnavailable(f"{saturated}; these times would be its own, not the endpoint's")
+
+
+def _judged(
+    card: Card,
+    name: str,
+    values: Sequence[float],
+    target: float,
+    load: Load,
+    *,
+    groups: Sequence[int] | None = None,
+    cut: Sequence[int] = (),
+    more: tuple[Figure, ...] = (),
+) -> Finding:
+    found = {label: quantile(values, q, groups=groups, cut=cut) for label, q in QUANTILES.items()}
+    own = load.lag.tail_is_own(typical_ms(load), target)
+    if own:
+        found["p99"] = Estimate(n_runs=len(values), reason=own)
+    figures, missing = times_figures(name, found)
+    missing = "; ".join(filter(None, (missing, own)))
+    if not figures:
+        raise ProbeUnavailable(f"{missing}, {load.how}: a longer run, or a faster endpoint, would tell")
+    lag = Figure(name="the client's own lag, p99", value=load.lag.p99_ms, unit="ms")
+    label, judged = _highest(found)
+    said = ", ".join(f"{q} {one.point:.0f} ms" for q, one in found.items() if one.point is not None)
+    said = f"{said}{f' ({missing})' if missing else ''}; {load.how}, n={len(load.ok)}"
+    shown = {"figures": (*figures, *more, lag), "target": f"<= {target:g} ms at p99"}
+    assert judged.point is not None, "the highest that is estimable"
+    if judged.point <= target and not judged.reason:
+        return card.finding("ok", said, **shown)
+    sure = judged.low is not None and judged.low > target
+    next_step = (
+        f"{label} is above {target:g} ms. Look at the host's lines first (pressure, limits), then at the endpoint's queue; "
+        "limit the step (timeout_s, ttft_s) and give the rest of the run a deadline."
+    )
+    return card.finding("fail" if sure or judged.reason else "warn", said, next_step=next_step, **shown)
+
+
+def _highest(found: dict[str, Estimate]) -> tuple[str, Estimate]:
+    """The highest quantile that is estimable."""
+    return next((label, one) for label, one in reversed(found.items()) if one.point is not None)

@@ -1,0 +1,159 @@
+"""The model layer's planted defects: endpoints that are scripted to do what real ones do, and their healthy twins."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from planted import Planted
+
+from gapless.probes.base import Subject
+from gapless.probes.model.corpus import EXTRACTIONS, FUNCTION_CASES
+from gapless.settings import ModelSettings
+from gapless.testing.fake_llm import FakeLLM
+
+RUNNING: list[FakeLLM] = []
+"""Servers that a test has to stop."""
+KEY = "GAPLESS_PLANTED_KEY"
+os.environ[KEY] = "right"
+STORY = {"text": "word " * 200}
+
+
+def served(
+    script: dict[str, Any], *, token: str | None = None, key: str | None = None, **more: Any
+) -> Subject:
+    """A subject whose model is a server that does as the script says."""
+    server = FakeLLM(script, token=token).start()
+    RUNNING.append(server)
+    given: dict[str, Any] = {"seconds": 2.4} | more
+    model = ModelSettings(
+        url=server.base_url, model="fake-llm", api_key_env=key, timeout_s=given.pop("timeout_s", 10)
+    )
+    return Subject(model=model, **given)
+
+
+def paced(first_ms: float = 20, between_ms: float = 5, text: str = "one two three", **more: Any) -> Any:
+    """A server that answers everything with a text, at a pace."""
+    latency = {"ttft_ms": first_ms, "inter_token_ms": between_ms} | more.pop("latency", {})
+    return {"rules": [{"reply": {"text": text}}], "latency": latency} | more
+
+
+def extracting() -> dict[str, Any]:
+    return {"rules": [{"when": {"user": case.text}, "reply": {"json": case.right}} for case in EXTRACTIONS]}
+
+
+def calling(**faults: float) -> dict[str, Any]:
+    rules: list[dict[str, Any]] = []
+    for case in FUNCTION_CASES:
+        calls = [
+            {"name": name, "arguments": {key: values[0] for key, values in said.items()}}
+            for name, said in case.calls
+        ]
+        reply = {"tool_calls": calls} if calls else {"text": "Here you are."}
+        rules.append({"when": {"user": case.messages[0]["content"]}, "reply": reply})
+    return {"rules": rules, "faults": faults}
+
+
+PAUSING = {"pause_every_s": 3.0, "pause_ms": 1500.0}
+SLOW_NOW_AND_THEN = {"slow": {"rate": 0.2, "ms": 1500}}
+ONE_SLOT = {"latency": {"slots": 1}, "text": STORY["text"], "between_ms": 10}
+COUNTING = {"rules": [{"reply": {"text": "The sea, as seen {{ seen }} times."}}]}
+CLAIMS_TO_BE_WHOLE = {"rules": [{"reply": STORY | {"finish_reason": "stop"}}]}
+
+
+def opened(**latency: float) -> Subject:
+    return served(paced(40, 10, latency=latency), streams=1, seconds=6.0, targets={"ttft": 600.0})
+
+
+PLANTED_MODEL = (
+    Planted(
+        "endpoint-answers",
+        "a server that accepts and never answers",
+        lambda _: served({"faults": {"timeout": 1.0}}, timeout_s=0.5),
+        lambda _: served(paced()),
+    ),
+    Planted(
+        "plain-refusals",
+        "a server that takes any key and any model",
+        lambda _: served(paced(), key=KEY),
+        lambda _: served(paced(models=["fake-llm"]), token="right", key=KEY),
+    ),
+    Planted(
+        "streaming",
+        "a proxy that holds the stream back to its end",
+        lambda _: served(paced(20, 10, STORY["text"], faults={"burst": 1.0})),
+        lambda _: served(paced(20, 10, STORY["text"])),
+    ),
+    Planted(
+        "ttft",
+        "first tokens after 2.3 seconds",
+        lambda _: served(paced(2300)),
+        lambda _: served(paced()),
+    ),
+    Planted(
+        "inter-token",
+        "1.3 seconds between tokens, where one second is allowed",
+        lambda _: served(paced(20, 1300), targets={"inter-token": 1000.0}),
+        lambda _: served(paced(20, 20), targets={"inter-token": 1000.0}),
+    ),
+    Planted(
+        "end-to-end",
+        "answers of 1.5 seconds in a step that has one",
+        lambda _: served(paced(1500), targets={"end-to-end": 1000.0}),
+        lambda _: served(paced(), targets={"end-to-end": 1000.0}),
+    ),
+    Planted(
+        "open-loop",
+        "a server that stands still for 1.5 seconds in every three",
+        lambda _: opened(**PAUSING),
+        lambda _: opened(),
+    ),
+    Planted(
+        "tail-cascade",
+        "one answer in five over its limit",
+        lambda _: served(paced(faults=SLOW_NOW_AND_THEN), seconds=3.0, targets={"tail-cascade": 1000.0}),
+        lambda _: served(paced(40), targets={"tail-cascade": 1000.0}),
+    ),
+    Planted(
+        "whole-answers",
+        "a third of the streams break off without an end",
+        lambda _: served(paced(faults={"truncated_stream": 0.33})),
+        lambda _: served(paced()),
+    ),
+    Planted(
+        "structured-output",
+        "JSON that fits its schema and is wrong",
+        lambda _: served({}),
+        lambda _: served(extracting()),
+    ),
+    Planted(
+        "function-calling",
+        "prose with status 200 in place of every call",
+        lambda _: served(calling(no_call=1.0)),
+        lambda _: served(calling()),
+    ),
+    Planted(
+        "determinism",
+        "another text each time",
+        lambda _: served(COUNTING),
+        lambda _: served(paced()),
+    ),
+    Planted(
+        "cut-answers",
+        'half an answer with finish_reason "stop"',
+        lambda _: served(CLAIMS_TO_BE_WHOLE),
+        lambda _: served(paced(text=STORY["text"])),
+    ),
+    Planted(
+        "long-prompts",
+        "a server that cuts long prompts in silence",
+        lambda _: served(paced(context=2000, cut_prompts=True)),
+        lambda _: served(paced(context=2000)),
+    ),
+    Planted(
+        "cancel",
+        "a server that writes on for nobody",
+        lambda _: served(paced(**ONE_SLOT, faults={"deaf": 1.0})),
+        lambda _: served(paced(**ONE_SLOT)),
+    ),
+)

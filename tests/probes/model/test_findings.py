@@ -1,0 +1,155 @@
+"""Endpoints in trouble: one line says what is wrong and what to do, the others that they could not be asked, and none hangs."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from gapless.probes.base import ProbeUnavailable, Subject
+from gapless.probes.model.times import limit_s
+from gapless.probes.shelf import SHELF, card, probe
+from gapless.records.finding import Finding
+from gapless.records.workflow import Shape, Step
+from gapless.settings import ModelSettings
+from gapless.testing.fake_llm import FakeLLM
+
+LINES = [name for name in SHELF if card(name).layer == "model"]
+ANSWER = {"reply": {"text": "one two three"}}
+
+
+def subject(url: str, **more: Any) -> Subject:
+    model: dict[str, Any] = {"timeout_s": 5.0, "model": "m"} | more.pop("model", {})
+    return Subject(model=ModelSettings(url=url, **model), **({"seconds": 1.0} | more))
+
+
+def found(name: str, looked_at: Subject) -> Finding:
+    (finding,) = probe(name)(looked_at)
+    return finding
+
+
+def down() -> str:
+    with FakeLLM() as server:
+        return server.base_url
+
+
+def test_an_endpoint_that_is_down_costs_one_line_a_failure_and_the_others_a_reason() -> None:
+    looked_at, began = subject(down()), time.perf_counter()
+    finding = found("endpoint-answers", looked_at)
+    assert finding.status == "fail"
+    assert "Nothing listens there" in finding.next_step
+    for name in LINES:
+        if name != "endpoint-answers":
+            with pytest.raises(ProbeUnavailable, match="does not answer"):
+                list(probe(name)(looked_at))
+    assert time.perf_counter() - began < 20
+
+
+@pytest.mark.parametrize(
+    ("script", "token", "said", "step"),
+    [
+        ({"rules": [{"fault": "503"}]}, None, "status 503", "retry with growing waits"),
+        ({"rules": [{"fault": "429"}]}, None, "status 429", "after 1"),
+        ({"rules": [ANSWER], "models": ["other"]}, None, "status 404", "check url"),
+        ({"rules": [ANSWER]}, "secret", "status 401", "no key is sent"),
+        ({"rules": [ANSWER], "faults": {"disconnect": 1.0}}, None, "dropped", "proxies"),
+        ({"rules": [{"fault": "timeout"}]}, None, "no answer within 1 s", "timeout_s"),
+    ],
+)
+def test_what_is_wrong_is_said(script: Any, token: str | None, said: str, step: str) -> None:
+    with FakeLLM(script, token=token) as server:
+        finding = found("endpoint-answers", subject(server.base_url, model={"timeout_s": 1.0}))
+    assert finding.status == "fail"
+    assert said in finding.said
+    assert step in finding.next_step
+
+
+def test_https_where_there_is_none() -> None:
+    with FakeLLM() as server:
+        finding = found("endpoint-answers", subject(server.base_url.replace("http:", "https:")))
+    assert "tls" in finding.said
+    assert "certificate" in finding.next_step
+
+
+def test_no_line_asks_anything_where_no_model_is_named() -> None:
+    for name in LINES:
+        with pytest.raises(ProbeUnavailable, match="no model is named"):
+            list(probe(name)(Subject()))
+    with pytest.raises(ProbeUnavailable, match="weights"):
+        list(probe("ttft")(Subject(no_model="the weights are not there")))
+
+
+@pytest.mark.parametrize(("wait_s", "told"), [(0.2, "with Retry-After"), (0.0, "with Retry-After")])
+def test_refusals_under_load_are_counted_by_reason(wait_s: float, told: str) -> None:
+    faults = {"429": {"rate": 0.3, "retry_after_s": wait_s}, "disconnect": {"rate": 0.1}}
+    with FakeLLM({"rules": [ANSWER], "faults": faults, "latency": {"ttft_ms": 20}, "seed": 2}) as server:
+        looked_at = subject(server.base_url, seconds=2.0)
+        assert found("endpoint-answers", looked_at).status == "ok"
+        finding = found("whole-answers", looked_at)
+    assert finding.status == "fail"
+    assert f"429 {told}" in finding.said
+    assert "Retry-After says" in finding.next_step
+
+
+def test_a_dialect_that_is_refused_is_given_up() -> None:
+    """Newer models call the longest answer otherwise, and take no temperature."""
+    from gapless.probes.model.client import Endpoint
+    from gapless.probes.model.measured import body
+
+    endpoint = Endpoint(url="http://x/v1", model="m", limit="max_completion_tokens", temperature=False)
+    assert body(endpoint, "hi", tokens=3) == {
+        "messages": [{"role": "user", "content": "hi"}],
+        "max_completion_tokens": 3,
+    }
+
+
+def test_a_step_that_has_a_limit_of_its_own_is_held_to_it() -> None:
+    steps = (Step(name="write", layer="model", limit_s=5.0), Step(name="look", layer="tool", limit_s=1.0))
+    workflow: Any = SimpleNamespace(shape=Shape(steps=steps))
+    assert limit_s(Subject(workflow=workflow)) == 5.0
+    assert limit_s(Subject()) == ModelSettings().timeout_s
+
+
+def test_quantiles_are_shown_by_themselves_or_said_to_be_out_of_reach() -> None:
+    latency = {"ttft_ms": 10, "inter_token_ms": 1}
+    with FakeLLM({"rules": [ANSWER], "latency": latency}) as server:
+        looked_at = subject(server.base_url, seconds=3.0)
+        finding = found("ttft", looked_at)
+    names = [figure.name for figure in finding.figures]
+    n = int(finding.said.rpartition("n=")[2])
+    assert "first token p50" in names
+    assert ("first token p95" in names) == (n >= 72)
+    assert ("first token p99" in names) == (n >= 368)
+    assert n >= 368 or f"not estimable from n={n}" in finding.said
+    for figure in finding.figures:
+        if figure.name.startswith("first token"):
+            assert figure.low is None or figure.low <= figure.value
+
+
+def test_tools_and_schemas_that_are_refused_are_findings() -> None:
+    from gapless.probes.model.client import Reply
+    from gapless.probes.model.functions import _refused as no_tools
+    from gapless.probes.model.structured import _refused as no_schema
+
+    refused = Reply(intended_s=0, started_s=0, status=400, trouble="status", said="400: not supported")
+    assert no_tools([refused]).status == "fail"
+    assert no_schema([refused]).status == "fail"
+    with pytest.raises(ProbeUnavailable, match="no time left"):
+        no_schema([None])
+
+
+def test_bfcls_folder_is_asked(tmp_path: Any) -> None:
+    (tmp_path / "BFCL_v4_simple_python.json").write_text(
+        '{"id": "a", "question": [[{"role": "user", "content": "Area of base 10?"}]], "function": [{"name": "t.area",'
+        ' "parameters": {"type": "dict", "properties": {"base": {"type": "float"}}, "required": ["base"]}}]}\n'
+    )
+    (tmp_path / "possible_answer").mkdir()
+    (tmp_path / "possible_answer" / "BFCL_v4_simple_python.json").write_text(
+        '{"id": "a", "ground_truth": [{"t.area": {"base": [10]}}]}\n'
+    )
+    rules = [{"reply": {"tool_calls": [{"name": "t_area", "arguments": {"base": 10.0}}]}}, ANSWER]
+    with FakeLLM({"rules": rules}) as server:
+        finding = found("function-calling", subject(server.base_url, function_cases=tmp_path))
+    assert "1 of 1 cases right (BFCL v4)" in finding.said

@@ -1,0 +1,122 @@
+"""Loads: what a closed loop hides an open one shows, times agree with the server's own clock, and a late client says so."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+
+import pytest
+
+from gapless.probes.model.client import Endpoint, Reply
+from gapless.probes.model.load import Lag, Load, Watch, closed, opened, schedule
+from gapless.probes.model.measured import question
+from gapless.probes.model.tail import loops_broken
+from gapless.testing.fake_llm import FakeLLM
+
+PAUSE_MS = 1500.0
+
+
+def waits(load: Load) -> list[float]:
+    return sorted(reply.ttft_ms for reply in load.ok if reply.ttft_ms is not None)
+
+
+def slow(load: Load) -> float:
+    """Share of answers whose first token took over a third of the pause."""
+    times = waits(load)
+    return sum(t > PAUSE_MS / 3 for t in times) / len(times)
+
+
+async def test_the_stall_that_a_closed_loop_hides_is_seen_in_an_open_one() -> None:
+    latency = {"ttft_ms": 20, "pause_every_s": 3.0, "pause_ms": PAUSE_MS}
+    with FakeLLM({"rules": [{"reply": {"text": "ok"}}], "latency": latency}) as server:
+        endpoint = Endpoint(url=server.base_url, model="m")
+        shut = await closed(endpoint, lambda i: question(endpoint, i), streams=1, seconds=6.0)
+        at = schedule("constant", rate=8.0, seconds=6.0)
+        load = await opened(endpoint, lambda i: question(endpoint, i), at)
+    # A third of all moments is more than 500 ms before a pause's end; the loop that waits meets each pause once.
+    assert len(load.replies) == 48
+    assert slow(load) > 0.2
+    assert slow(shut) < slow(load) / 2
+
+
+async def test_times_to_the_first_token_agree_with_the_servers_own_clock() -> None:
+    latency = {"ttft_ms": {"uniform": [20, 60]}, "inter_token_ms": 2}
+    with FakeLLM({"rules": [{"reply": {"text": "one two three"}}], "latency": latency}) as server:
+        endpoint = Endpoint(url=server.base_url, model="m")
+        at = schedule("poisson", rate=25.0, seconds=5.0, seed=3)
+        load = await opened(endpoint, lambda i: question(endpoint, i), at)
+        theirs = sorted(1e3 * (one.first_s - one.read_s) for one in server.served)
+    ours = sorted(1e3 * (r.arrivals[0] - (r.connected_s or r.started_s)) for r in load.ok)
+    assert len(ours) == len(theirs) == len(at)
+    rank = math.ceil(0.99 * len(ours)) - 1
+    difference = ours[rank] - theirs[rank]
+    # Server and client share this process: both ends of a request may be late by what a timer is late by.
+    assert -1.0 <= difference <= 5.0 + 2 * load.lag.p99_ms
+
+
+def test_schedules_have_the_rate_that_was_asked_for() -> None:
+    assert len(schedule("constant", rate=10, seconds=4)) == 40
+    ramp = schedule("ramp", rate=10, seconds=4)
+    assert len([at for at in ramp if at < 2]) == 10
+    many = schedule("poisson", rate=100, seconds=100)
+    assert len(many) == pytest.approx(10_000, rel=0.05)
+    assert many == sorted(many)
+    assert many == schedule("poisson", rate=100, seconds=100)
+
+
+async def test_latency_counts_from_the_intended_start_even_when_the_client_is_late() -> None:
+    with FakeLLM({"rules": [{"reply": {"text": "ok"}}]}) as server:
+        endpoint = Endpoint(url=server.base_url, model="m")
+        load = await opened(endpoint, lambda i: time.sleep(0.05) or question(endpoint, i), [0.0] * 5)
+    (last,) = [
+        reply for reply in load.replies if reply.intended_s == max(r.intended_s for r in load.replies)
+    ][-1:]
+    assert last.total_ms >= 150
+    assert last.started_s > last.intended_s
+
+
+async def test_a_client_that_cannot_keep_up_says_so() -> None:
+    async with Watch() as watch:
+        for _ in range(5):
+            time.sleep(0.08)  # noqa: ASYNC251 - the loop is held up on purpose
+            await asyncio.sleep(0.001)
+    assert "client saturated" in watch.lag.saturated(10.0)
+    assert Lag(cpu_share=0.1, p95_ms=15.0, p99_ms=18.0).saturated(None) == ""
+    assert "% of a core" in Lag(cpu_share=0.95, p95_ms=1.0, p99_ms=1.0).saturated(None)
+    assert Lag(cpu_share=0.1, p95_ms=40.0, p99_ms=60.0).saturated(500.0) == ""
+    noisy = Lag(cpu_share=0.1, p95_ms=5.0, p99_ms=60.0)
+    assert noisy.saturated(None) == ""
+    assert "60 ms late at p99" in noisy.tail_is_own(None)
+    assert noisy.tail_is_own(None, 2000.0) == ""
+
+
+def test_a_refusing_endpoint_is_not_hammered() -> None:
+    with FakeLLM(
+        {"rules": [{"fault": "429"}], "faults": {"429": {"rate": 0, "retry_after_s": 0.5}}}
+    ) as server:
+        endpoint = Endpoint(url=server.base_url, model="m")
+        load = asyncio.run(closed(endpoint, lambda i: question(endpoint, i), streams=1, seconds=1.2))
+    assert 2 <= len(load.replies) <= 4
+    assert not load.ok
+
+
+def test_too_many_in_flight_are_counted_and_not_sent() -> None:
+    with FakeLLM({"rules": [{"fault": "timeout"}]}) as server:
+        endpoint = Endpoint(url=server.base_url, model="m", timeout_s=0.5)
+        load = asyncio.run(opened(endpoint, lambda i: question(endpoint, i), [0.0] * 6, in_flight=4))
+    assert (len(load.replies), load.dropped) == (4, 2)
+    assert {reply.trouble for reply in load.replies} == {"timeout"}
+
+
+def test_loops_of_slow_calls_that_come_together_break_less_often_than_the_formula_says() -> None:
+    together = [True] * 10 + [False] * 90
+    apart = ([True] + [False] * 9) * 10
+    assert loops_broken(together, 10) == pytest.approx(0.19)
+    assert loops_broken(apart, 10) == 1.0
+
+
+def test_a_replys_times_are_its_own() -> None:
+    reply = Reply(intended_s=1.0, started_s=1.5, ended_s=3.0, arrivals=[2.0, 2.25, 3.0])
+    assert (reply.ttft_ms, reply.total_ms, reply.gaps_ms) == (1000.0, 2000.0, [250.0, 750.0])
+    assert Reply(intended_s=1.0, started_s=1.0).ttft_ms is None
