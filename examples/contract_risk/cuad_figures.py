@@ -1,24 +1,42 @@
-"""The figures of one arm: recall and hit rate of the search, and how often the agent is right."""
+"""The figures of one arm: recall and hit rate of the search, how often the agent is right, and whether it knows.
+
+Figures of what was fitted count on the contracts that nothing was fitted on: those to certify and to test on together
+("fresh"), and those to test on alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from contract_risk.cuad_corpus import Corpus, load
-from contract_risk.cuad_decision import Judges
-from contract_risk.cuad_search import EVIDENCE, Search, formulations
+from contract_risk.cuad_arms import LEARNT, Reranking, arm_of, corpus_of
+from contract_risk.cuad_corpus import Corpus, Role
+from contract_risk.cuad_search import EVIDENCE, formulations
+from gapless.records.estimate import Estimate
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 DEPTHS = (1, 3, 5, 10, 20)
+PARTS: dict[str, tuple[Role, ...]] = {
+    "all": ("tune", "cal", "test"),
+    "tune": ("tune",),
+    "fresh": ("cal", "test"),
+    "test": ("test",),
+}
+"""Part -> whose contracts it holds."""
+_SHOWN_PARTS = ("fresh", "test")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """One question, and what one arm made of it."""
 
-    half: int
+    contract: str
+    role: Role
     gold: frozenset[int]
     windows: tuple[int, ...]
     """The best 20, best first."""
@@ -26,33 +44,36 @@ class Asked:
     """Of the best window."""
     said: bool
     """Whether the agent said that there is such a clause."""
+    confidence: float
+    """How sure it is of what it said."""
+    known: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Of the learnt arm: P(a labelled clause is in the evidence), the top score of plain word search, the category's prior."""
+
+    @property
+    def hit(self) -> bool:
+        """Whether a labelled clause is in the evidence."""
+        return bool(self.gold & set(self.windows[:EVIDENCE]))
 
     @property
     def right(self) -> bool:
         """Whether the agent's answer is right."""
-        if not self.gold:
-            return not self.said
-        return self.said and bool(self.gold & set(self.windows[:EVIDENCE]))
+        return self.said and self.hit if self.gold else not self.said
 
 
 def recall_table(directory: Path, arm: str) -> dict[str, dict[str, Any]]:
-    """Figures on all contracts, and apart on the half that settings were chosen on ("tune") and on the other ("test").
+    """Figures by part of the contracts, see `PARTS`.
 
     Returns:
-        "all", "tune", "test" -> {"answerable", "unanswerable": pairs; "recall", "hit": k -> mean over answerable pairs;
-        "auroc_answerable", "auroc_all": the top score as a sign that a labelled clause is in the evidence;
-        "success_answerable", "success_unanswerable", "success_balanced": of the agent}. A figure without data is None.
+        part -> {"contracts", "answerable", "unanswerable": how many contracts, and pairs; "recall", "hit": k -> mean over
+        answerable pairs; "auroc_answerable", "auroc_all": the top score as a sign that a labelled clause is in the evidence;
+        "success_answerable", "success_unanswerable", "success_balanced", "success": of the agent}. A figure without data is None.
     """
-    asked = _ask(load(directory), arm)
-    return {
-        "all": _table(asked),
-        "tune": _table([one for one in asked if one.half == 0]),
-        "test": _table([one for one in asked if one.half == 1]),
-    }
+    asked = ask(directory, arm)
+    return {part: _table([one for one in asked if one.role in roles]) for part, roles in PARTS.items()}
 
 
 def figures(directory: Path, arm: str) -> list[dict[str, Any]]:
-    """The same as rows to print: {"arm", "figure", "all", "tune", "test"}."""
+    """The same as rows to print: {"arm", "figure", and a column for each part}."""
     table = {part: _flat(values) for part, values in recall_table(directory, arm).items()}
     return [
         {"arm": arm, "figure": name, **{part: values[name] for part, values in table.items()}}
@@ -63,44 +84,122 @@ def figures(directory: Path, arm: str) -> list[dict[str, Any]]:
 def summary(directory: Path, arm: str) -> dict[str, str]:
     """The same in a few lines for people: name -> figures."""
     table = recall_table(directory, arm)
-    whole = table["all"]
     depths = "/".join(str(k) for k in DEPTHS)
+    lines = {} if arm == LEARNT else _whole(table["all"], depths)
+    for part in _SHOWN_PARTS:
+        own = table[part]
+        named = f"{own['contracts']} contracts ({' and '.join(PARTS[part])})"
+        lines[f"on {named}: hit@{depths}"] = " ".join(_shown(value) for value in own["hit"].values())
+        rates = ("success_answerable", "success_unanswerable", "success_balanced", "success")
+        lines[f"on {named}: right on answerable / unanswerable / balanced / all"] = " / ".join(
+            _shown(own[name]) for name in rates
+        )
+    return lines if arm != LEARNT else _parting(table) | lines | _knowing(ask(directory, arm))
+
+
+def knowledge(asked: Sequence[Asked]) -> dict[str, dict[str, Estimate]]:
+    """Whether the learnt signal knows what is right, above the raw score and above a prior that reads no text.
+
+    Returns:
+        What is to be known -> {"learnt", "raw score", "prior": AUROC; "learnt less raw score", "learnt less prior"}, with
+        intervals by contract.
+    """
+    import numpy as np
+
+    sure, raw, prior = np.asarray([one.known for one in asked]).reshape(-1, 3).T
+    confidence = np.asarray([one.confidence for one in asked])
+    hit = np.asarray([one.hit for one in asked], dtype=bool)
+    right = np.asarray([one.right for one in asked], dtype=bool)
+    groups = np.asarray([one.contract for one in asked])
     return {
-        "pairs": f"{whole['answerable']} answerable, {whole['unanswerable']} unanswerable",
-        f"recall@{depths}": " ".join(_shown(value) for value in whole["recall"].values()),
-        f"hit@{depths}": " ".join(_shown(value) for value in whole["hit"].values()),
-        "hit@5 where settings were chosen / elsewhere": " / ".join(
-            _shown(table[part]["hit"][EVIDENCE]) for part in ("tune", "test")
-        ),
+        "a labelled clause is in the evidence": _compared(sure, raw, prior, hit, groups),
+        # of a decision between two, a prior is the surer the farther from even odds
+        "the answer is right": _compared(confidence, raw, np.abs(prior), right, groups),
+    }
+
+
+def _compared(
+    learnt: NDArray[Any], raw: NDArray[Any], prior: NDArray[Any], truth: NDArray[Any], groups: NDArray[Any]
+) -> dict[str, Estimate]:
+    import numpy as np
+
+    from gapless.gap.signal_quality import auroc_estimate
+
+    cases = np.arange(len(truth))
+    found = {
+        name: auroc_estimate(signal, truth, groups, cases, 0)
+        for name, signal in (("learnt", learnt), ("raw score", raw), ("prior", prior))
+    }
+    for name, other in (("raw score", raw), ("prior", prior)):
+        found[f"learnt less {name}"] = auroc_estimate(learnt, truth, groups, cases, 0, less=other)
+    return found
+
+
+def _whole(table: dict[str, Any], depths: str) -> dict[str, str]:
+    """What needs no labels and can be held against published figures."""
+    return {
+        "pairs": f"{table['answerable']} answerable, {table['unanswerable']} unanswerable, {table['contracts']} contracts",
+        f"recall@{depths}": " ".join(_shown(value) for value in table["recall"].values()),
+        f"hit@{depths}": " ".join(_shown(value) for value in table["hit"].values()),
         "AUROC of the top score, answerable / all": " / ".join(
-            _shown(whole[name]) for name in ("auroc_answerable", "auroc_all")
-        ),
-        "agent right, answerable / unanswerable / balanced": " / ".join(
-            _shown(whole[f"success_{name}"]) for name in ("answerable", "unanswerable", "balanced")
+            _shown(table[name]) for name in ("auroc_answerable", "auroc_all")
         ),
     }
+
+
+def _parting(table: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """How the contracts are parted."""
+    n = {part: table[part]["contracts"] for part in ("tune", "all", "fresh", "test")}
+    said = (
+        f"{n['tune']} contracts to tune on (re-ranker, signal and rule are fitted on these only), {n['fresh'] - n['test']} to certify on, "
+        f"{n['test']} to test on; one fitted whole for both"
+    )
+    return {"parts": said}
+
+
+def _knowing(asked: Sequence[Asked]) -> dict[str, str]:
+    lines: dict[str, str] = {}
+    for part in _SHOWN_PARTS:
+        own = [one for one in asked if one.role in PARTS[part]]
+        n = len({one.contract for one in own})
+        for what, found in knowledge(own).items():
+            lines[f"on {n} contracts ({' and '.join(PARTS[part])}): AUROC of {what}"] = "; ".join(
+                f"{name} {_between(estimate)}" for name, estimate in found.items()
+            )
+    return lines
+
+
+def _between(estimate: Estimate) -> str:
+    if estimate.point is None or estimate.low is None or estimate.high is None:
+        return estimate.reason or "none"
+    return f"{estimate.point:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
 
 
 def _shown(value: float | None) -> str:
     return "none" if value is None else f"{value:.4f}"
 
 
-def _ask(corpus: Corpus, arm: str) -> list[Asked]:
-    search = Search(corpus, arm)
-    judges = Judges(corpus, search)
+@lru_cache(maxsize=4)
+def ask(directory: Path, arm: str) -> list[Asked]:
+    """Every question of every contract, as one arm answers it."""
+    corpus, chosen = corpus_of(directory), arm_of(directory, arm)
     asked: list[Asked] = []
     for contract, category, gold in corpus.pairs():
-        queries = formulations(category, corpus.descriptions[category])
-        hits = search.find(contract.name, queries, max(DEPTHS))
+        queries = _queries(corpus, category)
+        hits = chosen.find(contract.name, category, queries, max(DEPTHS))
         windows = tuple(int(hit.id) for hit in hits)
-        scores = search.scores(contract.name, queries, windows[:EVIDENCE])
-        said, _ = judges.judge(contract.name, category, scores)
-        # of a single ranking its own score, of several their fused one
-        score = (
-            next(iter(scores.values())) if len(scores) == 1 else max((hit.score for hit in hits), default=0.0)
-        )
-        asked.append(Asked(contract.half, gold, windows, score, said))
+        said, confidence = chosen.decide(contract.name, category, queries, windows[:EVIDENCE])
+        known = (0.0, 0.0, 0.0)
+        if isinstance(chosen, Reranking):
+            p_hit = chosen.judged(contract.name, category, queries).p_hit
+            known = (p_hit, *chosen.others(contract.name, category, queries))
+        score = hits[0].score if hits else 0.0
+        asked.append(Asked(contract.name, contract.role, gold, windows, score, said, confidence, known))
     return asked
+
+
+def _queries(corpus: Corpus, category: str) -> dict[str, str]:
+    return formulations(category, corpus.descriptions[category])
 
 
 def _table(asked: Sequence[Asked]) -> dict[str, Any]:
@@ -113,6 +212,7 @@ def _table(asked: Sequence[Asked]) -> dict[str, Any]:
     )
     balanced = (with_clause + without) / 2 if with_clause is not None and without is not None else None
     return {
+        "contracts": len({one.contract for one in asked}),
         "answerable": len(answerable),
         "unanswerable": len(unanswerable),
         "recall": {k: _mean(shares[k]) for k in DEPTHS},
@@ -122,6 +222,7 @@ def _table(asked: Sequence[Asked]) -> dict[str, Any]:
         "success_answerable": with_clause,
         "success_unanswerable": without,
         "success_balanced": balanced,
+        "success": _mean([one.right for one in asked]),
     }
 
 
@@ -141,12 +242,6 @@ def _mean(values: Sequence[float]) -> float | None:
 
 def _auroc(asked: Sequence[Asked]) -> float | None:
     """Chance that a question with a labelled clause in its evidence has a higher top score than one without (ties half)."""
-    import numpy as np
-    from scipy.stats import rankdata
+    from gapless.gap.selective import auroc
 
-    hit = np.asarray([bool(one.gold & set(one.windows[:EVIDENCE])) for one in asked], dtype=bool)
-    yes, no = int(hit.sum()), int((~hit).sum())
-    if not yes or not no:
-        return None
-    ranks = rankdata([one.score for one in asked])
-    return float((ranks[hit].sum() - yes * (yes + 1) / 2) / (yes * no))
+    return auroc([one.score for one in asked], [one.hit for one in asked])

@@ -127,8 +127,12 @@ class Demo:
         """The retrieval agent over real contracts, and its suite."""
         return cuad.workflow(directory, arm), cuad.suite(directory)
 
+    def cuad_arms(self) -> Sequence[str]:
+        """Word search, the expanded query, and the re-ranker with the learnt signal."""
+        return ("bm25", "expanded", cuad.LEARNT)
+
     def cuad_figures(self, directory: Path, arm: str) -> dict[str, Any]:
-        """Recall and hit rate at k of one arm, and what the agent makes of it."""
+        """Hit rate at k of one arm, what the agent makes of it, and whether it knows."""
         return cuad.summary(directory, arm)
 
     def _agent(self) -> Agent:
