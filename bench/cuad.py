@@ -100,8 +100,13 @@ class Study:
         return np.asarray([one.confidence for one in self.judged])
 
 
-def study(directory: Path = DATA) -> Study:
-    """Reads, ranks and cross-fits; the first run embeds the contracts, which takes minutes."""
+def study(directory: Path = DATA, seed: int = 0) -> Study:
+    """Reads, ranks and cross-fits; the first run embeds the contracts, which takes minutes.
+
+    Args:
+        directory: The folder of contracts.
+        seed: Of the shuffle that cuts the contracts into folds.
+    """
     if str(ROOT / "examples") not in sys.path:
         sys.path.append(str(ROOT / "examples"))
     from contract_risk.cuad_corpus import load
@@ -109,22 +114,25 @@ def study(directory: Path = DATA) -> Study:
 
     corpus = load(directory)
     asked = questions(Ranker(corpus), corpus)
-    judged, prior = cross_fit(asked)
+    judged, prior = cross_fit(asked, seed=seed)
     return Study(asked, judged, np.asarray(prior))
 
 
-def run(directory: Path = DATA, runs: Path | None = None, *, parts: bool = False) -> list[dict[str, Any]]:
+def run(
+    directory: Path = DATA, runs: Path | None = None, *, parts: bool = False, seed: int = 0
+) -> list[dict[str, Any]]:
     """Every figure with its interval; what cannot be measured on these contracts has no row.
 
     Args:
         directory: The folder of contracts.
         runs: Where the run table of answer-or-absent goes; nowhere when None.
         parts: Whether that table holds the signals apart too.
+        seed: Of the folds.
     """
     if not directory.is_dir():
         print(f"  not measured: no contracts at {directory.name} beside the repository", file=sys.stderr)
         return []
-    done = study(directory)
+    done = study(directory, seed)
     if runs is not None:
         write_runs(done, runs, parts=parts)
     rows = [*_retrieval(done), *_slices(done), *_knowing(done), *_deciding(done)]
@@ -309,13 +317,14 @@ def _row(
 
 
 def main() -> None:
-    """`python -m bench.cuad [FOLDER] [--runs FILE [--parts]]` prints every figure; `--runs` also writes the run table."""
+    """`python -m bench.cuad [FOLDER] [--seed N] [--runs FILE [--parts]]` prints every figure; `--runs` also writes the run table."""
     parser = argparse.ArgumentParser(prog="python -m bench.cuad", description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=DATA, help="contracts in CUAD's form")
     parser.add_argument("--runs", type=Path, help="write a gapless.runs/1 table there")
     parser.add_argument("--parts", action="store_true", help="with --runs: the signals apart too")
+    parser.add_argument("--seed", type=int, default=0, help="of the folds; 0 by default")
     given = parser.parse_args()
-    for row in run(given.folder, given.runs, parts=given.parts):
+    for row in run(given.folder, given.runs, parts=given.parts, seed=given.seed):
         print(
             f"  {row['what']:66} {row['value']:7.4f} {row.get('ratio', ''):>16} {row['unit']:7} {row.get('target', '')}"
         )

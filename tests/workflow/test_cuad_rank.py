@@ -100,6 +100,7 @@ def test_questions_are_described_without_their_labels(bench: ModuleType, tmp_pat
 def test_resemblance_looks_at_the_clauses_it_is_allowed(bench: ModuleType, tmp_path: Path) -> None:
     question = next(q for q in asked_of(write(tmp_path, 6)) if (q.number, q.category) == (0, "Insurance"))
     everybody = resemblance(question, frozenset(range(6)))
+    assert question.windows[int(everybody[:, RESEMBLANCE.index("clause pairs")].argmax())] in question.gold
     assert everybody.shape == (len(question.seen.hits), len(RESEMBLANCE))
     assert question.windows[int(everybody[:, 1].argmax())] in question.gold
     assert not resemblance(question, frozenset({0})).any()  # its own labels are never read
@@ -176,8 +177,10 @@ def test_real_contracts(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = {row["what"]: row for row in bench.cuad.run(REAL)}
     assert rows["hit@5, plain BM25"]["value"] == pytest.approx(0.8064, abs=5e-5)
     assert rows["hit@5, hybrid, expanded (no labels)"]["value"] >= 0.93
-    assert rows["hit@5, re-ranked (cross-fitted)"]["value"] >= 0.94
+    assert rows["hit@5, re-ranked (cross-fitted)"]["value"] >= 0.95
     assert rows["AUROC of a hit, learnt, all pairs"]["value"] >= 0.88
     assert rows["  learnt less raw top BM25 score"]["low"] > 0
     assert rows["  learnt less category prior, no text read"]["low"] > 0
-    assert rows["answer-or-absent, right"]["value"] >= 0.86
+    assert rows["answer-or-absent, right"]["value"] >= 0.88
+    assert rows["always absent, right"]["value"] == pytest.approx(0.726, abs=5e-4)
+    assert rows["coverage at accuracy 0.95, best threshold in hindsight"]["value"] >= 0.75
