@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from contract_risk.cuad_arms import LEARNT, Arm, arm_of, corpus_of
 from contract_risk.cuad_categories import CATEGORIES
 from contract_risk.cuad_corpus import Contract, Corpus, load
-from contract_risk.cuad_figures import figures, recall_table, summary
+from contract_risk.cuad_figures import figures, knowledge, recall_table, summary
 from contract_risk.cuad_search import EVIDENCE, Search, formulations
 from gapless import Case, CheckSpec, Suite, UsageError, Verdict
 
@@ -30,6 +30,7 @@ __all__ = [
     "judge",
     "judge_decision",
     "judge_evidence",
+    "knowledge",
     "load",
     "planned_path",
     "recall_table",

@@ -10,15 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from contract_risk.cuad_arms import LEARNT, Reranking, arm_of, corpus_of
 from contract_risk.cuad_corpus import Corpus, Role
 from contract_risk.cuad_search import EVIDENCE, formulations
-from gapless.records.estimate import Estimate
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 DEPTHS = (1, 3, 5, 10, 20)
 PARTS: dict[str, tuple[Role, ...]] = {
@@ -94,45 +90,29 @@ def summary(directory: Path, arm: str) -> dict[str, str]:
         lines[f"on {named}: right on answerable / unanswerable / balanced / all"] = " / ".join(
             _shown(own[name]) for name in rates
         )
-    return lines if arm != LEARNT else _parting(table) | lines | _knowing(ask(directory, arm))
+    return lines if arm != LEARNT else _parting(table) | lines
 
 
-def knowledge(asked: Sequence[Asked]) -> dict[str, dict[str, Estimate]]:
-    """Whether the learnt signal knows what is right, above the raw score and above a prior that reads no text.
+def knowledge(directory: Path) -> dict[str, list[dict[str, Any]]]:
+    """What the learnt arm thinks of its own answers, and what its signals have to beat, apart for each part.
 
     Returns:
-        What is to be known -> {"learnt", "raw score", "prior": AUROC; "learnt less raw score", "learnt less prior"}, with
-        intervals by contract.
+        Whose contracts -> one row per pair: {"contract", "hit", "right"; "p_hit", "confidence": the learnt signals of either;
+        "raw": the top score of plain word search; "prior": log odds that a contract has such a clause, no text read}.
     """
-    import numpy as np
-
-    sure, raw, prior = np.asarray([one.known for one in asked]).reshape(-1, 3).T
-    confidence = np.asarray([one.confidence for one in asked])
-    hit = np.asarray([one.hit for one in asked], dtype=bool)
-    right = np.asarray([one.right for one in asked], dtype=bool)
-    groups = np.asarray([one.contract for one in asked])
+    asked = ask(directory, LEARNT)
     return {
-        "a labelled clause is in the evidence": _compared(sure, raw, prior, hit, groups),
-        # of a decision between two, a prior is the surer the farther from even odds
-        "the answer is right": _compared(confidence, raw, np.abs(prior), right, groups),
+        f"{len({one.contract for one in asked if one.role in PARTS[part]})} contracts ({' and '.join(PARTS[part])})": [
+            _known(one) for one in asked if one.role in PARTS[part]
+        ]
+        for part in _SHOWN_PARTS
     }
 
 
-def _compared(
-    learnt: NDArray[Any], raw: NDArray[Any], prior: NDArray[Any], truth: NDArray[Any], groups: NDArray[Any]
-) -> dict[str, Estimate]:
-    import numpy as np
-
-    from gapless.gap.signal_quality import auroc_estimate
-
-    cases = np.arange(len(truth))
-    found = {
-        name: auroc_estimate(signal, truth, groups, cases, 0)
-        for name, signal in (("learnt", learnt), ("raw score", raw), ("prior", prior))
-    }
-    for name, other in (("raw score", raw), ("prior", prior)):
-        found[f"learnt less {name}"] = auroc_estimate(learnt, truth, groups, cases, 0, less=other)
-    return found
+def _known(one: Asked) -> dict[str, Any]:
+    p_hit, raw, prior = one.known
+    told = {"p_hit": p_hit, "confidence": one.confidence, "raw": raw, "prior": prior}
+    return {"contract": one.contract, "hit": one.hit, "right": one.right, **told}
 
 
 def _whole(table: dict[str, Any], depths: str) -> dict[str, str]:
@@ -155,24 +135,6 @@ def _parting(table: dict[str, dict[str, Any]]) -> dict[str, str]:
         f"{n['test']} to test on; one fitted whole for both"
     )
     return {"parts": said}
-
-
-def _knowing(asked: Sequence[Asked]) -> dict[str, str]:
-    lines: dict[str, str] = {}
-    for part in _SHOWN_PARTS:
-        own = [one for one in asked if one.role in PARTS[part]]
-        n = len({one.contract for one in own})
-        for what, found in knowledge(own).items():
-            lines[f"on {n} contracts ({' and '.join(PARTS[part])}): AUROC of {what}"] = "; ".join(
-                f"{name} {_between(estimate)}" for name, estimate in found.items()
-            )
-    return lines
-
-
-def _between(estimate: Estimate) -> str:
-    if estimate.point is None or estimate.low is None or estimate.high is None:
-        return estimate.reason or "none"
-    return f"{estimate.point:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
 
 
 def _shown(value: float | None) -> str:
@@ -242,6 +204,12 @@ def _mean(values: Sequence[float]) -> float | None:
 
 def _auroc(asked: Sequence[Asked]) -> float | None:
     """Chance that a question with a labelled clause in its evidence has a higher top score than one without (ties half)."""
-    from gapless.gap.selective import auroc
+    import numpy as np
+    from scipy.stats import rankdata
 
-    return auroc([one.score for one in asked], [one.hit for one in asked])
+    hit = np.asarray([one.hit for one in asked], dtype=bool)
+    yes, no = int(hit.sum()), int((~hit).sum())
+    if not yes or not no:
+        return None
+    ranks = rankdata([one.score for one in asked])
+    return float((ranks[hit].sum() - yes * (yes + 1) / 2) / (yes * no))

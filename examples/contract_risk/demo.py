@@ -135,6 +135,10 @@ class Demo:
         """Hit rate at k of one arm, what the agent makes of it, and whether it knows."""
         return cuad.summary(directory, arm)
 
+    def cuad_knowledge(self, directory: Path) -> dict[str, list[dict[str, Any]]]:
+        """What the best way thinks of each of its answers, on contracts that nothing was fitted on."""
+        return cuad.knowledge(directory)
+
     def _agent(self) -> Agent:
         if self._parts is None:
             self._parts = Agent(

@@ -6,7 +6,7 @@ The draft is the findings word for word here: a model would take hours over so m
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from difflib import SequenceMatcher
 from random import Random
@@ -24,7 +24,6 @@ from contract_risk.model.client import Model
 from contract_risk.suite import suite
 from contract_risk.weather import weather
 from gapless import Contract, Gate, Review, Suite, Weather, guard
-from gapless.boundary.guards.gate import Signal
 from gapless.boundary.signals.evidence_age import EvidenceAge
 from gapless.boundary.signals.namesakes import Namesakes
 
@@ -105,7 +104,9 @@ class Gated:
         return guard(graph(self._agent), held)
 
 
-def _with_gate(contract: Contract, file: str, signals: Mapping[str, Signal]) -> Contract:
+def _with_gate(
+    contract: Contract, file: str, signals: Mapping[str, Callable[[Any], float | None]]
+) -> Contract:
     return replace(contract, gate=Gate(signals=signals, calibrated=file, below=Review()))
 
 

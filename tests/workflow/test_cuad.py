@@ -13,11 +13,11 @@ from contract_risk.cuad_arms import NAMES
 from contract_risk.cuad_categories import CATEGORIES
 from contract_risk.cuad_corpus import load, roles_of
 from contract_risk.cuad_decision import Rule, Seen
-from contract_risk.cuad_figures import ask, knowledge
 from contract_risk.cuad_search import Search, formulations
 
 from gapless import UsageError, Verdict
 from gapless.errors import WeightsUnavailable
+from gapless.operations.demo_cuad import known
 from gapless.retrievers.minilm import MiniLM
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "cuad_supplier_dev"
@@ -300,11 +300,11 @@ def test_more_wordings_find_more_and_the_learnt_signal_knows() -> None:
     lines = cuad.summary(REAL, cuad.LEARNT)
     assert "22 contracts to tune on" in lines["parts"]
     assert "43 to certify on" in lines["parts"]
-    known = knowledge([one for one in ask(REAL, cuad.LEARNT) if one.role != "tune"])
-    evidence = known["a labelled clause is in the evidence"]
-    assert (evidence["learnt"].point or 0) >= 0.88
-    for other in ("raw score", "prior"):
-        assert (evidence[f"learnt less {other}"].low or 0) > 0
+    for rows in cuad.knowledge(REAL).values():
+        evidence = known(rows)["a labelled clause is in the evidence"]
+        assert (evidence["learnt"].point or 0) >= 0.88
+        for other in ("raw score", "prior"):
+            assert (evidence[f"learnt less {other}"].low or 0) > 0
 
 
 @pytest.mark.full
