@@ -348,3 +348,29 @@ async def test_measured_trials_agree_with_the_figures(folder: Path) -> None:
     table = cuad.recall_table(folder, "bm25")["all"]
     assert np.mean(right["yes"]) == pytest.approx(table["success_answerable"])
     assert np.mean(right["no"]) == pytest.approx(table["success_unanswerable"])
+
+
+async def test_the_demo_certifies_and_evaluates_one_rule(tmp_path: Path, no_model: None) -> None:
+    from contract_risk.demo import Demo
+
+    from gapless.operations.demo_cuad import demo_cuad
+    from gapless.operations.demo_stage import Stage
+    from gapless.operations.open import open_store
+    from gapless.operations.progress import Stop, silent
+    from gapless.settings import Place, Settings
+
+    folder = tmp_path / "contracts"
+    folder.mkdir()
+    place = Place(root=str(tmp_path), settings=Settings(), database=f"sqlite:///{tmp_path}/d.db")
+    with open_store(place) as store:
+        stage = Stage(store=store, place=place, tell=silent, say=lambda text: None, stop=Stop())
+        shown = await demo_cuad(Demo(), stage, made_up(folder, 12))
+    assert [act.name for act in shown.acts] == ["bm25", "expanded", "learnt"]
+    assert [made.n_groups for made in shown.certificates] == [6, 6, 6]
+    assert [made.alpha for made in shown.certificates] == [0.05, 0.10, 0.20]
+    assert all(made.tested is not None and made.tested.coverage.n_groups == 3 for made in shown.certificates)
+    assert "takes 48 independent groups" in shown.certificates[0].advice[0]
+    notes = "\n".join(shown.notes)
+    assert "3 contracts to tune on" in notes
+    assert "learnt less prior" in notes
+    assert "balanced" in notes
