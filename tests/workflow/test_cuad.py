@@ -366,6 +366,7 @@ async def test_the_demo_certifies_and_evaluates_one_rule(tmp_path: Path, no_mode
         stage = Stage(store=store, place=place, tell=silent, say=lambda text: None, stop=Stop())
         shown = await demo_cuad(Demo(), stage, made_up(folder, 12))
     assert [act.name for act in shown.acts] == ["bm25", "expanded", "learnt"]
+    assert [act.report.gap.success.n_groups for act in shown.acts] == [9, 9, 9]  # none that was tuned on
     assert [made.n_groups for made in shown.certificates] == [6, 6, 6]
     assert [made.alpha for made in shown.certificates] == [0.05, 0.10, 0.20]
     assert all(made.tested is not None and made.tested.coverage.n_groups == 3 for made in shown.certificates)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from gapless.operations.demo_gate import certified, gated_decision
 from gapless.operations.demo_stage import Act, Stage, run_act
 from gapless.operations.measure import Ask
@@ -25,7 +27,8 @@ _QUESTIONS = (
 async def demo_cuad(agent: Agent, stage: Stage, directory: Path) -> Shown:
     """Measures the retrieval agent over real contracts: plain word search, the expanded query, and all that can be learnt.
 
-    The suite's splits hold: what is fitted saw the contracts in "tune" only, the gate is certified on "cal", and tried on "test".
+    The suite's splits hold: what is fitted saw the contracts in "tune" only, which are not measured; the gate is certified on
+    "cal", and tried on "test".
     """
     from gapless.operations.demo import Shown
 
@@ -38,7 +41,10 @@ async def demo_cuad(agent: Agent, stage: Stage, directory: Path) -> Shown:
         stage.say(f"{arm}: retrieval over all pairs of contract and category")
         notes += [f"{arm} {name}: {value}" for name, value in agent.cuad_figures(directory, arm).items()]
         graph, suite = agent.cuad(directory, arm)
-        stage.say(f"{arm}: the workflow over every pair")
+        # an arm looks better than it is on contracts that it was fitted on
+        fresh = tuple(case for case in suite.cases if case.split != "tune")
+        suite = msgspec.structs.replace(suite, cases=fresh)
+        stage.say(f"{arm}: the workflow over {len(fresh):,} pairs that nothing was fitted on")
         gated = gated_decision(graph, "decide", "confidence")
         act, complete = await run_act(stage, arm, gated, suite, Ask(condition=f"{arm},shadow"))
         acts.append(act)
