@@ -17,15 +17,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.cuad_fitted import EVIDENCE, SIGNALS, Judged, bm25_of, cross_fit, priors_of
+from bench.cuad_fitted import cross_fit
 from gapless.gap.clustered import clustered, units
-from gapless.gap.selective import auroc
+from gapless.gap.signal_quality import auroc_estimate
 from gapless.retrievers.rerank import folds_of
 
 if TYPE_CHECKING:
+    from contract_risk.cuad_learnt import Judged
     from contract_risk.cuad_rank import Question
 
 ROOT = Path(__file__).parents[1]
+EVIDENCE = 5
 DATA = ROOT.parent / "shared" / "data" / "cuad_supplier_dev"
 DEPTHS = (1, 3, 5, 10, 20)
 METHODS = {
@@ -40,7 +42,6 @@ METHODS = {
 }
 TARGETS = {"bm25": "= .8064", "expanded": ">= .93", "re-ranked": ">= .95"}
 _ACCURATE = 0.95
-_DRAWS = 1_000
 _TOLD = ("top probability", "margin", "presence", "agrees with expanded", "nearest clause")
 """Signals that stand in the run table beside the learnt one."""
 
@@ -86,7 +87,7 @@ class Study:
     @cached_property
     def says(self) -> NDArray[np.bool_]:
         """Whether answer-or-absent answers: a hit is at least as probable as that there is no such clause."""
-        return np.asarray([one.p_hit >= one.p_absent for one in self.judged])
+        return np.asarray([one.found for one in self.judged])
 
     @cached_property
     def decided(self) -> NDArray[np.bool_]:
@@ -96,38 +97,42 @@ class Study:
     @cached_property
     def confidence(self) -> NDArray[np.float64]:
         """P(answer-or-absent is right)."""
-        return np.asarray([max(one.p_hit, one.p_absent) for one in self.judged])
+        return np.asarray([one.confidence for one in self.judged])
 
 
-def study(directory: Path = DATA) -> Study:
-    """Reads, ranks and cross-fits; the first run embeds the contracts, which takes minutes."""
+def study(directory: Path = DATA, seed: int = 0) -> Study:
+    """Reads, ranks and cross-fits; the first run embeds the contracts, which takes minutes.
+
+    Args:
+        directory: The folder of contracts.
+        seed: Of the shuffle that cuts the contracts into folds.
+    """
     if str(ROOT / "examples") not in sys.path:
         sys.path.append(str(ROOT / "examples"))
     from contract_risk.cuad_corpus import load
-    from contract_risk.cuad_rank import questions
+    from contract_risk.cuad_rank import Ranker, questions
 
-    asked = questions(load(directory))
-    fold = folds_of([question.contract for question in asked])
-    prior = np.zeros(len(asked))
-    for number in np.unique(fold):
-        known = priors_of(asked, np.flatnonzero(fold != number))
-        for at in np.flatnonzero(fold == number):
-            prior[at] = known.get(asked[at].category, 0.0)
-    return Study(asked, cross_fit(asked), prior)
+    corpus = load(directory)
+    asked = questions(Ranker(corpus), corpus)
+    judged, prior = cross_fit(asked, seed=seed)
+    return Study(asked, judged, np.asarray(prior))
 
 
-def run(directory: Path = DATA, runs: Path | None = None, *, parts: bool = False) -> list[dict[str, Any]]:
+def run(
+    directory: Path = DATA, runs: Path | None = None, *, parts: bool = False, seed: int = 0
+) -> list[dict[str, Any]]:
     """Every figure with its interval; what cannot be measured on these contracts has no row.
 
     Args:
         directory: The folder of contracts.
         runs: Where the run table of answer-or-absent goes; nowhere when None.
         parts: Whether that table holds the signals apart too.
+        seed: Of the folds.
     """
     if not directory.is_dir():
         print(f"  not measured: no contracts at {directory.name} beside the repository", file=sys.stderr)
         return []
-    done = study(directory)
+    done = study(directory, seed)
     if runs is not None:
         write_runs(done, runs, parts=parts)
     rows = [*_retrieval(done), *_slices(done), *_knowing(done), *_deciding(done)]
@@ -170,6 +175,8 @@ def write_runs(done: Study, path: Path, *, parts: bool = False) -> None:
 
 def _parts(done: Study, at: int) -> dict[str, float]:
     """The learnt signal, the raw score and the prior, each within 0..1, and some of what the learnt one was made of."""
+    from contract_risk.cuad_learnt import SIGNALS, bm25_of
+
     score = bm25_of(done.questions[at])
     known = {
         "learnt": done.confidence[at],
@@ -219,6 +226,8 @@ def _slices(done: Study) -> list[dict[str, Any]]:
 
 def _knowing(done: Study) -> list[dict[str, Any]]:
     """Whether the learnt signal knows when the five windows hold a gold one, against the raw score and the prior."""
+    from contract_risk.cuad_learnt import bm25_of
+
     learnt = np.asarray([one.p_hit for one in done.judged])
     others = {
         "raw top BM25 score": np.asarray([bm25_of(question) for question in done.questions]),
@@ -278,24 +287,10 @@ def _area(
 ) -> dict[str, Any]:
     """An AUROC, or what it is above another, with the percentiles of a bootstrap over contracts."""
     groups = np.asarray(done.contracts)[keep]
-    signals = [one[keep] for one in (signal, other) if one is not None]
-    truth = right[keep]
-
-    def area(rows: NDArray[np.intp]) -> float:
-        own, *less = (auroc(one[rows], truth[rows]) for one in signals)
-        return np.nan if own is None else own - sum(other or 0.0 for other in less)
-
-    point = area(np.arange(len(truth)))
-    if np.isnan(point):
-        return _row(f"{what}: only one kind of pair", None, None, None, len(truth), len(set(groups)), target)
-    members = [np.flatnonzero(groups == name) for name in sorted(set(groups.tolist()))]
-    draw = np.random.default_rng(0)
-    draws = [
-        area(np.concatenate([members[at] for at in draw.integers(len(members), size=len(members))]))
-        for _ in range(_DRAWS)
-    ]
-    low, high = np.nanquantile(draws, [0.025, 0.975])
-    return _row(what, point, float(low), float(high), len(truth), len(members), target)
+    less = None if other is None else other[keep]
+    found = auroc_estimate(signal[keep], right[keep], groups, np.arange(len(groups)), 0, less=less)
+    named = what if found.point is not None else f"{what}: {found.reason}"
+    return _row(named, found.point, found.low, found.high, int(keep.sum()), len(set(groups)), target)
 
 
 def _row(
@@ -322,13 +317,14 @@ def _row(
 
 
 def main() -> None:
-    """`python -m bench.cuad [FOLDER] [--runs FILE [--parts]]` prints every figure; `--runs` also writes the run table."""
+    """`python -m bench.cuad [FOLDER] [--seed N] [--runs FILE [--parts]]` prints every figure; `--runs` also writes the run table."""
     parser = argparse.ArgumentParser(prog="python -m bench.cuad", description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=DATA, help="contracts in CUAD's form")
     parser.add_argument("--runs", type=Path, help="write a gapless.runs/1 table there")
     parser.add_argument("--parts", action="store_true", help="with --runs: the signals apart too")
+    parser.add_argument("--seed", type=int, default=0, help="of the folds; 0 by default")
     given = parser.parse_args()
-    for row in run(given.folder, given.runs, parts=given.parts):
+    for row in run(given.folder, given.runs, parts=given.parts, seed=given.seed):
         print(
             f"  {row['what']:66} {row['value']:7.4f} {row.get('ratio', ''):>16} {row['unit']:7} {row.get('target', '')}"
         )

@@ -3,31 +3,34 @@
 understand -> retrieve -> decide -> answer | decline. A question is one category of financial risk about one contract. It is
 answered rightly when a labelled clause is in the evidence, or when the agent says of a contract without such a clause that
 there is none.
+
+Contracts are parted in three: everything that is learnt is fitted on the first part, a gate is certified on the second, and
+the third is used for nothing but to see what it does.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from contract_risk.cuad_arms import LEARNT, Arm, arm_of, corpus_of
 from contract_risk.cuad_categories import CATEGORIES
 from contract_risk.cuad_corpus import Contract, Corpus, load
-from contract_risk.cuad_decision import Judges
-from contract_risk.cuad_figures import figures, recall_table, summary
-from contract_risk.cuad_search import ARMS, EVIDENCE, Search, formulations
+from contract_risk.cuad_figures import figures, knowledge, recall_table, summary
+from contract_risk.cuad_search import EVIDENCE, Search, formulations
 from gapless import Case, CheckSpec, Suite, UsageError, Verdict
 
 if TYPE_CHECKING:
     from gapless import CheckContext
 
 __all__ = [
-    "ARMS",
+    "LEARNT",
     "Agent",
     "figures",
     "judge",
     "judge_decision",
     "judge_evidence",
+    "knowledge",
     "load",
     "planned_path",
     "recall_table",
@@ -57,14 +60,13 @@ class Agent:
 
     Args:
         corpus: The contracts.
-        arm: How it searches: one of `ARMS`.
+        arm: How it searches and decides.
     """
 
-    def __init__(self, corpus: Corpus, arm: str) -> None:
+    def __init__(self, corpus: Corpus, arm: Arm) -> None:
         self._descriptions = corpus.descriptions
         self._contracts = {contract.name: contract for contract in corpus.contracts}
-        self._search = Search(corpus, arm)
-        self._judges = Judges(corpus, self._search)
+        self._arm = arm
 
     def understand(self, state: State) -> State:
         """Names the contract and the category exactly, and puts the question in the words that searches need."""
@@ -80,14 +82,13 @@ class Agent:
 
     def retrieve(self, state: State) -> State:
         """Finds the windows that fit best."""
-        hits = self._search.find(state["contract"], state["queries"])
+        hits = self._arm.find(state["contract"], state["category"], state["queries"])
         return {"evidence": [_passage(int(hit.id), hit.text, hit.score, hit.ranks) for hit in hits]}
 
     def decide(self, state: State) -> State:
         """Reads the evidence against the question, and says whether it contains such a clause."""
         windows = [passage["window"] for passage in state["evidence"]]
-        scores = self._search.scores(state["contract"], state["queries"], windows)
-        found, confidence = self._judges.judge(state["contract"], state["category"], scores)
+        found, confidence = self._arm.decide(state["contract"], state["category"], state["queries"], windows)
         return {"found": found, "confidence": confidence}
 
     def answer(self, state: State) -> State:
@@ -102,8 +103,8 @@ class Agent:
         return {"answer": {"found": False, "windows": [], "text": text}}
 
 
-def workflow(directory: Path, arm: str = "hybrid") -> Any:
-    """The agent as a compiled LangGraph graph. The first `hybrid` run over a folder embeds it, which takes minutes.
+def workflow(directory: Path, arm: str = LEARNT) -> Any:
+    """The agent as a compiled LangGraph graph. The first run over a folder that needs embeddings takes minutes.
 
     Raises:
         UsageError: The folder is not in CUAD's form, or there is no such arm.
@@ -112,7 +113,7 @@ def workflow(directory: Path, arm: str = "hybrid") -> Any:
     """
     from langgraph.graph import END, START, StateGraph
 
-    agent = Agent(_corpus(directory), arm)
+    agent = Agent(corpus_of(directory), arm_of(directory, arm))
     graph: Any = StateGraph(State)
     for step, layer in (
         (agent.understand, "orchestration"),
@@ -139,7 +140,7 @@ def suite(directory: Path) -> Suite:
     A case without such a clause takes what word search finds as golden evidence: where there is nothing to find, no
     evidence is wrong, and the decision after it can still be measured alone.
     """
-    corpus = _corpus(directory)
+    corpus = corpus_of(directory)
     words = Search(corpus, "bm25")
     cases = [_case(corpus, words, *pair) for pair in corpus.pairs()]
     return Suite(name="cuad", cases=tuple(cases))
@@ -205,7 +206,7 @@ def _case(corpus: Corpus, words: Search, contract: Contract, category: str, gold
     return Case(
         id=f"{contract.number}/{category}",
         group=contract.name,
-        split="test" if contract.half else "tune",
+        split=contract.role,
         slice={"answerable": "yes" if gold else "no", "category": category},
         input={"contract": contract.name, "category": category},
         path=planned_path(bool(gold)),
@@ -227,8 +228,3 @@ def _case(corpus: Corpus, words: Search, contract: Contract, category: str, gold
 
 def _python(name: str) -> CheckSpec:
     return CheckSpec(name="python", params={"function": f"contract_risk.cuad:{name}"})
-
-
-@lru_cache(maxsize=2)
-def _corpus(directory: Path) -> Corpus:
-    return load(directory)

@@ -1,7 +1,7 @@
 """Decides whether a contract has such a clause at all: a line through how well its best evidence fits the question.
 
-The line is fitted on one half of the contracts and judges the other half, so that no contract is judged by a rule that
-saw its labels. It knows how often a category occurs and what fits usually look like for it, and nothing else.
+The line is fitted on the contracts to tune on and judges all others, so that the rule that is certified is the rule that is
+evaluated. It knows how often a category occurs and what fits usually look like for it, and nothing else.
 """
 
 from __future__ import annotations
@@ -75,26 +75,24 @@ class Rule:
         return np.concatenate([own, level])
 
 
-class Judges:
-    """Two rules, each fitted on one half of the contracts; a contract is judged by the rule of the other half."""
+def rule_of(corpus: Corpus, search: Search) -> Rule:
+    """The rule of a search, fitted on the contracts to tune on.
 
-    def __init__(self, corpus: Corpus, search: Search) -> None:
-        seen: dict[int, list[Seen]] = {0: [], 1: []}
-        for contract, category, gold in corpus.pairs():
+    Raises:
+        UsageError: None of these has such a clause, or all have.
+    """
+    seen: list[Seen] = []
+    for contract, category, gold in corpus.pairs():
+        if contract.role == "tune":
             queries = formulations(category, corpus.descriptions[category])
             windows = [int(hit.id) for hit in search.find(contract.name, queries)]
             scores = search.scores(contract.name, queries, windows)
-            seen[contract.half].append(Seen(category, scores, bool(gold), bool(gold & set(windows))))
-        if empty := [half for half in (0, 1) if not seen[half]]:
-            raise UsageError(
-                f"half {empty[0]} of the contracts is empty, and a rule is fitted on each half for the other; give more contracts."
-            )
-        self._halves = {contract.name: contract.half for contract in corpus.contracts}
-        self._rules = {half: Rule(seen[1 - half]) for half in (0, 1)}
-
-    def judge(self, contract: str, category: str, scores: Mapping[str, float]) -> tuple[bool, float]:
-        """Whether the contract has such a clause, and how sure that is, by the rule that never saw the contract."""
-        return self._rules[self._halves[contract]].judge(category, scores)
+            seen.append(Seen(category, scores, bool(gold), bool(gold & set(windows))))
+    if len({question.present for question in seen}) < 2:
+        raise UsageError(
+            "a rule is fitted on a quarter of the contracts, and these have every clause or none; give more contracts."
+        )
+    return Rule(seen)
 
 
 def _usual(seen: Sequence[Seen]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

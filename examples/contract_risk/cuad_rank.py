@@ -5,14 +5,15 @@ Nothing here reads a label, except `resemblance`, which is told whose labelled c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_args
 
 from contract_risk.cuad_categories import CATEGORIES
-from contract_risk.cuad_corpus import Corpus
-from contract_risk.cuad_search import K0, documents_of, embedder, meaning_of
-from contract_risk.cuad_wordings import CUES, WORDINGS
+from contract_risk.cuad_corpus import Contract, Corpus, Role
+from contract_risk.cuad_lexicon import KINDS, Lexicon
+from contract_risk.cuad_search import K0, documents_of, embedder, formulations, meaning_of
+from contract_risk.cuad_wordings import CUES
 from gapless.retrievers.base import Hit, Retriever
 from gapless.retrievers.bm25 import Bm25
 from gapless.retrievers.expansion import Expanded, Feedback, Wordings
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 
 DEPTH = 20
 """Windows that no ranking has among its first so many are no candidates."""
-RESEMBLANCE = ("nearest clause", "three nearest", "nearest above mean", "three above mean", "three nearness")
+RESEMBLANCE = (
+    *("nearest clause", "three nearest", "nearest above mean", "three above mean", "three nearness"),
+    *(f"clause {kind}{what}" for kind in KINDS for what in ("", " above mean", " nearness")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ class Question:
     """[windows, clauses]: cosine of each window's best sentence with each labelled clause of this category."""
     owners: NDArray[np.intp]
     """[clauses]: number of the contract that each of these clauses stands in."""
+    lexicon: Lexicon
+    """The words of labelled clauses."""
 
     @property
     def windows(self) -> list[int]:
@@ -56,54 +62,93 @@ class Question:
         return {int(hit.id) for hit in self.found[ranking][:k]}
 
 
-def questions(corpus: Corpus, progress: Callable[[str], None] = lambda _: None) -> list[Question]:
-    """Every question that can be judged, in the order of `Corpus.pairs`; embeds the contracts on the first run."""
-    import numpy as np
+class Ranker:
+    """Every ranking of a contract's windows for a category; embeds the contracts on the first run of a machine.
 
-    embed = embedder()
-    clauses = {
-        category: [
-            (contract.number, clause)
-            for contract in corpus.contracts
-            for clause in contract.clauses.get(category, ())
-        ]
-        for category in CATEGORIES
-    }
-    vectors = {name: embed.embed([clause for _, clause in known]) for name, known in clauses.items() if known}
-    owners = {name: np.asarray([n for n, _ in known], dtype=np.intp) for name, known in clauses.items()}
-    meaning = meaning_of(corpus, embed)
-    asked: list[Question] = []
-    for contract in corpus.contracts:
-        progress(f"{contract.number + 1} of {len(corpus.contracts)} contracts")
-        documents = documents_of(contract)
-        engines = {
-            "words": Bm25(documents),
-            "feedback": Feedback(documents),
-            "sentences": Pooled(documents, Bm25, parts=contract.parts),
-            "meaning": meaning[contract.name],
+    Args:
+        corpus: The contracts.
+    """
+
+    def __init__(self, corpus: Corpus) -> None:
+        import numpy as np
+
+        self._corpus = corpus
+        self._contracts = {contract.name: contract for contract in corpus.contracts}
+        self._engines: dict[str, dict[str, Retriever]] = {}
+        embed = embedder()
+        clauses = {
+            category: [
+                (contract.number, clause)
+                for contract in corpus.contracts
+                for clause in contract.clauses.get(category, ())
+            ]
+            for category in CATEGORIES
         }
-        for category, gold in contract.gold.items():
-            description = corpus.descriptions[category]
-            found = _found(engines, category, description, len(documents))
-            alike = (
-                meaning[contract.name].resemblance(vectors[category])
-                if category in vectors
-                else np.zeros((len(documents), 0), dtype=np.float32)
-            )
-            seen = candidates(found, _texts(category, description), CUES[category], depth=DEPTH)
-            asked.append(
-                Question(
-                    contract.name,
-                    contract.number,
-                    category,
-                    gold,
-                    found,
-                    seen,
-                    alike,
-                    owners[category],
-                )
-            )
-    return asked
+        self._meaning = meaning_of(corpus, embed)
+        self._lexicon = Lexicon(corpus.contracts)
+        self._clauses = {
+            category: embed.embed([clause for _, clause in known])
+            for category, known in clauses.items()
+            if known
+        }
+        self._owners = {
+            category: np.asarray([number for number, _ in known], dtype=np.intp)
+            for category, known in clauses.items()
+        }
+
+    def question(self, name: str, category: str, queries: Mapping[str, str] | None = None) -> Question:
+        """One category of one contract, whether or not somebody labelled it.
+
+        Args:
+            name: The contract.
+            category: What is asked about.
+            queries: Formulation -> text; as `formulations` gives them when None.
+        """
+        import numpy as np
+
+        contract, meaning = self._contracts[name], self._meaning[name]
+        if queries is None:
+            queries = formulations(category, self._corpus.descriptions[category])
+        found = _found(self._engines_of(contract), category, queries, len(contract.windows))
+        known = self._clauses.get(category)
+        nothing = np.zeros((len(contract.windows), 0), dtype=np.float32)
+        return Question(
+            name,
+            contract.number,
+            category,
+            contract.gold.get(category, frozenset()),
+            found,
+            candidates(found, _texts(queries), CUES[category], depth=DEPTH),
+            nothing if known is None else meaning.resemblance(known),
+            self._owners[category],
+            self._lexicon,
+        )
+
+    def _engines_of(self, contract: Contract) -> dict[str, Retriever]:
+        if contract.name not in self._engines:
+            documents = documents_of(contract)
+            self._engines[contract.name] = {
+                "words": Bm25(documents),
+                "feedback": Feedback(documents),
+                "sentences": Pooled(documents, Bm25, parts=contract.parts),
+                "meaning": self._meaning[contract.name],
+            }
+        return self._engines[contract.name]
+
+
+def questions(ranker: Ranker, corpus: Corpus, roles: Collection[Role] = get_args(Role)) -> list[Question]:
+    """Every question that can be judged, in the order of `Corpus.pairs`.
+
+    Args:
+        ranker: Of the corpus.
+        corpus: The contracts.
+        roles: Those of the contracts that are asked about.
+    """
+    return [
+        ranker.question(contract.name, category)
+        for contract, category, _ in corpus.pairs()
+        if contract.role in roles
+    ]
 
 
 def resemblance(question: Question, known: frozenset[int]) -> NDArray[np.float64]:
@@ -123,18 +168,18 @@ def resemblance(question: Question, known: frozenset[int]) -> NDArray[np.float64
         return np.zeros((len(question.seen.hits), len(RESEMBLANCE)))
     nearest = -np.sort(-question.likeness[:, allowed], axis=1)
     one, three = nearest[:, 0], nearest[:, :3].mean(axis=1)
-    rank = np.empty(len(three))
-    rank[np.argsort(-three, kind="stable")] = np.arange(1, len(three) + 1)
-    columns = np.stack([one, three, _standard(one), _standard(three), 1 / (5 + rank)], axis=1)
-    return np.asarray(columns[question.windows], dtype=float)
+    columns = [one, three, _standard(one), _standard(three), _nearness(three)]
+    for told in question.lexicon.scores(question.number, question.category, known).T:
+        columns += [told, _standard(told), _nearness(told)]
+    return np.asarray(np.stack(columns, axis=1)[question.windows], dtype=float)
 
 
 def _found(
-    engines: Mapping[str, Retriever], category: str, description: str, everything: int
+    engines: Mapping[str, Retriever], category: str, queries: Mapping[str, str], everything: int
 ) -> dict[str, list[Hit]]:
     """The rankings of one question: of each engine with all wordings, and of several engines together."""
-    wordings = Wordings({category: (category, CATEGORIES[category], *WORDINGS[category])})
-    query = f"{category} {description}"
+    query = queries["question"]
+    wordings = Wordings({category: [text for form, text in queries.items() if form != "question"]})
     answers = {
         name: Expanded(engine, wordings).answers(query, everything) for name, engine in engines.items()
     }
@@ -162,13 +207,18 @@ def _found(
     }
 
 
-def _texts(category: str, description: str) -> dict[str, str]:
-    return {
-        "question": f"{category} {description}",
-        "name": category,
-        "wordings": " ".join((CATEGORIES[category], *WORDINGS[category])),
-    }
+def _texts(queries: Mapping[str, str]) -> dict[str, str]:
+    clauses = [text for form, text in queries.items() if form.startswith("wording")]
+    return {"question": queries["question"], "name": queries["name"], "wordings": " ".join(clauses)}
 
 
-def _standard(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _nearness(values: NDArray[Any]) -> NDArray[np.float64]:
+    import numpy as np
+
+    rank = np.empty(len(values))
+    rank[np.argsort(-values, kind="stable")] = np.arange(1, len(values) + 1)
+    return 1 / (5 + rank)
+
+
+def _standard(values: NDArray[Any]) -> NDArray[Any]:
     return (values - values.mean()) / (values.std() + 1e-9)

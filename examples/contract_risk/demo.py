@@ -150,9 +150,17 @@ class Demo:
         """The retrieval agent over real contracts, and its suite."""
         return cuad.workflow(directory, arm), cuad.suite(directory)
 
+    def cuad_arms(self) -> Sequence[str]:
+        """Word search, the expanded query, and the re-ranker with the learnt signal."""
+        return ("bm25", "expanded", cuad.LEARNT)
+
     def cuad_figures(self, directory: Path, arm: str) -> dict[str, Any]:
-        """Recall and hit rate at k of one arm, and what the agent makes of it."""
+        """Hit rate at k of one arm, what the agent makes of it, and whether it knows."""
         return cuad.summary(directory, arm)
+
+    def cuad_knowledge(self, directory: Path) -> dict[str, list[dict[str, Any]]]:
+        """What the best way thinks of each of its answers, on contracts that nothing was fitted on."""
+        return cuad.knowledge(directory)
 
     def _agent(self) -> Agent:
         if self._parts is None:

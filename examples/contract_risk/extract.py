@@ -77,6 +77,25 @@ def states(text: str, value: Any) -> bool:
     return value in {date.isoformat() for date in dates(text)}
 
 
+def speaks_of(item: Item, name: str) -> bool:
+    """Whether a sentence of an agreement's passage is about a field, whatever could be read there.
+
+    Args:
+        item: The passage.
+        name: One of `FIELDS`.
+    """
+    cue = _CUES[name]
+    return item["document"] == "agreement" and any(
+        cue.says.search(sentence) and not cue.but_not.search(sentence)
+        for sentence in _SENTENCE.split(_clause(item))
+    )
+
+
+def amends(item: Item, today: dt.date = TODAY) -> bool:
+    """Whether a passage is an amendment that is in force."""
+    return item["document"] != "agreement" and _in_force(item, today)
+
+
 def extract(evidence: Sequence[Item], today: dt.date = TODAY) -> dict[str, Any]:
     """The facts that hold today.
 

@@ -6,6 +6,7 @@ The draft is the findings word for word here: a model would take hours over so m
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from difflib import SequenceMatcher
 from random import Random
@@ -16,7 +17,7 @@ from msgspec import structs
 from contract_risk.app import Agent, State, graph
 from contract_risk.contracts import FINDINGS, contracts, word_for_word
 from contract_risk.corpus import FIELDS, INDEXED, SEED, generate
-from contract_risk.extract import states
+from contract_risk.extract import amends, speaks_of, states
 from contract_risk.finance.desk import Desk
 from contract_risk.library import Library
 from contract_risk.model.client import Model
@@ -35,7 +36,6 @@ _SPLITS = {
 """Of twenty groups: on what the model is fitted, the thresholds are certified, and both are tried."""
 _YEAR_DAYS = 365
 _ALIKE = 0.7
-_RELATIVE = re.compile(r"\b(?:doubl|tripl|halv|twice)|per cent|%", re.IGNORECASE)
 _ASKING = re.compile(
     r"\b(?:summar\w*|the|financial|risk|of|supplier|using|our|internal|contracts?|what|is|with|use|please|give|me|a|that|poses"
     r"|from|on|file|ltd|gmbh|inc|bv|sa|s)\b",
@@ -51,6 +51,14 @@ class WordForWord(Agent):
         """The findings as they are."""
         return {"draft": word_for_word(state)}
 
+    def looked(self, crossing: Any) -> float | None:
+        """1 where a second search, for amendments alone, finds none that the evidence lacks; else less for each."""
+        supplier, name = crossing.state["supplier"], crossing.state["name"]
+        if not supplier or not name:
+            return None
+        there = {item["id"] for item in _evidence(crossing)}
+        return 1 / (1 + len(self.library.amendments(supplier, name) - there))
+
 
 class Gated:
     """The agent with its gate, alone or on top of its contracts.
@@ -61,7 +69,9 @@ class Gated:
     """
 
     def __init__(self, suppliers: int, model: Model) -> None:
-        self._agent = WordForWord(library=Library(generate(suppliers, SEED)), finance=Desk(), model=model)
+        self._agent = WordForWord(
+            library=Library(generate(suppliers, SEED), remember=True), finance=Desk(), model=model
+        )
         self._suppliers = suppliers
 
     @property
@@ -82,20 +92,22 @@ class Gated:
     def remark(self) -> str:
         """What is different here."""
         return (
-            f"the gate: {self._suppliers:,} suppliers, and drafts that are the findings word for word, so that enough cases can be run; "
-            "what a model would still get wrong is not in these figures"
+            f"the gate: {self._suppliers:,} suppliers, searches that are made once for each, and drafts that are the findings word for word, so "
+            "that enough cases can be run; what a model would still get wrong is not in these figures"
         )
 
     def workflow(self, file: str, *, guarded: bool) -> Any:
         """The graph under its gate, and under its contracts too if `guarded`."""
         held = dict(contracts(self._agent)) if guarded else {}
         before = held.get("assess", Contract())
-        held["assess"] = _with_gate(before, file)
+        held["assess"] = _with_gate(before, file, {**SIGNALS, "looked": self._agent.looked})
         return guard(graph(self._agent), held)
 
 
-def _with_gate(contract: Contract, file: str) -> Contract:
-    return replace(contract, gate=Gate(signals=SIGNALS, calibrated=file, below=Review()))
+def _with_gate(
+    contract: Contract, file: str, signals: Mapping[str, Callable[[Any], float | None]]
+) -> Contract:
+    return replace(contract, gate=Gate(signals=signals, calibrated=file, below=Review()))
 
 
 def stated(crossing: Any) -> float | None:
@@ -107,10 +119,18 @@ def stated(crossing: Any) -> float | None:
     return sum(good) / len(good) if good else None
 
 
-def absolute(crossing: Any) -> float | None:
-    """1 where no amendment states a figure as a change of an older one, which is easily misread; else less."""
-    later = [item["text"] for item in _evidence(crossing) if item["document"] != "agreement"]
-    return 1 / (1 + sum(len(_RELATIVE.findall(text)) for text in later))
+def applied(crossing: Any) -> float | None:
+    """1 where every amendment in force changed a fact; else less for each that was read and changed nothing."""
+    used = set(crossing.state["sources"].values())
+    return 1 / (1 + sum(item["id"] not in used for item in _evidence(crossing) if amends(item)))
+
+
+def read(crossing: Any) -> float | None:
+    """1 where no passage speaks of a fact that is said to be missing; else less for each that nobody could read."""
+    spoken = (
+        any(speaks_of(item, name) for item in _evidence(crossing)) for name in crossing.state["missing"]
+    )
+    return 1 / (1 + sum(spoken))
 
 
 def gapless_sections(crossing: Any) -> float | None:
@@ -163,7 +183,8 @@ SIGNALS = {
     "freshness": EvidenceAge(dates="retrieved.indexed_at", days=_YEAR_DAYS, clock=lambda: INDEXED),
     "own": Namesakes(names="retrieved.supplier", asked="supplier"),
     "stated": stated,
-    "absolute": absolute,
+    "applied": applied,
+    "read": read,
     "sections": gapless_sections,
     "complete": complete,
     "found": found,

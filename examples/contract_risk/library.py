@@ -28,6 +28,8 @@ TOPICS = (
 DEPTH = 10
 """Passages read for each topic, all suppliers together."""
 
+_AMENDMENT = "Amendment No. 1 to the Supply Agreement"
+
 
 class Library:
     """Search over one corpus.
@@ -36,11 +38,13 @@ class Library:
         corpus: What is searched.
         engine: How; when None, word search and embeddings fused, made at the first search. That takes a second, or some
             more when the corpus was never embedded before.
+        remember: Keep what every query found, so that the next trial of the same question does not search again.
     """
 
-    def __init__(self, corpus: Corpus, engine: Retriever | None = None) -> None:
+    def __init__(self, corpus: Corpus, engine: Retriever | None = None, *, remember: bool = False) -> None:
         self.corpus = corpus
         self._engine = engine
+        self._found: dict[tuple[str, int], list[Hit]] | None = {} if remember else None
         self._lock = threading.Lock()
 
     def open(self) -> None:
@@ -62,11 +66,26 @@ class Library:
                     found[hit.id] = hit
         return [_item(hit) for hit in sorted(found.values(), key=lambda hit: -hit.score)]
 
-    def _search(self, query: str) -> list[Hit]:
+    def amendments(self, supplier: str, name: str) -> set[str]:
+        """Ids of the supplier's amendments that a search for nothing else finds, four times as deep as the topics are read.
+
+        Args:
+            supplier: Whose contracts.
+            name: As the contracts write it.
+        """
+        hits = self._search(f"{name}, {_AMENDMENT}", 4 * DEPTH)
+        own: list[Passage] = [hit.metadata["passage"] for hit in hits]
+        return {one.id for one in own if one.supplier == supplier and one.document != "agreement"}
+
+    def _search(self, query: str, k: int = DEPTH) -> list[Hit]:
         with self._lock:  # one search at a time: more at once only crowd the cores
             if self._engine is None:
                 self._engine = _engine(self.corpus)
-            return self._engine.search(query, DEPTH)
+            if self._found is None:
+                return self._engine.search(query, k)
+            if (query, k) not in self._found:
+                self._found[query, k] = self._engine.search(query, k)
+            return self._found[query, k]
 
 
 def _item(hit: Hit) -> dict[str, Any]:

@@ -61,6 +61,21 @@ class TestWorkedExamples:
         assert certify.hoeffding_bentkus(float(losses.mean()), 200, 0.05) == pytest.approx(0.059092, abs=5e-7)
         assert certify.hoeffding_bentkus(3 / 200, 200, 0.05) == pytest.approx(0.024596, abs=5e-7)
 
+    def test_trials_that_show_more_than_alpha_certify_nothing(self) -> None:
+        """Bets won by the groups that happen to come first are not kept against all that came after."""
+        place = np.empty(300, dtype=int)
+        place[np.random.default_rng(0).permutation(300)] = np.arange(
+            300
+        )  # of each group in the order of the bets
+        wrong = np.repeat(place >= 270, 2)
+        trials = certify.Trials(
+            np.ones((600, 1)), wrong, np.ones(600, dtype=bool), np.repeat(np.arange(300), 2)
+        )
+        ordered = (np.sort(place) >= 270).astype(float)
+        assert float(certify.betting(ordered, 0.05, 0.1)) < 0.001
+        assert certify.p_values(trials, [(0.5,)], alpha=0.05, delta=0.1, risk="joint") == [1.0]
+        assert certify.p_values(trials, [(0.5,)], alpha=0.15, delta=0.1, risk="joint") < 0.1
+
     def test_sizes_that_are_enough_without_an_error(self) -> None:
         assert [certify.groups_needed(a, 0.1) for a in (0.1, 0.05, 0.03, 0.02, 0.01)] == [
             22,

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 from contract_risk import cuad
+from contract_risk.cuad_arms import NAMES
 from contract_risk.cuad_categories import CATEGORIES
-from contract_risk.cuad_corpus import load
+from contract_risk.cuad_corpus import load, roles_of
 from contract_risk.cuad_decision import Rule, Seen
-from contract_risk.cuad_search import ARMS, Search, formulations
+from contract_risk.cuad_search import Search, formulations
 
 from gapless import UsageError, Verdict
 from gapless.errors import WeightsUnavailable
+from gapless.operations.demo_cuad import known
 from gapless.retrievers.minilm import MiniLM
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "cuad_supplier_dev"
@@ -50,17 +52,22 @@ def write(folder: Path, contracts: list[tuple[str, str, dict[str, str]]]) -> Pat
     return folder
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Eight made-up contracts in CUAD's form: all may not be assigned, the even ones are insured."""
+def made_up(folder: Path, contracts_: int) -> Path:
+    """Made-up contracts in CUAD's form: none may be assigned, the even ones are insured."""
     contracts: list[tuple[str, str, dict[str, str]]] = []
-    for number in range(8):
+    for number in range(contracts_):
         insured = number % 2 == 0
         clause = INSURANCE if insured else ""
         text = f"{filler(number, 200)}.\n\n{clause} {filler(number + 50, 150)}. {ASSIGNMENT} {filler(number + 90, 40)}"
         labels = row(Anti_Assignment=[ASSIGNMENT], Insurance=[INSURANCE] if insured else [])
         contracts.append((f"Contract {number}", text, labels))
-    return write(tmp_path, contracts)
+    return write(folder, contracts)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Eight of them."""
+    return made_up(tmp_path, 8)
 
 
 class Hashed:
@@ -139,20 +146,49 @@ def test_suite_asks_every_contract_for_every_category(folder: Path) -> None:
     assert suite.digest() == cuad.suite(folder).digest()
 
 
-@pytest.mark.parametrize("arm", ARMS)
-def test_the_agent_answers_and_declines(folder: Path, arm: str, no_model: None) -> None:
-    graph = cuad.workflow(folder, arm)
+@pytest.mark.parametrize("arm", NAMES)
+def test_the_agent_answers_and_declines(tmp_path: Path, arm: str, no_model: None) -> None:
+    graph = cuad.workflow(made_up(tmp_path, 16), arm)
     right = 0
-    for number in range(8):
+    for number in range(16):
         out = graph.invoke({"contract": f"Contract {number}", "category": "insurance"})
         assert out["category"] == "Insurance"
         assert len(out["evidence"]) == len({passage["window"] for passage in out["evidence"]}) <= 5
-        assert all(set(passage["ranks"]) <= set(ARMS[arm]) for passage in out["evidence"])
-        assert 0.5 <= out["confidence"] <= 1
+        assert all(passage["ranks"] for passage in out["evidence"])
+        assert 0 <= out["confidence"] <= 1
         right += out["answer"]["found"] == (number % 2 == 0)
-    assert right >= 7  # the stand-in for the model knows no meaning
+    assert right >= 14  # the stand-in for the model knows no meaning
     found = graph.invoke({"contract": "Contract 2", "category": "Insurance"})["evidence"]
     assert any("general liability insurance" in passage["text"] for passage in found)
+
+
+def test_contracts_are_parted_by_name_alone(folder: Path) -> None:
+    names = [f"Contract {number}" for number in range(86)]
+    roles = roles_of(names)
+    assert [list(roles.values()).count(role) for role in ("tune", "cal", "test")] == [22, 43, 21]
+    assert roles_of(names[::-1]) == roles
+    assert {case.group: case.split for case in cuad.suite(folder).cases} == roles_of(names[:8])
+
+
+def test_the_rule_that_is_certified_is_the_one_that_is_evaluated(tmp_path: Path, no_model: None) -> None:
+    """Labels of the contracts to certify and to test on change nothing that the agent says."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    one, two = made_up(tmp_path / "one", 16), made_up(tmp_path / "two", 16)
+    roles = roles_of([f"Contract {number}" for number in range(16)])
+    clauses = two / "master_clauses.jsonl"
+    records = [json.loads(line) for line in clauses.read_text().splitlines()]
+    for record in records:
+        if roles[record["name"]] != "tune":
+            record["row"] = row(Exclusivity=[ASSIGNMENT])
+    clauses.write_text("".join(json.dumps(record) + "\n" for record in records))
+    for arm in ("bm25", cuad.LEARNT):
+        before, after = cuad.workflow(one, arm), cuad.workflow(two, arm)
+        for number in range(0, 16, 3):
+            asked = {"contract": f"Contract {number}", "category": "Insurance"}
+            first, second = before.invoke(asked), after.invoke(asked)
+            assert first["answer"] == second["answer"]
+            assert first["confidence"] == pytest.approx(second["confidence"], abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +201,9 @@ def test_an_unknown_name_is_an_error(folder: Path, given: dict[str, str]) -> Non
 
 
 def test_unknown_arm_and_too_few_contracts(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no arm is named 'dense'; there are bm25, plain, hybrid"):
+    with pytest.raises(
+        UsageError, match="no arm is named 'dense'; there are bm25, plain, hybrid, expanded, learnt"
+    ):
         cuad.workflow(folder, "dense")
     lonely = tmp_path / "lonely"
     lonely.mkdir()
@@ -177,8 +215,8 @@ def test_unknown_arm_and_too_few_contracts(folder: Path, tmp_path: Path) -> None
 def test_arms_are_versions_of_the_workflow(folder: Path, no_model: None) -> None:
     from gapless.frameworks.langgraph.identity import fingerprint_of
 
-    prints = {fingerprint_of(cuad.workflow(folder, arm), "contract_risk") for arm in ARMS}
-    assert len(prints) == len(ARMS)
+    prints = {fingerprint_of(cuad.workflow(folder, arm), "contract_risk") for arm in NAMES}
+    assert len(prints) == len(NAMES)
 
 
 class Context:
@@ -226,7 +264,7 @@ def test_figures_are_rows_and_lines(folder: Path) -> None:
     assert (rows["answerable"]["all"], rows["unanswerable"]["all"]) == (12, 116)
     assert rows["recall@20"]["all"] == pytest.approx(4 / 12)  # "Assignment" is not "assign": no stemming
     assert rows["hit@5"]["tune"] is not None
-    assert cuad.summary(folder, "bm25")["pairs"] == "12 answerable, 116 unanswerable"
+    assert cuad.summary(folder, "bm25")["pairs"] == "12 answerable, 116 unanswerable, 8 contracts"
 
 
 @needs_real
@@ -243,23 +281,36 @@ def test_word_search_reproduces_the_reference_figures() -> None:
 @pytest.mark.full
 @pytest.mark.timeout(1500)  # embeds 20,000 sentences on the first run of a machine
 @needs_real
-def test_hybrid_search_beats_word_search_everywhere() -> None:
+def test_more_wordings_find_more_and_the_learnt_signal_knows() -> None:
     try:
         MiniLM.load()
     except WeightsUnavailable as error:
         pytest.skip(f"the weights cannot be downloaded here: {error}")
-    words, hybrid = cuad.recall_table(REAL, "bm25"), cuad.recall_table(REAL, "hybrid")
-    for part in ("all", "tune", "test"):
+    tables = {arm: cuad.recall_table(REAL, arm) for arm in ("bm25", "expanded", cuad.LEARNT)}
+    for part in ("all", "tune", "fresh", "test"):
         for k in (1, 3, 5, 10, 20):
-            assert hybrid[part]["recall"][k] > words[part]["recall"][k]
-            assert hybrid[part]["hit"][k] > words[part]["hit"][k]
-        assert hybrid[part]["success_balanced"] > words[part]["success_balanced"]
+            assert tables["expanded"][part]["recall"][k] > tables["bm25"][part]["recall"][k]
+            assert tables["expanded"][part]["hit"][k] > tables["bm25"][part]["hit"][k]
+    assert tables["expanded"]["all"]["hit"][5] >= 0.93
+    learnt, words = tables[cuad.LEARNT]["fresh"], tables["bm25"]["fresh"]
+    assert (tables["bm25"]["fresh"]["contracts"], tables["bm25"]["test"]["contracts"]) == (64, 21)
+    assert learnt["hit"][5] >= 0.94
+    assert learnt["success_balanced"] > words["success_balanced"]
+    assert learnt["success"] >= 0.85
+    lines = cuad.summary(REAL, cuad.LEARNT)
+    assert "22 contracts to tune on" in lines["parts"]
+    assert "43 to certify on" in lines["parts"]
+    for rows in cuad.knowledge(REAL).values():
+        evidence = known(rows)["a labelled clause is in the evidence"]
+        assert (evidence["learnt"].point or 0) >= 0.88
+        for other in ("raw score", "prior"):
+            assert (evidence[f"learnt less {other}"].low or 0) > 0
 
 
 @pytest.mark.full
 @pytest.mark.timeout(1500)
 @needs_real
-def test_the_fusion_constant_is_the_best_on_the_tuning_half() -> None:
+def test_the_fusion_constant_is_near_the_best_where_settings_may_be_chosen() -> None:
     from contract_risk import cuad_search
 
     corpus = load(REAL)
@@ -271,12 +322,12 @@ def test_the_fusion_constant_is_the_best_on_the_tuning_half() -> None:
             pytest.skip(f"the weights cannot be downloaded here: {error}")
         shares = []
         for contract, category, gold in corpus.pairs():
-            if gold and contract.half == 0:
+            if gold and contract.role == "tune":
                 queries = formulations(category, corpus.descriptions[category])
                 found = {int(hit.id) for hit in search.find(contract.name, queries)}
                 shares.append(len(gold & found) / len(gold))
         recall[k0] = float(np.mean(shares))
-    assert max(recall, key=lambda k0: recall[k0]) == cuad_search.K0
+    assert recall[cuad_search.K0] >= max(recall.values()) - 0.01
 
 
 async def test_measured_trials_agree_with_the_figures(folder: Path) -> None:
@@ -297,3 +348,30 @@ async def test_measured_trials_agree_with_the_figures(folder: Path) -> None:
     table = cuad.recall_table(folder, "bm25")["all"]
     assert np.mean(right["yes"]) == pytest.approx(table["success_answerable"])
     assert np.mean(right["no"]) == pytest.approx(table["success_unanswerable"])
+
+
+async def test_the_demo_certifies_and_evaluates_one_rule(tmp_path: Path, no_model: None) -> None:
+    from contract_risk.demo import Demo
+
+    from gapless.operations.demo_cuad import demo_cuad
+    from gapless.operations.demo_stage import Stage
+    from gapless.operations.open import open_store
+    from gapless.operations.progress import Stop, silent
+    from gapless.settings import Place, Settings
+
+    folder = tmp_path / "contracts"
+    folder.mkdir()
+    place = Place(root=str(tmp_path), settings=Settings(), database=f"sqlite:///{tmp_path}/d.db")
+    with open_store(place) as store:
+        stage = Stage(store=store, place=place, tell=silent, say=lambda text: None, stop=Stop())
+        shown = await demo_cuad(Demo(), stage, made_up(folder, 12))
+    assert [act.name for act in shown.acts] == ["bm25", "expanded", "learnt"]
+    assert [act.report.gap.success.n_groups for act in shown.acts] == [9, 9, 9]  # none that was tuned on
+    assert [made.n_groups for made in shown.certificates] == [6, 6, 6]
+    assert [made.alpha for made in shown.certificates] == [0.05, 0.10, 0.20]
+    assert all(made.tested is not None and made.tested.coverage.n_groups == 3 for made in shown.certificates)
+    assert "takes 48 independent groups" in shown.certificates[0].advice[0]
+    notes = "\n".join(shown.notes)
+    assert "3 contracts to tune on" in notes
+    assert "learnt less prior" in notes
+    assert "balanced" in notes

@@ -125,7 +125,8 @@ def _run(
     model: str | None,
     full: bool,
 ) -> Shown:
-    from gapless.operations.demo import demo, demo_contracts, demo_cuad, find_agent
+    from gapless.operations.demo import demo, demo_contracts, find_agent
+    from gapless.operations.demo_cuad import demo_cuad
     from gapless.operations.demo_stage import Stage
     from gapless.operations.loop import run_sync
     from gapless.operations.open import open_store

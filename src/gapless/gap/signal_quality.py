@@ -63,10 +63,25 @@ def quality_of(
 
 
 def auroc_estimate(
-    signal: NDArray[Any], right: NDArray[Any], group: NDArray[Any], case: NDArray[Any], seed: int
+    signal: NDArray[Any],
+    right: NDArray[Any],
+    group: NDArray[Any],
+    case: NDArray[Any],
+    seed: int,
+    *,
+    less: NDArray[Any] | None = None,
 ) -> Estimate:
-    """AUROC with the percentiles of a bootstrap over groups."""
-    return _difference(signal, None, right, group, case, seed)
+    """AUROC with the percentiles of a bootstrap over groups.
+
+    Args:
+        signal: float array [N], higher is surer.
+        right: bool array [N].
+        group: int or str array [N]: what is drawn.
+        case: int array [N].
+        seed: Of the draws.
+        less: float array [N]: another signal of the same trials, whose AUROC in the same draw is taken off.
+    """
+    return _difference(signal, less, right, group, case, seed)
 
 
 def _quality(

@@ -18,9 +18,7 @@ from gapless.operations.compare import compare
 from gapless.operations.demo_gate import (
     GateAct,
     GatedAgent,
-    certified,
     gate_builtins,
-    gated_decision,
     gates,
 )
 from gapless.operations.demo_replay import Recorded, caused, replayed
@@ -46,7 +44,6 @@ AGENT = "contract_risk"
 _BROKEN_CASES = 6
 _SLOW_FAULTS = ("hang", "delay")
 """They take their time, and show little here that a timeout does not; `gapless faults` has them."""
-_CUAD_ALPHAS = (0.05, 0.10, 0.20)
 _PROMPTS = 12
 """A prompt that holds whole contracts takes the embedded model some twelve seconds: a few have to do."""
 
@@ -119,8 +116,16 @@ class Agent(Protocol):
         """The retrieval agent over real contracts, and its suite."""
         ...
 
+    def cuad_arms(self) -> Sequence[str]:
+        """The ways of retrieval that are worth showing, the best one last."""
+        ...
+
     def cuad_figures(self, directory: Path, arm: str) -> dict[str, Any]:
-        """Recall and hit rate at k of one retrieval arm over all answerable pairs."""
+        """Hit rate at k of one arm, how often the agent is right, and whether its confidence knows."""
+        ...
+
+    def cuad_knowledge(self, directory: Path) -> dict[str, list[dict[str, Any]]]:
+        """Whose contracts -> what the best way thinks of each answer: contract, hit, right, p_hit, confidence, raw, prior."""
         ...
 
 
@@ -301,35 +306,6 @@ def _question(path: Path, case: Case) -> Case:
             '{"input": {"question": "Summarize the financial risk of supplier X."}}, or the question alone.'
         )
     return msgspec.structs.replace(case, input=given)
-
-
-async def demo_cuad(agent: Agent, stage: Stage, directory: Path) -> Shown:
-    """Measures the retrieval agent over real contracts, with plain BM25 and with hybrid retrieval."""
-    acts: list[Act] = []
-    notes: list[str] = []
-    complete = True
-    for arm in ("bm25", "hybrid"):
-        if not complete:
-            break
-        stage.say(f"{arm}: retrieval over all answerable pairs")
-        notes += _figure_lines(arm, agent.cuad_figures(directory, arm))
-        graph, suite = agent.cuad(directory, arm)
-        stage.say(f"{arm}: the workflow over every pair of contract and question")
-        # One half of the contracts certifies what the other half is to confirm.
-        halves = tuple(
-            msgspec.structs.replace(case, split="cal") if case.split == "tune" else case
-            for case in suite.cases
-        )
-        suite = msgspec.structs.replace(suite, cases=halves)
-        gated = gated_decision(graph, "decide", "confidence")
-        act, complete = await run_act(stage, arm, gated, suite, Ask(condition=f"{arm},shadow"))
-        acts.append(act)
-    made = certified(stage, acts[-1].report.measurement, _CUAD_ALPHAS) if complete else ()
-    return Shown(acts=tuple(acts), benchmark=None, notes=tuple(notes), complete=complete, certificates=made)
-
-
-def _figure_lines(arm: str, figures: dict[str, Any]) -> list[str]:
-    return [f"{arm} {name}: {value}" for name, value in figures.items()]
 
 
 def summary(shown: Shown) -> list[dict[str, Any]]:

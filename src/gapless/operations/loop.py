@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
-from gapless.boundary.session import Session
+from gapless.boundary.session import Passage
 from gapless.operations.progress import Stop
 
 T = TypeVar("T")
@@ -111,8 +111,8 @@ def _describe(task: asyncio.Task[Any]) -> str:
         frame = getattr(here, "cr_frame", None) or getattr(here, "ag_frame", None)
         if frame is not None and not frame.f_globals.get("__name__", "").startswith("asyncio"):
             place = f"{frame.f_code.co_name} ({frame.f_code.co_filename}:{frame.f_lineno})"
-            if frame.f_code is Session.across.__code__:
-                step = frame.f_locals["passage"].step
+            passage = frame.f_locals.get("passage")
+            step = passage.step if isinstance(passage, Passage) else step  # the session's own frame
         here = getattr(here, "cr_await", None) or getattr(here, "ag_await", None)
     named = f"step {step!r}" if step is not None else "a task of the workflow"
     return f"{named}, which ignored its cancellation in {place or task.get_name()}"

@@ -275,7 +275,8 @@ def ordered(
     ranks: dict[str, dict[str, int]] = {hit.id: {} for hit in seen.hits}
     for arm, answer in found.items():
         for rank, hit in enumerate(answer, start=1):
-            ranks[hit.id][arm] = rank
+            if hit.id in ranks:  # an arm may be read deeper than candidates are taken from it
+                ranks[hit.id][arm] = rank
     order = sorted(range(len(seen.hits)), key=lambda at: -probabilities[at])
     return [
         Hit(
