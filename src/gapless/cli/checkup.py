@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from gapless.cli.live import progress
-from gapless.cli.show import write
+from gapless.cli.show import deliver, write
 
 
 @click.command(
@@ -88,15 +88,14 @@ def _show(made: Any, options: dict[str, Any]) -> None:
         from gapless.report.html import render_checkup
 
         write(Path(options["html"]), render_checkup(made))
-    markdown = options["markdown"]
-    if markdown not in (None, "-"):
-        write(Path(markdown), render_markdown(made))
-    if options["as_json"]:
-        click.echo(render_json(made))
-    elif markdown == "-":
-        click.echo(render_markdown(made), nl=False)
-    else:
-        click.echo(render(made))
+    deliver(
+        made,
+        text=render,
+        json=render_json,
+        marked=render_markdown,
+        as_json=options["as_json"],
+        markdown=options["markdown"],
+    )
 
 
 def _list(as_json: bool) -> None:

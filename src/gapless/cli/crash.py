@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from gapless.cli.live import progress
-from gapless.cli.show import write
+from gapless.cli.show import deliver
 
 
 @click.command(
@@ -73,14 +71,7 @@ def command(  # noqa: PLR0913 - click hands over one parameter per option
     )
     with progress(quiet) as tell:
         table = run_sync(lambda stop: crash(target, suite, ask=ask, tell=tell, stop=stop))
-    if markdown not in (None, "-"):
-        write(Path(str(markdown)), render_markdown(table))
-    if as_json:
-        click.echo(render_json(table))
-    elif markdown == "-":
-        click.echo(render_markdown(table), nl=False)
-    else:
-        click.echo(render(table))
+    deliver(table, text=render, json=render_json, marked=render_markdown, as_json=as_json, markdown=markdown)
     if not table.complete:
         click.echo("Stopped: what was done is kept. Run the same command again to go on.", err=True)
         return 130

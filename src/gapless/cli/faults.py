@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from gapless.cli.live import progress
-from gapless.cli.show import write
+from gapless.cli.show import deliver, write
 
 
 @click.command(
@@ -121,14 +121,7 @@ def _show(matrix: object, html: str | None, markdown: str | None, *, as_json: bo
         from gapless.report.html import render_faults
 
         write(Path(html), render_faults(matrix))
-    if markdown not in (None, "-"):
-        write(Path(str(markdown)), render_markdown(matrix))
-    if as_json:
-        click.echo(render_json(matrix))
-    elif markdown == "-":
-        click.echo(render_markdown(matrix), nl=False)
-    else:
-        click.echo(render(matrix))
+    deliver(matrix, text=render, json=render_json, marked=render_markdown, as_json=as_json, markdown=markdown)
 
 
 def _list(as_json: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from gapless.cli.live import progress
-from gapless.cli.show import write
+from gapless.cli.show import deliver, write
 
 if TYPE_CHECKING:
     from gapless.operations.attribute import AttributeAsk, Attribution
@@ -262,12 +262,11 @@ def _suspects(store: Any, measurement: Any, options: dict[str, Any]) -> int:
 
 
 def _print(options: dict[str, Any], text: Any, as_json: Any, as_markdown: Any, found: Any) -> None:
-    markdown = options["markdown"]
-    if markdown not in (None, "-"):
-        write(Path(markdown), as_markdown(found))
-    if options["as_json"]:
-        click.echo(as_json(found))
-    elif markdown == "-":
-        click.echo(as_markdown(found), nl=False)
-    else:
-        click.echo(text(found))
+    deliver(
+        found,
+        text=text,
+        json=as_json,
+        marked=as_markdown,
+        as_json=options["as_json"],
+        markdown=options["markdown"],
+    )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
 from gapless.errors import UsageError
 from gapless.records.report import Report
+
+T = TypeVar("T")
 
 
 def show(
@@ -56,6 +60,26 @@ def show(
         click.echo(budget_text(budget))
     if html is not None:
         click.echo(f"HTML: {Path(html).resolve()}", err=True)
+
+
+def deliver(
+    found: T,
+    *,
+    text: Callable[[T], str],
+    json: Callable[[T], str],
+    marked: Callable[[T], str],
+    as_json: bool,
+    markdown: str | None,
+) -> None:
+    """Prints a result to stdout as text or JSON, and writes its Markdown where it was asked for ("-" is stdout)."""
+    if markdown not in (None, "-"):
+        write(Path(str(markdown)), marked(found))
+    if as_json:
+        click.echo(json(found))
+    elif markdown == "-":
+        click.echo(marked(found), nl=False)
+    else:
+        click.echo(text(found))
 
 
 def write(path: Path, text: str) -> None:

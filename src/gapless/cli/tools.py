@@ -183,17 +183,16 @@ def _show(
     as_json: Callable[[Any], str],
     marked: Callable[[Any], str],
 ) -> None:
-    from gapless.cli.show import write
+    from gapless.cli.show import deliver
 
-    markdown = options["markdown"]
-    if markdown not in (None, "-"):
-        write(Path(markdown), marked(made))
-    if options["as_json"]:
-        click.echo(as_json(made))
-    elif markdown == "-":
-        click.echo(marked(made), nl=False)
-    else:
-        click.echo(text(made))
+    deliver(
+        made,
+        text=text,
+        json=as_json,
+        marked=marked,
+        as_json=options["as_json"],
+        markdown=options["markdown"],
+    )
 
 
 def _list(as_json: bool) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import shutil
-import sys
 from collections.abc import Iterator
 
 from gapless.records.replay import Causes
@@ -24,6 +21,7 @@ from gapless.report.sections.causes import (
     notes,
     section,
 )
+from gapless.report.terminal.console import written
 from gapless.report.wording import count
 
 SCHEMA = "gapless.causes/1"
@@ -39,22 +37,7 @@ def render(found: Causes, *, width: int | None = None, color: bool | None = None
         color: ANSI colours; by default only where stdout is a terminal.
         brief: Leave out what must be read with the table.
     """
-    from rich.console import Console
-
-    colored = sys.stdout.isatty() if color is None else color
-    console = Console(
-        file=io.StringIO(),
-        width=max(60, min(140, width or shutil.get_terminal_size((100, 24)).columns)),
-        force_terminal=colored,
-        no_color=not colored,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        color_system="standard" if colored else None,
-    )
-    with console.capture() as captured:
-        _write(console, printable(found), brief=brief)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+    return written(lambda console: _write(console, printable(found), brief=brief), width=width, color=color)
 
 
 def render_json(found: Causes) -> str:

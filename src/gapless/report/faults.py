@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
-import sys
 from collections.abc import Iterator
 
 from gapless.records.faults import ENDINGS, Ending, FaultCell, FaultMatrix
@@ -13,6 +11,7 @@ from gapless.report.json import plain
 from gapless.report.marked import code, prose
 from gapless.report.marked import table as marked_table
 from gapless.report.printable import printable
+from gapless.report.terminal.console import written
 from gapless.report.wording import count, listed, percent, shortened
 
 SCHEMA = "gapless.faults/1"
@@ -111,24 +110,7 @@ def render(
         width: Columns; those of the terminal by default.
         color: ANSI colours; by default only where stdout is a terminal.
     """
-    import io
-
-    from rich.console import Console
-
-    colored = sys.stdout.isatty() if color is None else color
-    console = Console(
-        file=io.StringIO(),
-        width=max(60, min(140, width or shutil.get_terminal_size((100, 24)).columns)),
-        force_terminal=colored,
-        no_color=not colored,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        color_system="standard" if colored else None,
-    )
-    with console.capture() as captured:
-        _write(console, printable(matrix), brief=brief)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+    return written(lambda console: _write(console, printable(matrix), brief=brief), width=width, color=color)
 
 
 def render_json(matrix: FaultMatrix) -> str:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import shutil
-import sys
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -18,6 +15,7 @@ from gapless.report.sections import order
 from gapless.report.sections.base import Section
 from gapless.report.terminal import tables
 from gapless.report.terminal.chart import Axis, rate_axis, shares
+from gapless.report.terminal.console import written
 from gapless.report.wording import (
     NO_WIDTH,
     OUTCOMES,
@@ -45,7 +43,7 @@ _STYLES: dict[Outcome, tuple[str, str]] = {
     "failed": ("magenta", "░"),
     "unjudged": ("bright_black", "·"),
 }
-_LEAST, _MOST, _VALUE = 60, 120, 34
+_MOST, _VALUE = 120, 34
 
 
 def render(report: Report, *, width: int | None = None, color: bool | None = None) -> str:
@@ -56,23 +54,7 @@ def render(report: Report, *, width: int | None = None, color: bool | None = Non
         width: Columns; those of the terminal by default, between 60 and 120.
         color: ANSI colours; by default only where stdout is a terminal.
     """
-    from rich.console import Console
-
-    columns = width or shutil.get_terminal_size((100, 24)).columns
-    colored = sys.stdout.isatty() if color is None else color
-    console = Console(
-        file=io.StringIO(),
-        width=max(_LEAST, min(_MOST, columns)),
-        force_terminal=colored,
-        no_color=not colored,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        color_system="standard" if colored else None,
-    )
-    with console.capture() as captured:
-        _write(console, printable(report))
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+    return written(lambda console: _write(console, printable(report)), width=width, color=color, most=_MOST)
 
 
 def _write(console: Console, report: Report) -> None:

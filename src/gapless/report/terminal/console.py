@@ -12,20 +12,23 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def written(write: Callable[[Console], None], *, width: int | None = None, color: bool | None = None) -> str:
+def written(
+    write: Callable[[Console], None], *, width: int | None = None, color: bool | None = None, most: int = 140
+) -> str:
     """What `write` puts on a console, as text without spaces at line ends.
 
     Args:
         write: Is given the console; nothing printed on it is read as markup.
-        width: Columns; those of the terminal by default, between 60 and 140.
+        width: Columns; those of the terminal by default, between 60 and `most`.
         color: ANSI colours; by default only where stdout is a terminal.
+        most: Columns at most.
     """
     from rich.console import Console
 
     colored = sys.stdout.isatty() if color is None else color
     console = Console(
         file=io.StringIO(),
-        width=max(60, min(140, width or shutil.get_terminal_size((100, 24)).columns)),
+        width=max(60, min(most, width or shutil.get_terminal_size((100, 24)).columns)),
         force_terminal=colored,
         no_color=not colored,
         highlight=False,
