@@ -22,7 +22,7 @@ COMMANDS: dict[str, str] = {
     "run": "Run a program with every LangGraph graph in it recorded.",
     "measure": "Run cases x trials and say where reliability goes.",
     "benchmark": "Run each step alone on golden inputs.",
-    "checkup": "Check the layers under a workflow: host, graph, records.",
+    "checkup": "Check the layers under a workflow: host to records.",
     "tools": "Lint, lock and compare the tools of MCP servers.",
     "faults": "Break a workflow at every step, and see what becomes of it.",
     "crash": "Kill a workflow everywhere, resume it, count what doubles.",
