@@ -32,6 +32,10 @@ class ToolSchema(Record, frozen=True, kw_only=True):
     output_schema: Any = None
     """JSON Schema of the structured answer; None where the server declares none."""
     annotations: Hints = Hints()
+    inferred_output_schema: Any = None
+    """JSON Schema learnt from answers, in a lock only; the server never declared it. None where nothing was learnt."""
+    inferred_from: int = 0
+    """Answers it was learnt from."""
 
 
 class Offer(Record, frozen=True, kw_only=True):
