@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -172,3 +173,25 @@ def test_without_a_model_the_reference_agents_stands_in_and_is_gone_afterwards()
     host, port = address.split(":")
     with pytest.raises(OSError, match="refused"):
         socket.create_connection((host, int(port)), timeout=2).close()
+
+
+@pytest.mark.full
+def test_without_any_configuration_the_reference_agent_stands_in_for_everything() -> None:
+    Path("gapless.toml").unlink()
+    words = [
+        sys.executable,
+        "-m",
+        "gapless",
+        "checkup",
+        "orchestration",
+        "observability",
+        "--json",
+        "--no-budget",
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    found = {one["probe"]: one for one in json.loads(done.stdout)["findings"]}
+    assert found["steps-recorded"]["status"] == "ok", found["steps-recorded"]["said"]
+    assert "8 of 8 trials replayed" in found["replay-fidelity"]["said"]
+    assert "nothing was measured yet" in str(gapless("report").exception), (
+        "the user's store holds nothing of it"
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +27,13 @@ from gapless.settings import Place, ServerSettings
 
 if TYPE_CHECKING:
     from gapless.evals.workflow import Workflow
+    from gapless.operations.demo import Agent
     from gapless.probes.base import Records, Subject
     from gapless.stores.store import Store
 
 _SAMPLE, _MOST_REPLAYED = 20, 60
 _PROBE_S = 90.0
+_READ_FROM_RECORDS = {"orchestration", "observability"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,7 @@ async def checkup_into(
             raise UnknownName(f"[checkup]: no probe {name!r}. Probes: {', '.join(SHELF)}.")
     names = [name for name in SHELF if card(name).layer in layers and name not in settings.skip]
     begun = time.time()
-    subject, what, notes = await _subject(store, ask, layers, place, stop)
+    subject, what, notes = await _subject(store, ask, layers, place, tell, stop)
     found: list[Finding] = []
     async with model_for(subject, layers) as (subject, said):
         notes += said
@@ -118,7 +120,7 @@ async def _ask(name: str, subject: Subject) -> list[Finding]:
 
 
 async def _subject(
-    store: Store, ask: CheckupAsk, layers: tuple[Layer, ...], place: Place, stop: Stop
+    store: Store, ask: CheckupAsk, layers: tuple[Layer, ...], place: Place, tell: Tell, stop: Stop
 ) -> tuple[Subject, str, list[str]]:
     from gapless.probes.base import Subject
 
@@ -129,7 +131,11 @@ async def _subject(
     if beyond_host:
         named = await asyncio.to_thread(_workflow, ask, place)
     workflow = named.workflow
-    records = await _records(store, named, ask, place, stop) if beyond_host else None
+    records, told = None, list[str]()
+    if beyond_host:
+        records = await _records(store, named, ask, place, stop)
+    if records is None and named.agent is not None and _READ_FROM_RECORDS & set(layers):
+        records, told = await _of_the_stand_in(named.agent, named, tell, stop)
     said = place.settings.checkup
     servers, stands_in = _servers(ask, layers, place)
     found = await asyncio.to_thread(
@@ -151,7 +157,11 @@ async def _subject(
         leave=ask.leave,
         targets=said.targets,
     )
-    return subject, workflow.target if workflow is not None else "", [*named.notes, *found.notes, *stands_in]
+    return (
+        subject,
+        workflow.target if workflow is not None else "",
+        [*named.notes, *told, *found.notes, *stands_in],
+    )
 
 
 def _servers(
@@ -180,6 +190,8 @@ class Named:
     notes: tuple[str, ...] = ()
     retrieval: Callable[[], Any] | None = None
     """Opens the retriever it brings along, with labelled queries."""
+    agent: Agent | None = None
+    """The reference agent, where it stands in."""
 
 
 def _workflow(ask: CheckupAsk, place: Place) -> Named:
@@ -199,6 +211,7 @@ def _workflow(ask: CheckupAsk, place: Place) -> Named:
             weather=agent.weather,
             notes=(said,),
             retrieval=agent.retrieval,
+            agent=agent,
         )
     except (GaplessError, ImportError) as error:
         return Named(notes=(f"No workflow is named, and the reference agent cannot be opened: {error}",))
@@ -215,11 +228,33 @@ def _wiring(workflow: Workflow | None) -> Any:
 
 async def _records(store: Store, named: Named, ask: CheckupAsk, place: Place, stop: Stop) -> Records | None:
     """What is on record of a workflow, with a few whole trials, and their replays where that is allowed."""
-    from gapless.probes.base import Records
-
     measurement = _measured(store, named.workflow)
     if measurement is None:
         return None
+    return await _on_record(store, measurement, named, ask.leave, place, stop)
+
+
+async def _of_the_stand_in(
+    agent: Agent, named: Named, tell: Tell, stop: Stop
+) -> tuple[Records | None, list[str]]:
+    """Records of the reference agent, made for this checkup; its replays need nobody's leave."""
+    from gapless.operations.checkup_stand_in import CASES, measured_there, stand_in
+
+    try:
+        with stand_in(agent, tell, stop) as stage:
+            measured = await measured_there(agent, stage)
+            there = replace(named, weather=None)
+            records = await _on_record(stage.store, measured, there, True, stage.place, stop)
+    except (GaplessError, ImportError) as error:
+        return None, [f"The reference agent could not be measured: {error}"]
+    return records, [f"Nothing is on record: the reference agent was measured on {CASES} cases for this."]
+
+
+async def _on_record(
+    store: Store, measurement: Measurement, named: Named, leave: bool, place: Place, stop: Stop
+) -> Records:
+    from gapless.probes.base import Records
+
     runs = tuple(store.runs(measurement.id))
     sample: list[TrialRecord] = []
     for record in store.records(measurement.id):
@@ -228,7 +263,7 @@ async def _records(store: Store, named: Named, ask: CheckupAsk, place: Place, st
             break
     wanted = {event.output for record in sample for event in record.events if event.output is not None}
     fidelity, why = None, ""
-    if ask.leave:
+    if leave:
         fidelity, why = await _replayed(store, measurement, named, len(runs), place, stop)
     return Records(
         measurement=measurement,
