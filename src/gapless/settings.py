@@ -105,6 +105,28 @@ class ServerSettings(Record, frozen=True, kw_only=True):
     url: str | None = None
 
 
+class FigureLimit(Record, frozen=True, kw_only=True):
+    """What one figure of a probe must keep to, in its own unit; judged by its interval or spread, never by the point."""
+
+    probe: str
+    figure: str = ""
+    """How the figure's name begins ("p99"); the probe's first figure when empty."""
+    min: float | None = None
+    max: float | None = None
+
+
+class CheckupBudget(Record, frozen=True, kw_only=True):
+    """What a checkup must keep to, for the exit code."""
+
+    fail_on: Literal["fail", "warn", "nothing"] = "fail"
+    """The mildest finding that breaks it."""
+    measured: tuple[str, ...] = ()
+    """Probes that must measure something: one that is not applicable breaks it."""
+    limits: tuple[FigureLimit, ...] = ()
+    undecided: Literal["fail", "pass"] = "fail"
+    """What a limit means that lies inside of a figure's interval."""
+
+
 class CheckupSettings(Record, frozen=True, kw_only=True):
     """What `gapless checkup` looks at besides the workflow, and what it holds findings against."""
 
@@ -125,6 +147,10 @@ class CheckupSettings(Record, frozen=True, kw_only=True):
     """Probe -> target in place of ours: `memory-bandwidth = 100` (GB/s)."""
     skip: tuple[str, ...] = ()
     """Probes that do not apply here."""
+    budget: CheckupBudget = CheckupBudget()
+    """What ends the command with exit code 1."""
+    runs_per_s: float = 2.0
+    """How often the pipeline runs beside the model: what `interference` is measured at."""
 
 
 class Settings(Record, frozen=True, kw_only=True):
@@ -214,6 +240,9 @@ def read(file: Path) -> Settings:
     _check_keys(data.get("privacy", {}), Privacy, f"{file} [privacy]")
     _check_keys(data.get("judge", {}), ModelSettings, f"{file} [judge]")
     _check_keys(data.get("prompt", {}), PromptSettings, f"{file} [prompt]")
+    checkup = data.get("checkup", {})
+    _check_keys(checkup, CheckupSettings, f"{file} [checkup]")
+    _check_keys(checkup.get("budget", {}), CheckupBudget, f"{file} [checkup.budget]")
     try:
         settings = msgspec.convert(data, Settings)
     except msgspec.ValidationError as error:
@@ -266,6 +295,7 @@ def _check_ranges(settings: Settings, file: Path) -> None:
         if value < least:
             raise InvalidSettings(f"{file}: {name} is {value}; the least allowed is {least}.")
     check_budget(settings.budget, f"{file} [budget]")
+    _check_checkup(settings.checkup, file)
     for name in ("per_million_tokens_in", "per_million_tokens_out", "per_review"):
         price = getattr(settings.cost, name)
         if price is not None and not 0 <= price < math.inf:
@@ -278,4 +308,16 @@ def _check_ranges(settings: Settings, file: Path) -> None:
         if not all(pattern.split(".")):
             raise InvalidSettings(
                 f"{file} [privacy]: redact holds {pattern!r}, which names no key. Write keys joined by dots: customer.ssn, *.ssn, authorization."
+            )
+
+
+def _check_checkup(said: CheckupSettings, file: Path) -> None:
+    if not 0 < said.runs_per_s < math.inf:
+        raise InvalidSettings(
+            f"{file} [checkup]: runs_per_s is {said.runs_per_s:g}; allowed is a rate above 0, for example 2."
+        )
+    for one in said.budget.limits:
+        if one.min is None and one.max is None:
+            raise InvalidSettings(
+                f"{file} [checkup.budget]: the limit on {one.probe!r} says neither min nor max. Give one of them."
             )

@@ -86,10 +86,14 @@ def test_a_graph_that_cannot_be_imported_costs_its_own_lines_alone() -> None:
     Path("checkup_app.py").write_text("raise RuntimeError('not today')")
     done = gapless("checkup", "orchestration", "observability", "--json", "--quiet", "--no-budget")
     told = json.loads(done.stdout)
-    assert "not today" in told["notes"][0]
-    statuses = {one["probe"]: one["status"] for one in told["findings"]}
-    assert statuses["typed-state"] == "not-applicable"
-    assert statuses["redaction"] == "ok"
+    found = {one["probe"]: one for one in told["findings"]}
+    assert found["workflow-opens"]["status"] == "fail"
+    assert "not today" in found["workflow-opens"]["said"]
+    assert found["typed-state"]["status"] == "not-applicable"
+    assert "not today" in found["typed-state"]["said"]
+    assert found["redaction"]["status"] == "ok"
+    alone = json.loads(gapless("checkup", "observability", "--json", "--quiet").stdout)
+    assert any("not today" in note for note in alone["notes"])
 
 
 def test_a_probe_that_crashes_is_a_finding_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -227,6 +227,14 @@ PLANTED = (
         ),
         lambda f: host(f, {}),
     ),
+    Planted(
+        "workflow-opens",
+        "a module that cannot be imported",
+        lambda f: Subject(
+            no_workflow="app.py:graph could not be opened: ImportError: no module named 'nowhere'"
+        ),
+        lambda f: graph(),
+    ),
     Planted("typed-state", "a state that is a bare dict", rooted, lambda f: graph()),
     Planted(
         "checkpoints", "an effect, and checkpoints in memory", lambda f: graph(saver=InMemorySaver()), lasting

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from typing import Any
 
@@ -54,6 +55,18 @@ def calling(**faults: float) -> dict[str, Any]:
     return {"rules": rules, "faults": faults}
 
 
+def beside(part: Any) -> Subject:
+    """A model with a part of a pipeline beside it, which may cost it half: a busy machine is no planted defect."""
+    return served(
+        paced(text=STORY["text"]), beside={"a neighbour": part}, runs_per_s=2.0, targets={"interference": 0.5}
+    )
+
+
+def hogging() -> None:
+    """Takes the interpreter, which the server shares, for most of every window; how fast the machine is does not matter."""
+    ctypes.PyDLL(None).usleep(450_000)
+
+
 PAUSING = {"pause_every_s": 3.0, "pause_ms": 1500.0}
 SLOW_NOW_AND_THEN = {"slow": {"rate": 0.2, "ms": 1500}}
 ONE_SLOT = {"latency": {"slots": 1}, "text": STORY["text"], "between_ms": 10}
@@ -66,6 +79,12 @@ def opened(**latency: float) -> Subject:
 
 
 PLANTED_MODEL = (
+    Planted(
+        "interference",
+        "a neighbour that leaves the model a tenth of the time",
+        lambda f: beside(hogging),
+        lambda f: beside(lambda: None),
+    ),
     Planted(
         "endpoint-answers",
         "a server that accepts and never answers",

@@ -35,9 +35,24 @@ from gapless.cli.show import deliver, write
     metavar="FOLDER",
     help="Texts to try ways of cutting on; without a retriever, also searched by the built-in engines.",
 )
+@click.option(
+    "--probe",
+    "probes",
+    multiple=True,
+    metavar="NAME",
+    help="Ask only this probe; may be given several times.",
+)
 @click.option("--list", "list_all", is_flag=True, help="List the probes instead.")
-@click.option("--history", is_flag=True, help="Show earlier checkups instead.")
-@click.option("--no-budget", is_flag=True, help="Do not end with exit code 1 where a finding failed.")
+@click.option(
+    "--history",
+    is_flag=False,
+    flag_value="",
+    metavar="[NAME]",
+    help="Show earlier checkups instead; with the NAME of a probe or layer, its figures over time.",
+)
+@click.option(
+    "--no-budget", is_flag=True, help="Do not end with exit code 1 where [checkup.budget] is broken."
+)
 @click.option("--html", type=click.Path(dir_okay=False), help="Also write it as one HTML file.")
 @click.option(
     "--markdown",
@@ -49,11 +64,12 @@ from gapless.cli.show import deliver, write
 )
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON (gapless.checkup/1).")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
-def command(layers: tuple[str, ...], list_all: bool, history: bool, **options: Any) -> int:
+def command(layers: tuple[str, ...], list_all: bool, history: str | None, **options: Any) -> int:
     """Check the layers under a workflow, one line of the checklist after the other.
 
     LAYER is one of those that --list shows; all of them when left out. Each finding has a figure, the target it
     was held against, and what to do. Nothing of the host is changed, and the workflow is only read unless --leave says more.
+    Exit code 1 where a finding failed, or where [checkup.budget] in gapless.toml demands more and is broken.
     """
     from gapless.operations.checkup import CheckupAsk, checkup_into
     from gapless.operations.checkup_retrieval import RetrievalAsk
@@ -66,17 +82,23 @@ def command(layers: tuple[str, ...], list_all: bool, history: bool, **options: A
         return 0
     place = locate()
     with open_store(place) as store:
-        if history:
-            _history(store, options["as_json"])
+        if history is not None:
+            _history(store, history, options)
             return 0
         retrieval = RetrievalAsk(texts=options["chunking"], queries=options["queries"])
-        ask = CheckupAsk(layers=layers, target=options["target"], leave=options["leave"], retrieval=retrieval)
+        ask = CheckupAsk(
+            layers=layers,
+            probes=options["probes"],
+            target=options["target"],
+            leave=options["leave"],
+            retrieval=retrieval,
+        )
         with progress(options["quiet"]) as tell:
             made = run_sync(lambda stop: checkup_into(store, ask, place=place, tell=tell, stop=stop))
     _show(made, options)
     if not made.complete:
         return 130
-    if made.worst == "fail" and not options["no_budget"]:
+    if not made.passes and not options["no_budget"]:
         raise SystemExit(1)
     return 0
 
@@ -115,11 +137,14 @@ def _list(as_json: bool) -> None:
         click.echo(f"{name:22}{one.layer:15}{one.title}")
 
 
-def _history(store: Any, as_json: bool) -> None:
+def _history(store: Any, name: str, options: dict[str, Any]) -> None:
+    if name:
+        _trend(store, name, options)
+        return
     from gapless.report.checkup import render_history
 
     found = store.checkups.newest(30)
-    if as_json:
+    if options["as_json"]:
         import msgspec
 
         click.echo(msgspec.json.encode(found).decode())
@@ -127,3 +152,15 @@ def _history(store: Any, as_json: bool) -> None:
         click.echo("No checkup is on record yet.")
     else:
         click.echo(render_history(found))
+
+
+def _trend(store: Any, name: str, options: dict[str, Any]) -> None:
+    from gapless.operations.checkup_trend import trends
+    from gapless.report.trend import render, render_json
+
+    found = trends(store, name)
+    if options["html"] is not None:
+        from gapless.report.html import render_trend
+
+        write(Path(options["html"]), render_trend(found))
+    click.echo(render_json(found) if options["as_json"] else render(found))

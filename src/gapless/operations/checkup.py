@@ -13,6 +13,8 @@ import msgspec
 
 from gapless import __version__
 from gapless.errors import GaplessError, UnknownName
+from gapless.operations.checkup_beside import beside_for
+from gapless.operations.checkup_budget import held, need_known, passes
 from gapless.operations.checkup_model import model_for
 from gapless.operations.checkup_retrieval import RetrievalAsk, is_named, open_retrieval
 from gapless.operations.open import open_workflow
@@ -42,6 +44,8 @@ class CheckupAsk:
 
     layers: tuple[str, ...] = ()
     """Empty means: all."""
+    probes: tuple[str, ...] = ()
+    """Only these lines of the checklist, whatever the layers; empty means: all of the layers."""
     target: Any = None
     """The workflow; that of `gapless.toml`, else the reference agent, when None."""
     leave: bool = False
@@ -55,26 +59,25 @@ async def checkup_into(
     """Asks every probe of the layers, and keeps what they found.
 
     Raises:
-        UnknownName: There is no such layer, or no such probe in the settings.
+        UnknownName: There is no such layer, or no such probe here or in the settings.
     """
-    from gapless.probes.shelf import SHELF, card
-
-    layers = _layers(ask.layers)
     settings, stop = place.settings.checkup, stop or Stop()
-    for name in (*settings.skip, *settings.targets):
-        if name not in SHELF:
-            raise UnknownName(f"[checkup]: no probe {name!r}. Probes: {', '.join(SHELF)}.")
-    names = [name for name in SHELF if card(name).layer in layers and name not in settings.skip]
+    names, layers = _names(ask, place)
     begun = time.time()
     subject, what, notes = await _subject(store, ask, layers, place, tell, stop)
     found: list[Finding] = []
-    async with model_for(subject, layers) as (subject, said):
-        notes += said
+    halted = _halted(stop)
+    nothing_named = ask.target is None and place.settings.workflow is None
+    async with (
+        model_for(subject, names) as (with_model, said),
+        beside_for(with_model, names, stand_in=nothing_named) as (subject, more),
+    ):
+        notes += [*said, *more]
         for done, name in enumerate(names):
             if stop.requested:
                 break
             tell(Progress(what=name, done=done, total=len(names), fresh=done))
-            found += await _ask(name, subject)
+            found += await _ask(name, subject, halted)
     tell(Progress(what="probes", done=len(names), total=len(names), fresh=len(names)))
     made = Checkup(
         id=new_ulid(),
@@ -86,10 +89,29 @@ async def checkup_into(
         notes=tuple(notes),
         complete=not stop.requested,
         version=__version__,
+        budget=(lines := held(found, settings.budget)),
+        passes=passes(lines, settings.budget),
     )
     made = msgspec.structs.replace(made, notes=(*made.notes, *_since(store, made)))
     store.checkups.add(made)
     return made
+
+
+def _names(ask: CheckupAsk, place: Place) -> tuple[list[str], tuple[Layer, ...]]:
+    """The probes to ask, in their order, and the layers that they belong to."""
+    from gapless.probes.shelf import SHELF, card
+
+    settings = place.settings.checkup
+    for name in (*settings.skip, *settings.targets, *ask.probes):
+        if name not in SHELF:
+            where = "" if name in ask.probes else "[checkup]: "
+            raise UnknownName(f"{where}no probe {name!r}. Probes: {', '.join(SHELF)}.")
+    need_known(settings.budget, SHELF)
+    layers = _layers(ask.layers)
+    if ask.probes:
+        names = [name for name in SHELF if name in ask.probes]
+        return names, tuple(layer for layer in layers if any(card(name).layer == layer for name in names))
+    return [name for name in SHELF if card(name).layer in layers and name not in settings.skip], layers
 
 
 def _layers(asked: Sequence[str]) -> tuple[Layer, ...]:
@@ -102,21 +124,32 @@ def _layers(asked: Sequence[str]) -> tuple[Layer, ...]:
     return tuple(layer for layer in known if not asked or layer in asked)
 
 
-async def _ask(name: str, subject: Subject) -> list[Finding]:
-    """A probe's findings; whatever goes wrong in it is one, and the others go on."""
-    from gapless.probes.base import ProbeUnavailable
-    from gapless.probes.shelf import card, probe
+def _halted(stop: Stop) -> asyncio.Event:
+    """Set as soon as stopping is requested, from whatever thread."""
+    loop, halted = asyncio.get_running_loop(), asyncio.Event()
 
-    line = card(name)
-    try:
-        work = asyncio.to_thread(lambda: list(probe(name)(subject)))
-        return await asyncio.wait_for(work, timeout=_PROBE_S)
-    except ProbeUnavailable as error:
-        return [line.unavailable(str(error))]
-    except TimeoutError:
-        return [line.unavailable(f"it did not end within {_PROBE_S:g} s and was left behind")]
-    except Exception as error:  # a probe reads a foreign system, which may answer anything
-        return [line.unavailable(f"it could not be measured: {type(error).__name__}: {error}"[:300])]
+    def halt() -> None:
+        loop.call_soon_threadsafe(halted.set)
+
+    stop.listen(halt)
+    return halted
+
+
+async def _ask(name: str, subject: Subject, halted: asyncio.Event) -> list[Finding]:
+    """A probe's findings; the others go on when it does not end, and nothing is waited for once stopping is requested."""
+    from gapless.probes import check
+    from gapless.probes.shelf import card
+
+    work = asyncio.ensure_future(asyncio.to_thread(check, subject, name))
+    waiting = asyncio.ensure_future(halted.wait())
+    await asyncio.wait({work, waiting}, timeout=_PROBE_S, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if work.done():
+        return list(work.result())
+    work.cancel()
+    if halted.is_set():
+        return []
+    return [card(name).unavailable(f"it did not end within {_PROBE_S:g} s and was left behind")]
 
 
 async def _subject(
@@ -136,6 +169,7 @@ async def _subject(
         records = await _records(store, named, ask, place, stop)
     if records is None and named.agent is not None and _READ_FROM_RECORDS & set(layers):
         records, told = await _of_the_stand_in(named.agent, named, tell, stop)
+    broken = [named.broken] if named.broken and ("orchestration" not in layers or not named.own) else []
     said = place.settings.checkup
     servers, stands_in = _servers(ask, layers, place)
     found = await asyncio.to_thread(
@@ -144,8 +178,11 @@ async def _subject(
     subject = Subject(
         workflow=workflow,
         wiring=_wiring(workflow),
+        no_workflow=named.broken,
+        own_workflow=named.own,
         records=records,
         model=said.model,
+        runs_per_s=said.runs_per_s,
         function_cases=root / said.function_cases if said.function_cases is not None else None,
         servers=servers,
         tools_lock=lock_path(place),
@@ -160,7 +197,7 @@ async def _subject(
     return (
         subject,
         workflow.target if workflow is not None else "",
-        [*named.notes, *told, *found.notes, *stands_in],
+        [*named.notes, *broken, *told, *found.notes, *stands_in],
     )
 
 
@@ -185,6 +222,10 @@ class Named:
     """The workflow that a checkup looks at."""
 
     workflow: Workflow | None = None
+    broken: str = ""
+    """Why it could not be opened."""
+    own: bool = True
+    """Whether it is the user's; else the reference agent stands in."""
     weather: Any = None
     """The faults its recorded trials ran under, where it brings them along."""
     notes: tuple[str, ...] = ()
@@ -200,7 +241,8 @@ def _workflow(ask: CheckupAsk, place: Place) -> Named:
         try:
             return Named(workflow=open_workflow(ask.target, place))
         except GaplessError as error:
-            return Named(notes=(f"The workflow could not be opened: {error}",))
+            what = ask.target if isinstance(ask.target, str) else place.settings.workflow or "the workflow"
+            return Named(broken=f"{what} could not be opened: {error}")
     try:
         from gapless.operations.demo import find_agent
 
@@ -208,13 +250,17 @@ def _workflow(ask: CheckupAsk, place: Place) -> Named:
         said = "No workflow is named: the reference agent stands in. Name yours with --target app.py:graph."
         return Named(
             workflow=open_workflow(agent.workflow(), place),
+            own=False,
             weather=agent.weather,
             notes=(said,),
             retrieval=agent.retrieval,
             agent=agent,
         )
     except (GaplessError, ImportError) as error:
-        return Named(notes=(f"No workflow is named, and the reference agent cannot be opened: {error}",))
+        return Named(
+            broken=f"no workflow is named, and the reference agent cannot be opened: {error}",
+            own=False,
+        )
 
 
 def _wiring(workflow: Workflow | None) -> Any:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gapless.errors import GaplessError
-from gapless.records.workflow import Layer
+from gapless.operations.checkup_beside import INTERFERENCE
 from gapless.settings import ModelSettings
 
 if TYPE_CHECKING:
@@ -22,9 +22,12 @@ _NONE = "no model is named: url and model under [checkup.model] in gapless.toml"
 
 
 @asynccontextmanager
-async def model_for(subject: Subject, layers: tuple[Layer, ...]) -> AsyncGenerator[tuple[Subject, list[str]]]:
+async def model_for(subject: Subject, names: Sequence[str]) -> AsyncGenerator[tuple[Subject, list[str]]]:
     """The subject with a model to ask, and what has to be said of that; the stand-in ends with the context."""
-    if "model" not in layers or subject.model.url is not None:
+    from gapless.probes.shelf import card
+
+    asked = any(card(name).layer == "model" or name == INTERFERENCE for name in names)
+    if not asked or subject.model.url is not None:
         yield subject, []
         return
     with ExitStack() as held:

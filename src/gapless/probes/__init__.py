@@ -1,1 +1,52 @@
-"""Measures one layer alone: host, orchestration, observability. It runs no trial and judges no answer."""
+"""Measures one layer alone, without touching what is above it. From Python: `check(Subject(...), "ttft")`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gapless.probes.base import Subject
+    from gapless.records.finding import Finding
+
+__all__ = ["check"]
+
+
+def check(subject: Subject, *names: str) -> tuple[Finding, ...]:
+    """Asks probes of the checklist about a subject, one after the other.
+
+    Args:
+        subject: What to look at; each probe reads the part that concerns it.
+        names: As `gapless checkup --list` shows them; every probe when left out.
+
+    Returns:
+        What they found. A probe that cannot measure, or that breaks, is a finding that is not applicable and says why.
+
+    Raises:
+        UnknownName: There is no such probe.
+
+    Example:
+        >>> from gapless.probes.base import Subject
+        >>> [(one.probe, one.status) for one in check(Subject(), "verdicts")]
+        [('verdicts', 'not-applicable')]
+    """
+    from gapless.errors import UnknownName
+    from gapless.probes.shelf import SHELF
+
+    for name in names:
+        if name not in SHELF:
+            raise UnknownName(f"no probe {name!r}. Probes: {', '.join(SHELF)}.")
+    return tuple(finding for name in names or SHELF for finding in _asked(name, subject))
+
+
+def _asked(name: str, subject: Subject) -> list[Finding]:
+    """One probe's findings; whatever goes wrong in it is one."""
+    from gapless.probes.base import ProbeUnavailable
+    from gapless.probes.shelf import card, probe
+
+    line = card(name)
+    try:
+        return list(probe(name)(subject))
+    except ProbeUnavailable as error:
+        return [line.unavailable(str(error))]
+    except Exception as error:  # a probe reads a foreign system, which may answer anything
+        return [line.unavailable(f"it could not be measured: {type(error).__name__}: {error}"[:300])]

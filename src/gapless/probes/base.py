@@ -51,6 +51,10 @@ class Subject:
     root: Path = Path("/")
     """Where the host's own files are; another folder in tests."""
     workflow: Workflow | None = None
+    no_workflow: str = ""
+    """Why the one that was named could not be opened."""
+    own_workflow: bool = True
+    """Whether it is the user's; else the reference agent stands in."""
     wiring: Wiring | None = None
     """How the graph behind it is wired; None where it is no graph."""
     records: Records | None = None
@@ -58,6 +62,10 @@ class Subject:
     """The model that steps ask; without an address, none is named."""
     no_model: str = ""
     """Why none is named, where there is more to say than that."""
+    beside: Mapping[str, Callable[[], object]] = field(default_factory=dict[str, Callable[[], object]])
+    """Name -> a part of the pipeline to run beside the model; called once per run."""
+    runs_per_s: float = 2.0
+    """How often the pipeline runs beside the model."""
     streams: int = 4
     """How many requests a closed loop keeps in flight at the model."""
     function_cases: Path | None = None

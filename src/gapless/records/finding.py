@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from gapless.records.base import Record
+from gapless.records.budget import Kept
 from gapless.records.workflow import Layer
 
 Status = Literal["ok", "warn", "fail", "not-applicable"]
@@ -48,6 +49,16 @@ class Finding(Record, frozen=True, kw_only=True):
     """Exactly what to type, where there is something."""
 
 
+class CheckupLimit(Record, frozen=True, kw_only=True):
+    """One demand of a checkup's budget, held against the findings."""
+
+    name: str
+    """As in `gapless.toml`: "fail_on", "measured", or "ttft: p99"."""
+    verdict: Kept
+    sentence: str
+    """What was demanded and what was found."""
+
+
 class Checkup(Record, frozen=True, kw_only=True):
     """All findings of one run of `gapless checkup`; its JSON is `gapless.checkup/1`."""
 
@@ -63,6 +74,10 @@ class Checkup(Record, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     complete: bool = True
     version: str = ""
+    budget: tuple[CheckupLimit, ...] = ()
+    """What `[checkup.budget]` demanded; of what was asked alone."""
+    passes: bool = True
+    """Whether the budget lets it pass."""
 
     @property
     def worst(self) -> Status:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from gapless.records.finding import STATUSES, Checkup, Figure, Finding, Status
+from gapless.records.finding import STATUSES, Checkup, CheckupLimit, Figure, Finding, Status
 from gapless.records.workflow import Layer
 from gapless.report.json import plain
 from gapless.report.marked import prose
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "gapless.checkup/1"
 MARKS: dict[Status, str] = {"ok": "ok", "warn": "warn", "fail": "FAIL", "not-applicable": "–"}
-_STYLES: dict[Status, str] = {
+STYLES: dict[Status, str] = {
     "ok": "green",
     "warn": "yellow",
     "fail": "bold red",
@@ -49,6 +49,12 @@ def headline(made: Checkup) -> str:
         return "Nothing was looked at."
     parts = [f"{found[status]} {_SAID[status]}" for status in STATUSES if found[status]]
     return f"{count(len(made.findings), 'line')} of the checklist in {count(len(made.layers), 'layer')}: {listed(parts)}."
+
+
+def demands(made: Checkup) -> list[CheckupLimit]:
+    """What the budget demanded; the usual demand alone, where it is kept, goes without saying."""
+    usual = len(made.budget) == 1 and made.budget[0].name == "fail_on" and made.passes
+    return [] if usual else list(made.budget)
 
 
 def by_layer(made: Checkup) -> Iterator[tuple[Layer, list[Finding]]]:
@@ -97,6 +103,7 @@ def render_markdown(made: Checkup) -> str:
     for layer, findings in by_layer(shown):
         rows = ([MARKS[f.status], prose(f.title), prose(f.said), prose(f.next_step)] for f in findings)
         parts += [f"### {layer}", marked_table(["", "line", "found", "next step"], rows, words=4)]
+    parts += [f"- budget, {line.verdict}: {prose(line.sentence)}" for line in demands(shown)]
     parts += [f"- {prose(note)}" for note in shown.notes]
     return "\n\n".join(parts) + "\n"
 
@@ -107,7 +114,7 @@ def render_history(made: list[Checkup], *, width: int | None = None, color: bool
     def write(console: Console) -> None:
         for one in printable(made):
             when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.created_at))
-            console.print(f"{one.id}  {when}  {headline(one)}  {one.subject}", style=_STYLES[one.worst])
+            console.print(f"{one.id}  {when}  {headline(one)}  {one.subject}", style=STYLES[one.worst])
 
     return written(write, width=width, color=color)
 
@@ -128,6 +135,9 @@ def _write(console: Console, made: Checkup) -> None:
             lines.add_row(_mark(finding), _body(finding))
         console.print(lines)
     console.print()
+    for line in demands(made):
+        style = "green" if line.verdict == "kept" else "bold red" if line.verdict == "broken" else "yellow"
+        console.print(f"budget, {line.verdict}: {line.sentence}", style=style)
     for note in made.notes:
         console.print(f"- {note}", style="yellow")
     if not made.complete:
@@ -137,7 +147,7 @@ def _write(console: Console, made: Checkup) -> None:
 def _mark(finding: Finding) -> Text:
     from rich.text import Text
 
-    return Text(MARKS[finding.status], style=_STYLES[finding.status])
+    return Text(MARKS[finding.status], style=STYLES[finding.status])
 
 
 def _body(finding: Finding) -> Text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -16,7 +17,8 @@ from gapless.records.finding import Checkup
 from gapless.records.gap import PSEUDO_EXITS, Gap
 from gapless.records.replay import Causes, ReplayDiff
 from gapless.records.report import Report
-from gapless.report import calibration, causal, checkup, faults, replay, wording
+from gapless.records.trend import Trend
+from gapless.report import calibration, causal, checkup, faults, replay, trend, wording
 from gapless.report.appendix import basis, methods, moment
 from gapless.report.headline import opened
 from gapless.report.printable import isolated, printable
@@ -24,6 +26,7 @@ from gapless.report.quantiles import quantiles
 from gapless.report.sections import causes as caused
 from gapless.report.sections import order
 from gapless.report.svg import curves
+from gapless.report.svg import trend as trended
 from gapless.report.svg.causes import pairs
 from gapless.report.svg.graph import undrawn, workflow
 from gapless.report.svg.rates import suspicions, waterfall, whisker
@@ -134,6 +137,12 @@ def render_checkup(made: Checkup) -> str:
         .get_template("checkup.html.j2")
         .render(made=shown, c=checkup, layers=list(checkup.by_layer(shown)), when=moment(shown.created_at))
     )
+
+
+def render_trend(found: Sequence[Trend]) -> str:
+    """Probes over time as HTML text."""
+    shown = printable(list(found))
+    return _environment().get_template("trend.html.j2").render(trends=shown, t=trend, drawn=trended.drawing)
 
 
 def _worst(cell: FaultCell) -> str:

@@ -58,11 +58,15 @@ class MiniLM:
         tokenizer.enable_truncation(MAX_TOKENS)
         return cls(session, tokenizer)
 
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """The texts as the model's tokens, each cut after 256."""
+        return [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
+
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors [n, 384], one row per text, in the order of the texts."""
         import numpy as np
 
-        ids = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
+        ids = self.tokens(texts)
         vectors = np.empty((len(ids), SIZE), dtype=np.float32)
         for batch in _batches([len(tokens) for tokens in ids]):
             width = max(len(ids[at]) for at in batch)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.probes.orchestration.opened import shape_of
 from gapless.probes.orchestration.reach import avoidable, forward
 from gapless.records.finding import Figure, Finding
 from gapless.records.wiring import StepWiring
@@ -58,16 +59,8 @@ _DOUBTFUL = frozenset({"model", "context"})
 _TIMED = frozenset({"timeout"})
 
 
-def _shape(subject: Subject) -> Shape:
-    if subject.workflow is None:
-        raise ProbeUnavailable(
-            "no workflow is named: `workflow` in gapless.toml, or gapless checkup --target app.py:graph"
-        )
-    return subject.workflow.shape
-
-
 def _steps(subject: Subject) -> list[Step]:
-    return [step for step in _shape(subject).steps if not step.router and not step.review]
+    return [step for step in shape_of(subject).steps if not step.router and not step.review]
 
 
 def _native(subject: Subject, step: str) -> StepWiring:
@@ -152,7 +145,7 @@ def retry_owners(subject: Subject) -> Iterable[Finding]:
 
 def doubt(subject: Subject) -> Iterable[Finding]:
     """Context and model steps whose output goes on whatever it is worth."""
-    shape = _shape(subject)
+    shape = shape_of(subject)
     if not shape.edges:
         raise ProbeUnavailable(
             "the workflow's own code decides its way: no edges are known before trials ran"
@@ -184,7 +177,7 @@ def _has_a_way(shape: Shape, step: Step) -> bool:
 
 def people(subject: Subject) -> Iterable[Finding]:
     """Effects that a run can reach without passing a gate, a review or an interrupt."""
-    shape = _shape(subject)
+    shape = shape_of(subject)
     acting = [step.name for step in _steps(subject) if step.effect]
     if not acting:
         raise ProbeUnavailable(
@@ -210,7 +203,7 @@ def people(subject: Subject) -> Iterable[Finding]:
 
 def needed(subject: Subject) -> Iterable[Finding]:
     """Whether the workflow was ever held against one plain prompt."""
-    shape = _shape(subject)
+    shape = shape_of(subject)
     length = len([step for step in shape.steps if not step.router])
     figures = (Figure(name="steps", value=length),)
     if subject.records is not None and subject.records.baseline:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.probes.orchestration.opened import shape_of
 from gapless.probes.orchestration.reach import ends, forward, loops, reached
 from gapless.records.finding import Figure, Finding
 from gapless.records.trial import TrialRecord
 from gapless.records.wiring import Wiring
-from gapless.records.workflow import Shape
 
 _SOURCE = "the six-layer checklist, layer 5"
 STATE = Card(
@@ -49,16 +49,8 @@ WRITES = Card(
 )
 
 
-def _shape(subject: Subject) -> Shape:
-    if subject.workflow is None:
-        raise ProbeUnavailable(
-            "no workflow is named: `workflow` in gapless.toml, or gapless checkup --target app.py:graph"
-        )
-    return subject.workflow.shape
-
-
 def _wiring(subject: Subject) -> Wiring:
-    _shape(subject)
+    shape_of(subject)
     if subject.wiring is None:
         raise ProbeUnavailable(
             "the workflow is no LangGraph graph: its code carries its state, and nothing declares it"
@@ -82,7 +74,7 @@ def typed_state(subject: Subject) -> Iterable[Finding]:
 
 def checkpoints(subject: Subject) -> Iterable[Finding]:
     """Whether there is a checkpointer, and whether it outlives the process."""
-    wiring, shape = _wiring(subject), _shape(subject)
+    wiring, shape = _wiring(subject), shape_of(subject)
     acts = [step.name for step in shape.steps if step.effect]
     pauses = [step.name for step in shape.steps if step.review or step.gates] + list(wiring.interrupts)
     why = f"{', '.join(acts)} act{'s' if len(acts) == 1 else ''} on the world" if acts else ""
@@ -102,7 +94,7 @@ def checkpoints(subject: Subject) -> Iterable[Finding]:
 
 def reachable(subject: Subject) -> Iterable[Finding]:
     """Steps that no way leads to, and steps from which no way leads to the end."""
-    shape = _shape(subject)
+    shape = shape_of(subject)
     if not shape.edges:
         raise ProbeUnavailable(
             "the workflow's own code decides its way: no edges are known before trials ran"
@@ -121,7 +113,7 @@ def reachable(subject: Subject) -> Iterable[Finding]:
 
 def bounded(subject: Subject) -> Iterable[Finding]:
     """Loops without a recursion limit of the graph's own."""
-    wiring, around = _wiring(subject), loops(_shape(subject))
+    wiring, around = _wiring(subject), loops(shape_of(subject))
     if not around:
         yield LOOPS.finding("ok", "the graph has no loop")
     elif wiring.recursion_limit is not None:

@@ -1,0 +1,170 @@
+"""Opens what a checkup runs beside the model: the parts of a pipeline, each as one run's share of work."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import threading
+from collections.abc import AsyncGenerator, Callable
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gapless.errors import GaplessError
+
+if TYPE_CHECKING:
+    from gapless.probes.base import Subject
+
+INTERFERENCE = "interference"
+_QUESTIONS = (
+    "What is the liability cap of the newest agreement?",
+    "Which penalties apply to late delivery, and since when?",
+    "Who may terminate the contract, and with what notice?",
+)
+_PASSAGE = (
+    "The supplier is liable up to the fees of the last twelve months; amendments supersede earlier clauses. "
+)
+_PASSAGES, _CALL_S, _CLOSE_S = 8, 5.0, 5.0
+
+
+@asynccontextmanager
+async def beside_for(
+    subject: Subject, names: list[str], *, stand_in: bool
+) -> AsyncGenerator[tuple[Subject, list[str]]]:
+    """The subject with the parts that can run beside its model, and what has to be said of those that cannot.
+
+    Args:
+        subject: As far as it is opened.
+        names: The probes that will be asked: without `interference` nothing is opened.
+        stand_in: Whether the reference agent's retriever and server may stand in for those that nobody named.
+    """
+    if INTERFERENCE not in names or (subject.model.url is None and subject.no_model):
+        yield subject, []
+        return
+    with ExitStack() as held:
+        parts, said = await asyncio.to_thread(_open, subject, stand_in, held)
+        yield replace(subject, beside=parts | dict(subject.beside)), said
+
+
+def _open(
+    subject: Subject, stand_in: bool, held: ExitStack
+) -> tuple[dict[str, Callable[[], Any]], list[str]]:
+    parts: dict[str, Callable[[], Any]] = {}
+    said: list[str] = []
+    try:
+        parts |= _words()
+    except GaplessError as error:
+        said.append(f"Tokenising and embedding are not run beside the model: {error}")
+    search = subject.retrieve or (_agents_search() if stand_in else None)
+    if search is not None:
+        asked = itertools.cycle([query.query for query in subject.labelled[:50]] or list(_QUESTIONS))
+        parts["retrieval"] = lambda: search(next(asked))
+    parts["JSON"] = _json
+    servers = dict(subject.servers) or (_agents_servers() if stand_in else {})
+    for name, server in servers.items():
+        try:
+            call = held.enter_context(_Caller(name, server))
+        except (GaplessError, TimeoutError) as error:
+            said.append(f"Tools of {name} are not called beside the model: {error}")
+        else:
+            parts[f"tools ({name})" if len(servers) > 1 else "tools"] = call.once
+    return parts, said
+
+
+def _words() -> dict[str, Callable[[], Any]]:
+    """Tokenising and embedding with the built-in embedder: a question and the passages of one run."""
+    from gapless.retrievers.minilm import MiniLM
+
+    model = MiniLM.load()
+    numbers = itertools.count()
+    passages = [f"{_PASSAGE * 3}{n}" for n in range(_PASSAGES)]
+
+    def embed() -> None:
+        question = _QUESTIONS[next(numbers) % len(_QUESTIONS)]
+        model.embed([question, *passages])
+
+    return {"tokenising": lambda: model.tokens([*_QUESTIONS, *passages]), "embedding": embed}
+
+
+def _agents_search() -> Callable[[str], Any] | None:
+    try:
+        from gapless.operations.demo import find_agent
+
+        return find_agent().retrieval()[0].search
+    except (GaplessError, ImportError):
+        return None
+
+
+def _agents_servers() -> dict[str, Any]:
+    from gapless.settings import ServerSettings
+
+    try:
+        from gapless.operations.demo import find_agent
+
+        return {name: ServerSettings(command=command) for name, command in find_agent().servers().items()}
+    except (GaplessError, ImportError):
+        return {}
+
+
+_HANDOFF = [{"id": str(n), "text": _PASSAGE * 6, "score": 0.5, "indexed_at": 1.0} for n in range(20)]
+
+
+def _json() -> None:
+    """A state with twenty passages, written and read at four boundaries."""
+    for _ in range(4):
+        json.loads(json.dumps(_HANDOFF))
+
+
+class _Caller:
+    """An open session with a server, on a loop of its own, and a call of its first tool that is safe to make."""
+
+    def __init__(self, name: str, server: Any) -> None:
+        self._name, self._server = name, server
+        self._loop = asyncio.new_event_loop()
+        self._ready: Any = None
+        self._over: asyncio.Event | None = None
+        self._thread = threading.Thread(target=self._live, name="gapless-tools", daemon=True)
+        self._opened = threading.Event()
+        self._why: GaplessError | None = None
+
+    def __enter__(self) -> _Caller:
+        self._thread.start()
+        self._opened.wait()
+        if self._why is not None:
+            self._thread.join(_CLOSE_S)
+            raise self._why
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._over is not None:
+            self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join(_CLOSE_S)
+
+    def once(self) -> None:
+        """Calls the tool once."""
+        asyncio.run_coroutine_threadsafe(self._ready(), self._loop).result(_CALL_S + 1)
+
+    def _live(self) -> None:
+        try:
+            self._loop.run_until_complete(self._session())
+        except GaplessError as error:
+            self._why = error
+        finally:
+            self._opened.set()
+            self._loop.close()
+
+    async def _session(self) -> None:
+        from gapless.errors import EndpointError
+        from gapless.frameworks.mcp.client import connected
+        from gapless.probes.tool.survey import callable_tools
+
+        async with connected(self._server, self._name) as connection:
+            offer = await connection.offer()
+            tool, arguments = next(iter(callable_tools(offer)), (None, {}))
+            if tool is None:
+                raise EndpointError(f"{self._name}: no tool of it is declared safe to call")
+            self._over = asyncio.Event()
+            self._ready = lambda: connection.call(tool.name, arguments, _CALL_S)
+            self._opened.set()
+            await self._over.wait()

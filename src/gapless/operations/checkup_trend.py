@@ -1,0 +1,77 @@
+"""`gapless checkup --history NAME`: the figures of a probe over the checkups on record."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from gapless.errors import UnknownName
+from gapless.records.finding import Checkup, Figure
+from gapless.records.trend import Change, Trend, TrendLine, TrendPoint
+
+if TYPE_CHECKING:
+    from gapless.stores.store import Store
+
+_MOST = 100
+
+
+def trends(store: Store, name: str) -> list[Trend]:
+    """What a probe, or each probe of a layer, measured in the newest hundred checkups.
+
+    Args:
+        store: Where they are kept.
+        name: A probe, or a layer.
+
+    Raises:
+        UnknownName: There is no such probe or layer.
+    """
+    from gapless.probes.shelf import SHELF, card, layers
+
+    if name not in SHELF and name not in layers():
+        raise UnknownName(
+            f"no probe or layer {name!r}. Layers: {', '.join(layers())}. Probes: {', '.join(SHELF)}."
+        )
+    made = store.checkups.newest(_MOST)[::-1]
+    wanted = [name] if name in SHELF else [one for one in SHELF if card(one).layer == name]
+    return [trend_of(made, one, card(one).title) for one in wanted]
+
+
+def trend_of(made: list[Checkup], probe: str, title: str) -> Trend:
+    """The figures of one probe over checkups, the oldest first; figures of one name make a line."""
+    found: dict[tuple[str, str], list[TrendPoint]] = {}
+    asked = [(one, finding) for one in made for finding in one.findings if finding.probe == probe]
+    for one, finding in asked:
+        for figure in finding.figures:
+            point = TrendPoint(
+                checkup=one.id, at=one.created_at, subject=one.subject, status=finding.status, figure=figure
+            )
+            found.setdefault((figure.name, figure.unit), []).append(point)
+    lines = (
+        TrendLine(name=name, unit=unit, points=tuple(points), change=_change(points))
+        for (name, unit), points in found.items()
+    )
+    return Trend(
+        probe=probe,
+        title=title,
+        checkups=len({one.id for one, _ in asked}),
+        unmeasured=sum(finding.status == "not-applicable" for _, finding in asked),
+        lines=tuple(lines),
+    )
+
+
+def _change(points: list[TrendPoint]) -> Change:
+    """By interval, never by the point; between checkups of one subject alone."""
+    newest = points[-1]
+    same = [point for point in points if point.subject == newest.subject]
+    for before, after in list(pairwise(same))[-1:]:
+        then, now = _ends(before.figure), _ends(after.figure)
+        if then is not None and now is not None:
+            return "up" if now[0] > then[1] else "down" if now[1] < then[0] else "none"
+    return "unknown"
+
+
+def _ends(figure: Figure) -> tuple[float, float] | None:
+    """The interval; a plain count is what it is."""
+    if figure.low is not None and figure.high is not None:
+        return figure.low, figure.high
+    return (figure.value, figure.value) if figure.unit == "" or figure.unit.startswith("of ") else None

@@ -1,0 +1,42 @@
+"""Whether the workflow can be opened at all, and its shape for the other lines of this layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.records.finding import Figure, Finding
+from gapless.records.workflow import Shape
+
+CARD = Card(
+    probe="workflow-opens",
+    layer="orchestration",
+    title="the workflow can be opened",
+    target="it is imported, and its steps are known",
+    source="gapless' own: what cannot be imported cannot be measured",
+)
+_NONE = "no workflow is named: `workflow` in gapless.toml, or gapless checkup --target app.py:graph"
+
+
+def probe(subject: Subject) -> Iterable[Finding]:
+    """Whether the workflow that was named could be imported."""
+    if subject.no_workflow and subject.own_workflow:
+        step = "Mend the module, or name another: app.py:graph or package.module:name. The other layers are measured without it."
+        yield CARD.finding("fail", subject.no_workflow, next_step=step)
+        return
+    shape = shape_of(subject)
+    steps = [step for step in shape.steps if not step.router]
+    target = subject.workflow.target if subject.workflow is not None else ""
+    figures = (Figure(name="steps", value=len(steps)), Figure(name="edges", value=len(shape.edges)))
+    yield CARD.finding("ok", f"{target}: {len(steps)} steps", figures=figures)
+
+
+def shape_of(subject: Subject) -> Shape:
+    """The workflow's shape.
+
+    Raises:
+        ProbeUnavailable: None is named, or it could not be opened.
+    """
+    if subject.workflow is None:
+        raise ProbeUnavailable(subject.no_workflow or _NONE)
+    return subject.workflow.shape

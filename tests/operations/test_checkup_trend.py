@@ -1,0 +1,105 @@
+"""Figures of a probe over checkups, one probe alone, probes from Python, and a checkup that is stopped."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gapless.cli.main import cli
+from gapless.errors import UnknownName
+from gapless.operations.checkup import CheckupAsk, checkup_into
+from gapless.operations.checkup_trend import trend_of
+from gapless.operations.loop import run_sync
+from gapless.operations.open import open_store
+from gapless.operations.progress import Progress, Stop
+from gapless.probes import check, shelf
+from gapless.probes.base import Subject
+from gapless.records.finding import Checkup, Figure, Finding
+from gapless.settings import locate
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def gapless(*words: str) -> Result:
+    return CliRunner().invoke(cli, ["checkup", *words, "--quiet"])
+
+
+def checkup(at: int, low: float, high: float, subject: str = "app") -> Checkup:
+    figure = Figure(name="p50", value=(low + high) / 2, unit="ms", low=low, high=high)
+    found = Finding(probe="ttft", layer="model", title="t", status="ok", said="so", figures=(figure,))
+    return Checkup(id=f"0{at}", created_at=float(at), findings=(found,), subject=subject)
+
+
+@pytest.mark.parametrize(("newest", "change"), [((50, 60), "up"), ((1, 5), "down"), ((18, 30), "none")])
+def test_a_change_is_one_beyond_both_intervals(newest: tuple[float, float], change: str) -> None:
+    found = trend_of([checkup(1, 10, 20), checkup(2, *newest)], "ttft", "t")
+    assert [line.change for line in found.lines] == [change]
+    other = trend_of([checkup(1, 10, 20), checkup(2, *newest, subject="another")], "ttft", "t")
+    assert [line.change for line in other.lines] == ["unknown"]
+
+
+def test_one_probe_alone_and_its_history() -> None:
+    for _ in range(2):
+        assert gapless("--probe", "tracing-cost").exit_code == 0
+    gapless("--probe", "redaction")
+    told = json.loads(gapless("--history", "tracing-cost", "--json").stdout)
+    (trend,) = told["trends"]
+    assert (told["schema"], trend["checkups"]) == ("gapless.trend/1", 2)
+    assert len(trend["lines"][0]["points"]) == 2
+    page = Path("history.html")
+    shown = gapless("--history", "observability", "--html", str(page)).output
+    assert "CPU added per step, us" in shown
+    assert "●" in shown
+    assert "no checkup on record asked this" in shown
+    assert "<circle" in page.read_text()
+    assert isinstance(gapless("--history", "nowhere").exception, UnknownName)
+    assert isinstance(gapless("--probe", "nowhere").exception, UnknownName)
+
+
+def test_probes_from_python() -> None:
+    (found,) = check(Subject(), "redaction")
+    assert found.status == "ok"
+    (found,) = check(Subject(), "verdicts")
+    assert found.status == "not-applicable"
+    with pytest.raises(UnknownName, match="no probe 'nowhere'"):
+        check(Subject(), "nowhere")
+
+
+def test_stopping_keeps_what_was_found_and_does_not_wait_for_a_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_go, known = threading.Event(), shelf.probe
+
+    def hangs(_: Subject) -> Any:
+        let_go.wait(60)
+        return []
+
+    monkeypatch.setattr(shelf, "probe", lambda name: hangs if name == "redaction" else known(name))
+    stops: list[Stop] = []
+
+    def tell(update: Progress) -> None:
+        if update.what == "redaction":
+            threading.Timer(0.2, stops[0].request).start()
+
+    async def work(stop: Stop) -> Checkup:
+        stops.append(stop)
+        ask = CheckupAsk(probes=("tracing-cost", "redaction"))
+        return await checkup_into(store, ask, place=locate(), tell=tell, stop=stop)
+
+    begun = time.monotonic()
+    with open_store(locate()) as store:
+        try:
+            made = run_sync(work)
+        finally:
+            let_go.set()
+        assert [one.probe for one in made.findings] == ["tracing-cost"]
+        assert not made.complete
+        assert [one.id for one in store.checkups.newest(1)] == [made.id]
+    assert time.monotonic() - begun < 30
