@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _SAMPLE, _MOST_REPLAYED = 20, 60
 _PROBE_S = 90.0
 _READ_FROM_RECORDS = {"orchestration", "observability"}
+_READ_NOTHING = {"tracing-cost", "redaction", "workflow-opens"}
+"""Lines of these layers that look at no record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +169,7 @@ async def _subject(
     records, told = None, list[str]()
     if beyond_host:
         records = await _records(store, named, ask, place, stop)
-    if records is None and named.agent is not None and _READ_FROM_RECORDS & set(layers):
+    if records is None and named.agent is not None and _reads_records(ask, layers):
         records, told = await _of_the_stand_in(named.agent, named, tell, stop)
     broken = [named.broken] if named.broken and ("orchestration" not in layers or not named.own) else []
     said = place.settings.checkup
@@ -199,6 +201,12 @@ async def _subject(
         workflow.target if workflow is not None else "",
         [*named.notes, *broken, *told, *found.notes, *stands_in],
     )
+
+
+def _reads_records(ask: CheckupAsk, layers: tuple[Layer, ...]) -> bool:
+    if ask.probes and not set(ask.probes) - _READ_NOTHING:
+        return False
+    return bool(_READ_FROM_RECORDS & set(layers))
 
 
 def _servers(
