@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,24 +16,20 @@ from gapless.errors import GaplessError, UnknownName
 from gapless.operations.checkup_beside import beside_for
 from gapless.operations.checkup_budget import held, need_known, passes
 from gapless.operations.checkup_model import model_for
+from gapless.operations.checkup_records import of_the_stand_in, records_of
 from gapless.operations.checkup_retrieval import RetrievalAsk, is_named, open_retrieval
-from gapless.operations.open import open_workflow
+from gapless.operations.checkup_workflow import Named, open_named, wiring_of
 from gapless.operations.progress import Progress, Stop, Tell, silent
 from gapless.operations.tools import lock_path
 from gapless.records.finding import Checkup, Finding
-from gapless.records.measurement import Measurement
-from gapless.records.trial import TrialRecord
 from gapless.records.ulid import new_ulid
 from gapless.records.workflow import Layer
 from gapless.settings import Place, ServerSettings
 
 if TYPE_CHECKING:
-    from gapless.evals.workflow import Workflow
-    from gapless.operations.demo import Agent
-    from gapless.probes.base import Records, Subject
+    from gapless.probes.base import Subject
     from gapless.stores.store import Store
 
-_SAMPLE, _MOST_REPLAYED = 20, 60
 _PROBE_S = 90.0
 _READ_FROM_RECORDS = {"orchestration", "observability"}
 _READ_NOTHING = {"tracing-cost", "redaction", "workflow-opens"}
@@ -164,13 +160,13 @@ async def _subject(
     alone = {"hardware", "model", "tool", *(["context"] if is_named(ask.retrieval, place) else [])}
     beyond_host = bool(set(layers) - alone)
     if beyond_host:
-        named = await asyncio.to_thread(_workflow, ask, place)
+        named = await asyncio.to_thread(open_named, ask.target, place)
     workflow = named.workflow
     records, told = None, list[str]()
     if beyond_host:
-        records = await _records(store, named, ask, place, stop)
+        records = await records_of(store, named, place, stop, leave=ask.leave)
     if records is None and named.agent is not None and _reads_records(ask, layers):
-        records, told = await _of_the_stand_in(named.agent, named, tell, stop)
+        records, told = await of_the_stand_in(named.agent, named, tell, stop)
     broken = [named.broken] if named.broken and ("orchestration" not in layers or not named.own) else []
     said = place.settings.checkup
     servers, stands_in = _servers(ask, layers, place)
@@ -179,7 +175,7 @@ async def _subject(
     )
     subject = Subject(
         workflow=workflow,
-        wiring=_wiring(workflow),
+        wiring=wiring_of(workflow),
         no_workflow=named.broken,
         own_workflow=named.own,
         records=records,
@@ -223,140 +219,6 @@ def _servers(
     except (GaplessError, ImportError) as error:
         return {}, [f"No MCP server is named, and the reference agent's cannot be found: {error}"]
     return found, [f"No MCP server is named: {', '.join(found)}, the reference agent's, stands in."]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
-    """The workflow that a checkup looks at."""
-
-    workflow: Workflow | None = None
-    broken: str = ""
-    """Why it could not be opened."""
-    own: bool = True
-    """Whether it is the user's; else the reference agent stands in."""
-    weather: Any = None
-    """The faults its recorded trials ran under, where it brings them along."""
-    notes: tuple[str, ...] = ()
-    retrieval: Callable[[], Any] | None = None
-    """Opens the retriever it brings along, with labelled queries."""
-    agent: Agent | None = None
-    """The reference agent, where it stands in."""
-
-
-def _workflow(ask: CheckupAsk, place: Place) -> Named:
-    """The workflow that was named, else the reference agent; and what has to be said of that."""
-    if ask.target is not None or place.settings.workflow is not None:
-        try:
-            return Named(workflow=open_workflow(ask.target, place))
-        except GaplessError as error:
-            what = ask.target if isinstance(ask.target, str) else place.settings.workflow or "the workflow"
-            return Named(broken=f"{what} could not be opened: {error}")
-    try:
-        from gapless.operations.demo import find_agent
-
-        agent = find_agent()
-        said = "No workflow is named: the reference agent stands in. Name yours with --target app.py:graph."
-        return Named(
-            workflow=open_workflow(agent.workflow(), place),
-            own=False,
-            weather=agent.weather,
-            notes=(said,),
-            retrieval=agent.retrieval,
-            agent=agent,
-        )
-    except (GaplessError, ImportError) as error:
-        return Named(
-            broken=f"no workflow is named, and the reference agent cannot be opened: {error}",
-            own=False,
-        )
-
-
-def _wiring(workflow: Workflow | None) -> Any:
-    graph = getattr(workflow, "graph", None)
-    if graph is None:
-        return None
-    from gapless.frameworks.langgraph import wiring
-
-    return wiring(graph)
-
-
-async def _records(store: Store, named: Named, ask: CheckupAsk, place: Place, stop: Stop) -> Records | None:
-    """What is on record of a workflow, with a few whole trials, and their replays where that is allowed."""
-    measurement = _measured(store, named.workflow)
-    if measurement is None:
-        return None
-    return await _on_record(store, measurement, named, ask.leave, place, stop)
-
-
-async def _of_the_stand_in(
-    agent: Agent, named: Named, tell: Tell, stop: Stop
-) -> tuple[Records | None, list[str]]:
-    """Records of the reference agent, made for this checkup; its replays need nobody's leave."""
-    from gapless.operations.checkup_stand_in import CASES, measured_there, stand_in
-
-    try:
-        with stand_in(agent, tell, stop) as stage:
-            measured = await measured_there(agent, stage)
-            there = replace(named, weather=None)
-            records = await _on_record(stage.store, measured, there, True, stage.place, stop)
-    except (GaplessError, ImportError) as error:
-        return None, [f"The reference agent could not be measured: {error}"]
-    return records, [f"Nothing is on record: the reference agent was measured on {CASES} cases for this."]
-
-
-async def _on_record(
-    store: Store, measurement: Measurement, named: Named, leave: bool, place: Place, stop: Stop
-) -> Records:
-    from gapless.probes.base import Records
-
-    runs = tuple(store.runs(measurement.id))
-    sample: list[TrialRecord] = []
-    for record in store.records(measurement.id):
-        sample.append(record)
-        if len(sample) == _SAMPLE:
-            break
-    wanted = {event.output for record in sample for event in record.events if event.output is not None}
-    fidelity, why = None, ""
-    if leave:
-        fidelity, why = await _replayed(store, measurement, named, len(runs), place, stop)
-    return Records(
-        measurement=measurement,
-        runs=runs,
-        sample=tuple(sample),
-        values=store.payloads(wanted),
-        unfinished=len(store.unfinished(measurement.id)),
-        baseline=any(m.baseline_of == measurement.suite_digest for m in store.measurements()),
-        fidelity=fidelity,
-        no_replay=why,
-    )
-
-
-def _measured(store: Store, workflow: Workflow | None) -> Measurement | None:
-    """The newest measurement of a workflow: of this version, else of any."""
-    known = [m for m in store.measurements() if m.kind == "measure" and m.baseline_of is None]
-    if workflow is None:
-        return known[0] if known else None
-    same = [m for m in known if m.fingerprint == workflow.fingerprint]
-    named = [m for m in known if m.target == workflow.target]
-    return next(iter(same or named), None)
-
-
-async def _replayed(
-    store: Store, measurement: Measurement, named: Named, trials: int, place: Place, stop: Stop
-) -> tuple[Any, str]:
-    from gapless.operations.fidelity import fidelity_into
-    from gapless.operations.replay import World, open_recorded
-    from gapless.operations.replay_plan import Wanted
-
-    if trials > _MOST_REPLAYED:
-        return None, f"{trials} trials would be replayed: gapless replay --all"
-    try:
-        weather = named.weather if measurement.weather is not None else None
-        world = World(workflow=named.workflow, weather=weather)
-        opened = open_recorded(store, measurement, world, place=place)
-        return await fidelity_into(opened, Wanted(), stop=stop), ""
-    except GaplessError as error:
-        return None, f"the trials cannot be replayed: {error}"
 
 
 def _since(store: Store, made: Checkup) -> list[str]:

@@ -1,0 +1,100 @@
+"""What is on record of the workflow that a checkup looks at: its newest measurement, whole trials of it, and their replays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gapless.errors import GaplessError
+from gapless.operations.checkup_workflow import Named
+from gapless.operations.progress import Stop, Tell
+from gapless.records.measurement import Measurement
+from gapless.records.trial import TrialRecord
+from gapless.settings import Place
+
+if TYPE_CHECKING:
+    from gapless.evals.workflow import Workflow
+    from gapless.operations.demo import Agent
+    from gapless.probes.base import Records
+    from gapless.stores.store import Store
+
+_SAMPLE, _MOST_REPLAYED = 20, 60
+
+
+async def records_of(store: Store, named: Named, place: Place, stop: Stop, *, leave: bool) -> Records | None:
+    """What is on record of a workflow, with a few whole trials, and their replays where that is allowed."""
+    measurement = _measured(store, named.workflow)
+    if measurement is None:
+        return None
+    return await _on_record(store, measurement, named, leave, place, stop)
+
+
+async def of_the_stand_in(
+    agent: Agent, named: Named, tell: Tell, stop: Stop
+) -> tuple[Records | None, list[str]]:
+    """Records of the reference agent, made for this checkup; its replays need nobody's leave."""
+    from gapless.operations.checkup_stand_in import CASES, measured_there, stand_in
+
+    try:
+        with stand_in(agent, tell, stop) as stage:
+            measured = await measured_there(agent, stage)
+            there = replace(named, weather=None)
+            records = await _on_record(stage.store, measured, there, True, stage.place, stop)
+    except (GaplessError, ImportError) as error:
+        return None, [f"The reference agent could not be measured: {error}"]
+    return records, [f"Nothing is on record: the reference agent was measured on {CASES} cases for this."]
+
+
+async def _on_record(
+    store: Store, measurement: Measurement, named: Named, leave: bool, place: Place, stop: Stop
+) -> Records:
+    from gapless.probes.base import Records
+
+    runs = tuple(store.runs(measurement.id))
+    sample: list[TrialRecord] = []
+    for record in store.records(measurement.id):
+        sample.append(record)
+        if len(sample) == _SAMPLE:
+            break
+    wanted = {event.output for record in sample for event in record.events if event.output is not None}
+    fidelity, why = None, ""
+    if leave:
+        fidelity, why = await _replayed(store, measurement, named, len(runs), place, stop)
+    return Records(
+        measurement=measurement,
+        runs=runs,
+        sample=tuple(sample),
+        values=store.payloads(wanted),
+        unfinished=len(store.unfinished(measurement.id)),
+        baseline=any(m.baseline_of == measurement.suite_digest for m in store.measurements()),
+        fidelity=fidelity,
+        no_replay=why,
+    )
+
+
+def _measured(store: Store, workflow: Workflow | None) -> Measurement | None:
+    """The newest measurement of a workflow: of this version, else of any."""
+    known = [m for m in store.measurements() if m.kind == "measure" and m.baseline_of is None]
+    if workflow is None:
+        return known[0] if known else None
+    same = [m for m in known if m.fingerprint == workflow.fingerprint]
+    named = [m for m in known if m.target == workflow.target]
+    return next(iter(same or named), None)
+
+
+async def _replayed(
+    store: Store, measurement: Measurement, named: Named, trials: int, place: Place, stop: Stop
+) -> tuple[Any, str]:
+    from gapless.operations.fidelity import fidelity_into
+    from gapless.operations.replay import World, open_recorded
+    from gapless.operations.replay_plan import Wanted
+
+    if trials > _MOST_REPLAYED:
+        return None, f"{trials} trials would be replayed: gapless replay --all"
+    try:
+        weather = named.weather if measurement.weather is not None else None
+        world = World(workflow=named.workflow, weather=weather)
+        opened = open_recorded(store, measurement, world, place=place)
+        return await fidelity_into(opened, Wanted(), stop=stop), ""
+    except GaplessError as error:
+        return None, f"the trials cannot be replayed: {error}"
