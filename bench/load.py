@@ -13,8 +13,9 @@ import time
 import urllib.request
 from typing import Any
 
-from gapless.probes.model.client import Endpoint
+from gapless.probes.model.endpoints.openai import OpenAIEndpoint
 from gapless.probes.model.load import Lag, Watch, opened
+from gapless.probes.model.measured import story
 
 BEAT_MS, TOKENS, STREAMS = 20, 100, 256
 LEVELS = (64, 128, 256, 512, 768, 1024, 1536)
@@ -75,9 +76,9 @@ def _late(one: dict[str, Any]) -> str:
 
 
 async def _ours(port: int, streams: int) -> dict[str, Any]:
-    endpoint = Endpoint(url=f"http://127.0.0.1:{port}/v1", model="m", timeout_s=60)
+    endpoint = OpenAIEndpoint(url=f"http://127.0.0.1:{port}/v1", model="m", timeout_s=60)
     at = [i * _SPREAD_S / streams for i in range(streams)]
-    load = await opened(endpoint, lambda i: {"stream": True, "messages": []}, at, in_flight=streams)
+    load = await opened(endpoint, story, at, in_flight=streams)
     gaps = sorted(gap for reply in load.ok for gap in reply.gaps_ms)
     first = sorted(1e3 * (r.arrivals[0] - (r.connected_s or r.started_s)) for r in load.ok)
     theirs = await asyncio.to_thread(_stats, port)

@@ -72,6 +72,17 @@ class ModelSettings(Record, frozen=True, kw_only=True):
     seed: int | None = None
 
 
+class CheckupModelSettings(ModelSettings, frozen=True, kw_only=True):
+    """The model that a checkup asks: an endpoint, or a LangChain chat model."""
+
+    kind: Literal["openai", "anthropic", "langchain"] | None = None
+    """Protocol. When None: LangChain's where `target` or a "provider:model" without `url` names one, else OpenAI's."""
+    target: str | None = None
+    """"app.py:chat" names a LangChain chat model, asked as it is."""
+    results: tuple[str, ...] = ()
+    """Result files of guidellm or aiperf: where times are read instead of taken."""
+
+
 class PromptSettings(ModelSettings, frozen=True, kw_only=True):
     """One plain prompt, to hold the workflow against."""
 
@@ -130,8 +141,8 @@ class CheckupBudget(Record, frozen=True, kw_only=True):
 class CheckupSettings(Record, frozen=True, kw_only=True):
     """What `gapless checkup` looks at besides the workflow, and what it holds findings against."""
 
-    model: ModelSettings = ModelSettings()
-    """The model that steps ask: an OpenAI-compatible endpoint."""
+    model: CheckupModelSettings = CheckupModelSettings()
+    """The model that steps ask."""
     function_cases: str | None = None
     """Folder with function-calling cases in BFCL's form; those of bfcl-eval where installed, else a few of our own."""
     servers: dict[str, ServerSettings] = {}

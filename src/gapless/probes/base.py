@@ -59,7 +59,9 @@ class Subject:
     """How the graph behind it is wired; None where it is no graph."""
     records: Records | None = None
     model: ModelSettings = field(default_factory=ModelSettings)
-    """The model that steps ask; without an address, none is named."""
+    """The model that steps ask: `CheckupModelSettings`, or plain ones of an OpenAI-compatible endpoint; without a name, none."""
+    chat: Any = None
+    """The LangChain chat model that `model.target` names; the exception where it could not be imported."""
     no_model: str = ""
     """Why none is named, where there is more to say than that."""
     beside: Mapping[str, Callable[[], object]] = field(default_factory=dict[str, Callable[[], object]])

@@ -13,13 +13,16 @@ from typing import Any
 import pytest
 
 from gapless.probes.base import ProbeUnavailable
-from gapless.probes.model.client import Endpoint, Reply, ask
-from gapless.probes.model.wire import events
+from gapless.probes.model.endpoints.base import Reply
+from gapless.probes.model.endpoints.named import endpoint_of
+from gapless.probes.model.endpoints.openai import OpenAIEndpoint
+from gapless.probes.model.endpoints.wire import events
+from gapless.probes.model.measured import asked
 from gapless.settings import ModelSettings
 from gapless.testing.fake_llm import FakeLLM
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-STREAM: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}], "stream": True}
+STREAM = asked("hi", stream=True)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -31,7 +34,7 @@ END = b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}\n\ndata: [DO
 
 
 @asynccontextmanager
-async def serving(answer: bytes | list[bytes], *, stay: bool = False) -> AsyncIterator[Endpoint]:
+async def serving(answer: bytes | list[bytes], *, stay: bool = False) -> AsyncIterator[OpenAIEndpoint]:
     """A server that sends these bytes, with a breath between the parts, whatever it is asked."""
 
     handlers: set[Any] = set()
@@ -51,7 +54,7 @@ async def serving(answer: bytes | list[bytes], *, stay: bool = False) -> AsyncIt
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     try:
-        yield Endpoint(url=f"http://127.0.0.1:{port}/v1", model="m", timeout_s=5.0)
+        yield OpenAIEndpoint(url=f"http://127.0.0.1:{port}/v1", model="m", timeout_s=5.0)
     finally:
         server.close()
         await asyncio.gather(*handlers)
@@ -59,7 +62,7 @@ async def serving(answer: bytes | list[bytes], *, stay: bool = False) -> AsyncIt
 
 async def answered(answer: bytes | list[bytes], **more: Any) -> Reply:
     async with serving(answer, **more) as endpoint:
-        return await ask(endpoint, STREAM)
+        return await endpoint.ask(STREAM)
 
 
 def chunk(data: bytes) -> bytes:
@@ -109,7 +112,7 @@ async def test_what_is_no_whole_answer_says_why(answer: bytes, trouble: str) -> 
 async def test_a_server_that_never_answers_costs_the_limit_and_no_more() -> None:
     async with serving(b"", stay=True) as endpoint:
         began = time.perf_counter()
-        reply = await ask(replace(endpoint, timeout_s=0.2), STREAM)
+        reply = await replace(endpoint, timeout_s=0.2).ask(STREAM)
     assert reply.trouble == "timeout"
     assert "no answer within 0.2 s" in reply.said
     assert time.perf_counter() - began < 3
@@ -118,15 +121,15 @@ async def test_a_server_that_never_answers_costs_the_limit_and_no_more() -> None
 async def test_a_closed_port_and_an_unknown_name() -> None:
     async with serving(b"") as endpoint:
         pass
-    assert (await ask(endpoint, STREAM)).trouble == "refused"
+    assert (await endpoint.ask(STREAM)).trouble == "refused"
     nowhere = replace(endpoint, url="http://no-such-host.invalid/v1", timeout_s=5.0)
-    assert (await ask(nowhere, STREAM)).trouble in ("name", "timeout")
+    assert (await nowhere.ask(STREAM)).trouble in ("name", "timeout")
 
 
 async def test_a_port_that_speaks_no_tls() -> None:
     with FakeLLM() as server:
-        endpoint = Endpoint(url=server.base_url.replace("http:", "https:"), model="m", timeout_s=10.0)
-        reply = await ask(endpoint, STREAM)
+        endpoint = OpenAIEndpoint(url=server.base_url.replace("http:", "https:"), model="m", timeout_s=10.0)
+        reply = await endpoint.ask(STREAM)
     assert reply.trouble == "tls"
 
 
@@ -140,16 +143,16 @@ async def test_a_certificate_that_nobody_signed(tmp_path: Any, monkeypatch: pyte
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
     port = server.sockets[0].getsockname()[1]
-    endpoint = Endpoint(url=f"https://localhost:{port}/v1", model="m", timeout_s=5.0)
-    reply = await ask(endpoint, STREAM)
+    endpoint = OpenAIEndpoint(url=f"https://localhost:{port}/v1", model="m", timeout_s=5.0)
+    reply = await endpoint.ask(STREAM)
     assert reply.trouble == "tls"
     assert "certificate" in reply.said.lower()
 
     def trusting() -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
 
-    monkeypatch.setattr("gapless.probes.model.client._certificates", trusting)
-    reply = await ask(endpoint, STREAM)
+    monkeypatch.setattr("gapless.probes.model.endpoints.http._certificates", trusting)
+    reply = await endpoint.ask(STREAM)
     assert (reply.trouble, reply.text) == ("", "a")
     server.close()
 
@@ -186,10 +189,7 @@ def certificate(folder: Any) -> ssl.SSLContext:
 
 
 async def test_calls_usage_and_retry_after_of_the_real_protocol() -> None:
-    tool = {
-        "type": "function",
-        "function": {"name": "look", "parameters": {"type": "object", "properties": {}}},
-    }
+    tool = {"name": "look", "parameters": {"type": "object", "properties": {}}}
     script = {
         "rules": [
             {"when": {"user": "twice"}, "reply": {"tool_calls": [{"name": "look"}, {"name": "look"}]}},
@@ -198,19 +198,16 @@ async def test_calls_usage_and_retry_after_of_the_real_protocol() -> None:
         ]
     }
     with FakeLLM(script, token="k") as server:
-        endpoint = Endpoint(url=server.base_url, model="m", key="k")
-
-        async def said(text: str, **more: Any) -> Reply:
-            return await ask(endpoint, {"messages": [{"role": "user", "content": text}]} | more)
+        endpoint = OpenAIEndpoint(url=server.base_url, model="m", key="k")
 
         for stream in (False, True):
-            called = await said("twice", tools=[tool], stream=stream)
+            called = await endpoint.ask(asked("twice", tools=(tool,), must_call=True, stream=stream))
             assert called.calls == [("look", "{}"), ("look", "{}")]
-        told = await said("hello", stream=True, stream_options={"include_usage": True})
-        assert (told.text, told.tokens_out, told.finish) == ("one two", 2, "stop")
-        busy = await said("busy")
+        told = await endpoint.ask(asked("hello"))
+        assert (told.text, told.tokens_in, told.tokens_out, told.finish) == ("one two", 5, 2, "stop")
+        busy = await endpoint.ask(asked("busy"))
         assert (busy.status, busy.retry_after, busy.trouble) == (429, "1", "status")
-        refused = await ask(replace(endpoint, key="other"), STREAM)
+        refused = await replace(endpoint, key="other").ask(STREAM)
         assert (refused.status, refused.trouble) == (401, "status")
 
 
@@ -222,7 +219,7 @@ def test_what_settings_do_not_name_is_said(monkeypatch: pytest.MonkeyPatch) -> N
         (ModelSettings(url="x/v1", model="m"), "no address"),
     ):
         with pytest.raises(ProbeUnavailable, match=said):
-            Endpoint.of(settings)
+            endpoint_of(settings)
 
 
 def test_events_are_stamped_when_they_are_whole() -> None:

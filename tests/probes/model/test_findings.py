@@ -93,13 +93,14 @@ def test_refusals_under_load_are_counted_by_reason(wait_s: float, told: str) -> 
     assert "Retry-After says" in finding.next_step
 
 
-def test_a_dialect_that_is_refused_is_given_up() -> None:
+def test_an_option_that_is_refused_is_given_up() -> None:
     """Newer models call the longest answer otherwise, and take no temperature."""
-    from gapless.probes.model.client import Endpoint
-    from gapless.probes.model.measured import body
+    from gapless.probes.model.endpoints.openai import OpenAIEndpoint
+    from gapless.probes.model.measured import asked
 
-    endpoint = Endpoint(url="http://x/v1", model="m", limit="max_completion_tokens", temperature=False)
-    assert body(endpoint, "hi", tokens=3) == {
+    endpoint = OpenAIEndpoint(url="http://x/v1", model="m", limit="max_completion_tokens", temperature=False)
+    assert endpoint.written(asked("hi", tokens=3))[2] == {
+        "model": "m",
         "messages": [{"role": "user", "content": "hi"}],
         "max_completion_tokens": 3,
     }
@@ -129,7 +130,7 @@ def test_quantiles_are_shown_by_themselves_or_said_to_be_out_of_reach() -> None:
 
 
 def test_tools_and_schemas_that_are_refused_are_findings() -> None:
-    from gapless.probes.model.client import Reply
+    from gapless.probes.model.endpoints.base import Reply
     from gapless.probes.model.functions import _refused as no_tools
     from gapless.probes.model.structured import _refused as no_schema
 

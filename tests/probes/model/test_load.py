@@ -8,9 +8,10 @@ import time
 
 import pytest
 
-from gapless.probes.model.client import Endpoint, Reply
+from gapless.probes.model.endpoints.base import Reply
+from gapless.probes.model.endpoints.openai import OpenAIEndpoint
 from gapless.probes.model.load import Lag, Load, Watch, closed, opened, schedule
-from gapless.probes.model.measured import question
+from gapless.probes.model.measured import story
 from gapless.probes.model.tail import loops_broken
 from gapless.testing.fake_llm import FakeLLM
 
@@ -30,10 +31,10 @@ def slow(load: Load) -> float:
 async def test_the_stall_that_a_closed_loop_hides_is_seen_in_an_open_one() -> None:
     latency = {"ttft_ms": 20, "pause_every_s": 3.0, "pause_ms": PAUSE_MS}
     with FakeLLM({"rules": [{"reply": {"text": "ok"}}], "latency": latency}) as server:
-        endpoint = Endpoint(url=server.base_url, model="m")
-        shut = await closed(endpoint, lambda i: question(endpoint, i), streams=1, seconds=6.0)
+        endpoint = OpenAIEndpoint(url=server.base_url, model="m")
+        shut = await closed(endpoint, story, streams=1, seconds=6.0)
         at = schedule("constant", rate=8.0, seconds=6.0)
-        load = await opened(endpoint, lambda i: question(endpoint, i), at)
+        load = await opened(endpoint, story, at)
     # A third of all moments is more than 500 ms before a pause's end; the loop that waits meets each pause once.
     assert len(load.replies) == 48
     assert slow(load) > 0.2
@@ -43,9 +44,9 @@ async def test_the_stall_that_a_closed_loop_hides_is_seen_in_an_open_one() -> No
 async def test_times_to_the_first_token_agree_with_the_servers_own_clock() -> None:
     latency = {"ttft_ms": {"uniform": [20, 60]}, "inter_token_ms": 2}
     with FakeLLM({"rules": [{"reply": {"text": "one two three"}}], "latency": latency}) as server:
-        endpoint = Endpoint(url=server.base_url, model="m")
+        endpoint = OpenAIEndpoint(url=server.base_url, model="m")
         at = schedule("poisson", rate=25.0, seconds=5.0, seed=3)
-        load = await opened(endpoint, lambda i: question(endpoint, i), at)
+        load = await opened(endpoint, story, at)
         theirs = sorted(1e3 * (one.first_s - one.read_s) for one in server.served)
     ours = sorted(1e3 * (r.arrivals[0] - (r.connected_s or r.started_s)) for r in load.ok)
     assert len(ours) == len(theirs) == len(at)
@@ -67,8 +68,8 @@ def test_schedules_have_the_rate_that_was_asked_for() -> None:
 
 async def test_latency_counts_from_the_intended_start_even_when_the_client_is_late() -> None:
     with FakeLLM({"rules": [{"reply": {"text": "ok"}}]}) as server:
-        endpoint = Endpoint(url=server.base_url, model="m")
-        load = await opened(endpoint, lambda i: time.sleep(0.05) or question(endpoint, i), [0.0] * 5)
+        endpoint = OpenAIEndpoint(url=server.base_url, model="m")
+        load = await opened(endpoint, lambda i: time.sleep(0.05) or story(i), [0.0] * 5)
     (last,) = [
         reply for reply in load.replies if reply.intended_s == max(r.intended_s for r in load.replies)
     ][-1:]
@@ -95,16 +96,16 @@ def test_a_refusing_endpoint_is_not_hammered() -> None:
     with FakeLLM(
         {"rules": [{"fault": "429"}], "faults": {"429": {"rate": 0, "retry_after_s": 0.5}}}
     ) as server:
-        endpoint = Endpoint(url=server.base_url, model="m")
-        load = asyncio.run(closed(endpoint, lambda i: question(endpoint, i), streams=1, seconds=1.2))
+        endpoint = OpenAIEndpoint(url=server.base_url, model="m")
+        load = asyncio.run(closed(endpoint, story, streams=1, seconds=1.2))
     assert 2 <= len(load.replies) <= 4
     assert not load.ok
 
 
 def test_too_many_in_flight_are_counted_and_not_sent() -> None:
     with FakeLLM({"rules": [{"fault": "timeout"}]}) as server:
-        endpoint = Endpoint(url=server.base_url, model="m", timeout_s=0.5)
-        load = asyncio.run(opened(endpoint, lambda i: question(endpoint, i), [0.0] * 6, in_flight=4))
+        endpoint = OpenAIEndpoint(url=server.base_url, model="m", timeout_s=0.5)
+        load = asyncio.run(opened(endpoint, story, [0.0] * 6, in_flight=4))
     assert (len(load.replies), load.dropped) == (4, 2)
     assert {reply.trouble for reply in load.replies} == {"timeout"}
 

@@ -6,19 +6,18 @@ import statistics
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
-from gapless.probes.model.client import Endpoint, Reply, Trouble, ask
+from gapless.probes.model.endpoints.base import Endpoint, Reply, Trouble
 from gapless.probes.model.measured import (
     CHECKLIST,
     all_of,
     answering,
-    body,
+    asked,
     briefly,
-    question,
     reach,
     run,
+    story,
 )
 from gapless.records.finding import Figure, Finding, Status
 
@@ -74,7 +73,8 @@ _STEPS: dict[Trouble, str] = {
     "tls": "The certificate does not hold: check its name and date, or point SSL_CERT_FILE at the authority that signed it; https only where the server speaks it.",
     "timeout": "It accepts and stays silent: look at the server's queue and at proxies between; the step that asks needs a timeout_s.",
     "dropped": "The connection breaks off before an answer: look at proxies and at the server's log.",
-    "garbled": "That is no chat completion: url ends in the base address, usually /v1.",
+    "garbled": "That is no answer of this protocol: url ends in the base address, usually /v1, and kind names the protocol.",
+    "raised": "The framework raised it: look at its package, its key and its options; then ask the endpoint itself (url, kind).",
 }
 
 
@@ -84,13 +84,13 @@ def reachable(subject: Subject) -> Iterable[Finding]:
     took = Figure(name="one word, with its connection", value=reply.total_ms, unit="ms")
     if reply.ok:
         yield ANSWERS.finding(
-            "ok", f"{endpoint.model} at {_host(endpoint)} answers in {reply.total_ms:.0f} ms", figures=(took,)
+            "ok", f"{endpoint.model} at {endpoint.where} answers in {reply.total_ms:.0f} ms", figures=(took,)
         )
         return
     kind = reply.trouble if reply.trouble != "status" else f"status {reply.status}"
     yield ANSWERS.finding(
         "fail",
-        f"{_host(endpoint)}: {kind}: {reply.said}",
+        f"{endpoint.where}: {kind}: {reply.said}",
         figures=(took,),
         next_step=_STEPS.get(reply.trouble) or _status_step(reply, subject),
     )
@@ -101,6 +101,8 @@ def _status_step(reply: Reply, subject: Subject) -> str:
         variable = subject.model.api_key_env
         held = f"the key in {variable}" if variable else "no key is sent: api_key_env under [checkup.model]"
         return f"The key is refused: {held}."
+    if reply.status == 529:
+        return "The service is overloaded, whoever asks: a retry with growing waits, and a second provider to fall back on."
     if reply.status == 404:
         return "Unknown address or model: check url (its end is usually /v1) and model."
     if reply.status == 429:
@@ -114,9 +116,7 @@ def _status_step(reply: Reply, subject: Subject) -> str:
 def streaming(subject: Subject) -> Iterable[Finding]:
     """How the pieces of three streamed answers arrive."""
     endpoint = answering(subject)
-    found = all_of(
-        endpoint, [question(endpoint, 20_000 + i) for i in range(3)], seconds=subject.seconds, at_once=1
-    )
+    found = all_of(endpoint, [story(20_000 + i) for i in range(3)], seconds=subject.seconds, at_once=1)
     replies = [reply for reply in found if reply is not None and reply.ok]
     if not replies:
         said = next((reply.said for reply in found if reply is not None), "no time left")
@@ -145,8 +145,8 @@ def streaming(subject: Subject) -> Iterable[Finding]:
 def cut(subject: Subject) -> Iterable[Finding]:
     """An answer at its token limit."""
     endpoint = briefly(subject)
-    asked = body(endpoint, "Count from one to fifty in words, each on a line of its own.", tokens=6)
-    (reply,) = all_of(endpoint, [asked], seconds=subject.seconds)
+    question = asked("Count from one to fifty in words, each on a line of its own.", tokens=6)
+    (reply,) = all_of(endpoint, [question], seconds=subject.seconds)
     if reply is None or not reply.ok:
         raise ProbeUnavailable(f"no answer came: {reply.said if reply else 'no time left'}")
     said = f"six tokens of a long answer: finish_reason {reply.finish!r}, {reply.tokens_out or 'unknown'} tokens used"
@@ -164,9 +164,9 @@ def same(subject: Subject) -> Iterable[Finding]:
     """One question, a few times."""
     endpoint = briefly(subject)
     if not endpoint.temperature:
-        raise ProbeUnavailable("the endpoint takes no temperature")
-    asked = body(endpoint, "Describe the sea in one sentence.", seed=7)
-    found = all_of(endpoint, [asked] * _REPEATS, seconds=subject.seconds, at_once=2)
+        raise ProbeUnavailable("its temperature is not 0, and is not ours to set")
+    question = asked("Describe the sea in one sentence.", seed=7)
+    found = all_of(endpoint, [question] * _REPEATS, seconds=subject.seconds, at_once=2)
     texts = [reply.text for reply in found if reply is not None and reply.ok]
     if len(texts) < 2:
         raise ProbeUnavailable("fewer than two answers came")
@@ -186,13 +186,13 @@ def same(subject: Subject) -> Iterable[Finding]:
 
 def refusals(subject: Subject) -> Iterable[Finding]:
     """A wrong key, a model that does not exist, a request that is none."""
-    endpoint = briefly(subject)
-    asked = body(endpoint, "Say yes.", tokens=4)
+    endpoint = _on_the_wire(briefly(subject), "what the endpoint refuses")
+    question = asked("Say yes.", tokens=4)
     wrong_model = replace(endpoint, model="no-such-model-gapless")
-    replies = {"a model that does not exist": run(ask(wrong_model, asked))}
-    replies["a request without messages"] = run(ask(endpoint, {"messages": "none"}))
+    replies = {"a model that does not exist": run(wrong_model.ask(question))}
+    replies["a request without messages"] = run(endpoint.ask(replace(question, messages=())))
     if endpoint.key is not None:
-        replies["a wrong key"] = run(ask(replace(endpoint, key="no-such-key-gapless"), asked))
+        replies["a wrong key"] = run(replace(endpoint, key="no-such-key-gapless").ask(question))
     wrong = [f"{what}: {_met(reply)}" for what, reply in replies.items() if not _refused(reply)]
     told = ", ".join(f"{what}: {reply.status or reply.trouble}" for what, reply in replies.items())
     figures = (Figure(name="refused as they should be", value=len(replies) - len(wrong)),)
@@ -209,6 +209,19 @@ def refusals(subject: Subject) -> Iterable[Finding]:
     )
 
 
+def _on_the_wire(endpoint: Endpoint, what: str) -> Endpoint:
+    """The endpoint, where we ask it ourselves.
+
+    Raises:
+        ProbeUnavailable: A framework stands between.
+    """
+    if endpoint.through:
+        raise ProbeUnavailable(
+            f"{what} cannot be seen through {endpoint.through}: name the endpoint itself (url, kind)"
+        )
+    return endpoint
+
+
 def _refused(reply: Reply) -> bool:
     return reply.status is not None and 400 <= reply.status < 500
 
@@ -219,20 +232,19 @@ def _met(reply: Reply) -> str:
 
 def cancel(subject: Subject) -> Iterable[Finding]:
     """Hangs up in the middle of a long answer, and asks again at once."""
-    endpoint = briefly(subject)
+    endpoint = _on_the_wire(briefly(subject), "whether hanging up ends a connection")
 
     async def look() -> tuple[list[Reply], Reply, float, Reply]:
         quiet: list[Reply] = []
         for i in range(3):
-            quiet.append(await ask(endpoint, question(endpoint, 30_000 + i, tokens=8)))
+            quiet.append(await endpoint.ask(story(30_000 + i, tokens=8)))
             if not quiet[-1].ok:
                 return quiet, quiet[-1], 0.0, quiet[-1]
-        asked = question(endpoint, 31_000, tokens=_CANCEL_TOKENS)
         began = time.perf_counter()
-        whole = await ask(endpoint, asked)
+        whole = await endpoint.ask(story(31_000, tokens=_CANCEL_TOKENS))
         long_ms = 1e3 * (time.perf_counter() - began)
-        await ask(endpoint, question(endpoint, 31_001, tokens=_CANCEL_TOKENS), cancel_after=2)
-        return quiet, whole, long_ms, await ask(endpoint, question(endpoint, 30_009, tokens=8))
+        await endpoint.ask(story(31_001, tokens=_CANCEL_TOKENS), cancel_after=2)
+        return quiet, whole, long_ms, await endpoint.ask(story(30_009, tokens=8))
 
     quiet, whole, long_ms, after = run(look())
     waits = [reply.ttft_ms for reply in quiet if reply.ttft_ms is not None]
@@ -255,7 +267,3 @@ def cancel(subject: Subject) -> Iterable[Finding]:
         )
         return
     yield CANCEL.finding("ok", said, figures=figures)
-
-
-def _host(endpoint: Endpoint) -> str:
-    return urlsplit(endpoint.url).netloc.rpartition("@")[2]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
-from gapless.probes.model.client import Reply
-from gapless.probes.model.measured import all_of, body, briefly
+from gapless.probes.model.endpoints.base import Reply
+from gapless.probes.model.measured import all_of, asked, briefly
 from gapless.records.finding import Figure, Finding
 
 _SHORT, _MIDDLE, _LONG = 4, 16, 600
@@ -23,8 +23,8 @@ CARD = Card(
 def probe(subject: Subject) -> Iterable[Finding]:
     """Three prompts of known proportions: what the first two cost tells what the long one should."""
     endpoint = briefly(subject)
-    bodies = [body(endpoint, _lines(n), tokens=4) for n in (_SHORT, _MIDDLE, _LONG)]
-    found = all_of(endpoint, bodies, seconds=subject.seconds, at_once=1)
+    questions = [asked(_lines(n), tokens=4) for n in (_SHORT, _MIDDLE, _LONG)]
+    found = all_of(endpoint, questions, seconds=subject.seconds, at_once=1)
     short, middle, long = (_counted(reply) for reply in found)
     if not short or not middle or middle <= short:
         raise ProbeUnavailable("the endpoint does not say how many tokens it read (usage.prompt_tokens)")

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from gapless.gap.rate import proportion
 from gapless.probes.base import Card, ProbeUnavailable, Subject
-from gapless.probes.model.client import Endpoint, Reply
 from gapless.probes.model.corpus import FunctionCase
+from gapless.probes.model.endpoints.base import Question, Reply
 from gapless.probes.model.function_cases import Call, cases, matched, parsed, valid
 from gapless.probes.model.measured import (
     CHECKLIST,
     all_of,
     answering,
-    body,
     share_figure,
     share_status,
     worse,
@@ -72,7 +70,7 @@ def probe(subject: Subject) -> Iterable[Finding]:
     """Each case once, `tool_choice` required where a call is needed."""
     endpoint = answering(subject)
     asked, source = cases(subject.function_cases)
-    found = all_of(endpoint, [_body(endpoint, case) for case in asked], seconds=subject.seconds)
+    found = all_of(endpoint, [_question(case) for case in asked], seconds=subject.seconds)
     pairs = [(case, reply) for case, reply in zip(asked, found, strict=True) if reply is not None]
     judged = [Judged(case, parsed(reply.calls)) for case, reply in pairs if reply.ok]
     if not any(one.needed for one in judged):
@@ -128,9 +126,6 @@ def _refused(replies: list[Reply]) -> Finding:
     )
 
 
-def _body(endpoint: Endpoint, case: FunctionCase) -> dict[str, Any]:
-    tools = [{"type": "function", "function": tool} for tool in case.tools]
+def _question(case: FunctionCase) -> Question:
     needed = bool(case.calls) or case.any_call
-    choice = "required" if needed else "auto"
-    asked = body(endpoint, "", tokens=_TOKENS, tools=tools, tool_choice=choice)
-    return asked | {"messages": list(case.messages)}
+    return Question(messages=case.messages, tokens=_TOKENS, tools=case.tools, must_call=needed)

@@ -17,9 +17,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from gapless.probes.model.client import Endpoint, Reply, ask
+from gapless.probes.model.endpoints.base import Endpoint, Question, Reply
 
 Arrivals = Literal["constant", "poisson", "ramp"]
 _TICK_S = 0.01
@@ -141,11 +141,13 @@ def schedule(kind: Arrivals, *, rate: float, seconds: float, seed: int = 0) -> l
     return offsets or [0.0]
 
 
-Body = Callable[[int], dict[str, Any]]
-"""The body of the i-th request."""
+Ask = Callable[[int], Question]
+"""The i-th question."""
 
 
-async def closed(endpoint: Endpoint, body: Body, *, streams: int, seconds: float, most: int = 10_000) -> Load:
+async def closed(
+    endpoint: Endpoint, question: Ask, *, streams: int, seconds: float, most: int = 10_000
+) -> Load:
     """Keeps so many requests in flight for a time; what is in flight at its end is waited for."""
     replies: list[Reply] = []
     began = time.perf_counter()
@@ -155,7 +157,7 @@ async def closed(endpoint: Endpoint, body: Body, *, streams: int, seconds: float
         nonlocal asked
         while asked < most and time.perf_counter() - began < seconds:
             asked += 1
-            reply = await ask(endpoint, body(asked - 1))
+            reply = await endpoint.ask(question(asked - 1))
             replies.append(reply)
             if not reply.ok:  # an endpoint that refuses at once must not be hammered
                 await asyncio.sleep(min(1.0, _wait_s(reply)))
@@ -163,13 +165,13 @@ async def closed(endpoint: Endpoint, body: Body, *, streams: int, seconds: float
     async with Watch() as watch:
         await asyncio.gather(*(one_after_the_other() for _ in range(streams)))
     took = time.perf_counter() - began
-    how = f"closed loop, {streams} at a time"
+    how = f"closed loop, {streams} at a time{_through(endpoint)}"
     return Load(replies=tuple(replies), lag=watch.lag, seconds=took, how=how)
 
 
 async def opened(
     endpoint: Endpoint,
-    body: Body,
+    question: Ask,
     offsets: Sequence[float],
     *,
     how: str = "open loop",
@@ -188,13 +190,19 @@ async def opened(
             if len(waiting) >= in_flight:
                 dropped += 1
                 continue
-            task = asyncio.create_task(ask(endpoint, body(i), intended_s=due))
+            task = asyncio.create_task(endpoint.ask(question(i), intended_s=due))
             waiting.add(task)
             task.add_done_callback(waiting.discard)
             made.append(task)
         replies = await asyncio.gather(*made)
     took = time.perf_counter() - began
-    return Load(replies=tuple(replies), lag=watch.lag, seconds=took, how=how, dropped=dropped)
+    return Load(
+        replies=tuple(replies), lag=watch.lag, seconds=took, how=how + _through(endpoint), dropped=dropped
+    )
+
+
+def _through(endpoint: Endpoint) -> str:
+    return f", through {endpoint.through} (its time and its retries included)" if endpoint.through else ""
 
 
 def _wait_s(reply: Reply) -> float:

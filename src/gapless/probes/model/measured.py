@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import functools
 import statistics
+import threading
 from collections.abc import Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from gapless.probes.base import ProbeUnavailable, Subject
-from gapless.probes.model.client import Endpoint, Reply, ask
+from gapless.probes.model.endpoints.base import Endpoint, Question, Reply
+from gapless.probes.model.endpoints.named import endpoint_of
 from gapless.probes.model.load import Load, closed, opened, schedule
 from gapless.records.estimate import Estimate
 from gapless.records.finding import STATUSES, Figure, Status
@@ -23,6 +26,7 @@ _MOST, _MOST_OPEN = 400, 200
 """Requests of one load: what p99 needs (METHOD: 368), and no more, for endpoints cost money."""
 _SHARE_OF_CAPACITY = 0.7
 _AT_ONCE = 4
+_END_S = 2.0
 CHECKLIST = "the six-layer checklist, layer 2"
 
 
@@ -46,50 +50,56 @@ def measured(subject: Subject) -> Measured:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Runs a coroutine on a loop and a thread of its own, whatever runs in the caller's."""
-    with ThreadPoolExecutor(1, thread_name_prefix="gapless-load") as pool:
-        return pool.submit(asyncio.run, work).result()
+    """Runs a coroutine on the one loop that asks models, in a thread of its own, whatever runs in the caller's.
+
+    One loop for all: the clients beneath LangChain keep connections that belong to the loop they were opened on.
+    """
+    return asyncio.run_coroutine_threadsafe(work, _loop()).result()
 
 
-def body(endpoint: Endpoint, said: str, *, tokens: int = TOKENS, **more: Any) -> dict[str, Any]:
-    """A chat completion in the dialect that the endpoint took."""
-    asked: dict[str, Any] = {"messages": [{"role": "user", "content": said}], endpoint.limit: tokens}
-    if endpoint.temperature:
-        asked["temperature"] = 0
-    return asked | more
+@functools.cache
+def _loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="gapless-load", daemon=True)
+    thread.start()
+
+    def end() -> None:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(_END_S)
+
+    atexit.register(end)
+    return loop
 
 
-def question(endpoint: Endpoint, i: int, *, tokens: int = TOKENS) -> dict[str, Any]:
+def asked(said: str, *, tokens: int = TOKENS, **more: Any) -> Question:
+    """One message of a user."""
+    return Question(messages=({"role": "user", "content": said},), tokens=tokens, **more)
+
+
+def story(i: int, *, tokens: int = TOKENS) -> Question:
     """The i-th question of a load: all of one length, none the same, so that no cache answers."""
     said = f"Write a short story about a lighthouse with the number {i + 1}. Begin at once."
-    return body(endpoint, said, tokens=tokens, stream=True)
+    return asked(said, tokens=tokens, stream=True)
 
 
 def reach(subject: Subject) -> tuple[Endpoint, Reply]:
-    """Asks for one word, at most some seconds long; finds out which dialect of the protocol is spoken.
+    """Asks for one word, at most some seconds long; finds out which options are taken.
 
     Raises:
         ProbeUnavailable: No endpoint is named.
     """
     known = measured(subject)
     if known.reached is None:
-        if subject.model.url is None and subject.no_model:
-            raise ProbeUnavailable(subject.no_model)
-        endpoint = Endpoint.of(subject.model)
-        known.reached = run(_reach(replace(endpoint, timeout_s=min(endpoint.timeout_s, _REACH_S))))
-        known.reached = (replace(known.reached[0], timeout_s=endpoint.timeout_s), known.reached[1])
+        try:
+            endpoint = endpoint_of(subject.model, subject.chat)
+        except ProbeUnavailable:
+            if subject.no_model:
+                raise ProbeUnavailable(subject.no_model) from None
+            raise
+        quick = replace(endpoint, timeout_s=min(endpoint.timeout_s, _REACH_S))
+        found, reply = run(quick.settle(asked("Say yes.", tokens=8)))
+        known.reached = (replace(found, timeout_s=endpoint.timeout_s), reply)
     return known.reached
-
-
-async def _reach(endpoint: Endpoint) -> tuple[Endpoint, Reply]:
-    reply = await ask(endpoint, body(endpoint, "Say yes.", tokens=8))
-    if reply.status == 400 and "max_completion_tokens" in reply.said:
-        endpoint = replace(endpoint, limit="max_completion_tokens")
-        reply = await ask(endpoint, body(endpoint, "Say yes.", tokens=8))
-    if reply.status == 400 and "temperature" in reply.said:
-        endpoint = replace(endpoint, temperature=False)
-        reply = await ask(endpoint, body(endpoint, "Say yes.", tokens=8))
-    return endpoint, reply
 
 
 def answering(subject: Subject) -> Endpoint:
@@ -117,7 +127,7 @@ def closed_load(subject: Subject) -> Load:
         known.loads["closed"] = run(
             closed(
                 endpoint,
-                lambda i: question(endpoint, i),
+                story,
                 streams=subject.streams,
                 seconds=subject.seconds,
                 most=_MOST,
@@ -137,7 +147,7 @@ def open_load(subject: Subject) -> Load:
         known.loads["open"] = run(
             opened(
                 endpoint,
-                lambda i: question(endpoint, 10_000 + i),
+                lambda i: story(10_000 + i),
                 offsets,
                 how=f"open loop, Poisson at {rate:.2g} a second",
             )
@@ -146,7 +156,7 @@ def open_load(subject: Subject) -> Load:
 
 
 def all_of(
-    endpoint: Endpoint, bodies: Sequence[dict[str, Any]], *, seconds: float, at_once: int = _AT_ONCE
+    endpoint: Endpoint, questions: Sequence[Question], *, seconds: float, at_once: int = _AT_ONCE
 ) -> list[Reply | None]:
     """Asks all of them, a few at a time; None where there was no time left to begin."""
 
@@ -154,13 +164,13 @@ def all_of(
         turns = asyncio.Semaphore(at_once)
         until = asyncio.get_running_loop().time() + seconds
 
-        async def one(asked: dict[str, Any]) -> Reply | None:
+        async def one(question: Question) -> Reply | None:
             async with turns:
                 if asyncio.get_running_loop().time() > until:
                     return None
-                return await ask(endpoint, asked)
+                return await endpoint.ask(question)
 
-        return await asyncio.gather(*map(one, bodies))
+        return await asyncio.gather(*map(one, questions))
 
     return run(work())
 

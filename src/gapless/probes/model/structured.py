@@ -9,13 +9,13 @@ import msgspec
 
 from gapless.gap.rate import proportion
 from gapless.probes.base import Card, ProbeUnavailable, Subject
-from gapless.probes.model.client import Reply
-from gapless.probes.model.corpus import EXTRACTIONS, Extraction
+from gapless.probes.model.corpus import EXTRACTIONS
+from gapless.probes.model.endpoints.base import Reply
 from gapless.probes.model.measured import (
     CHECKLIST,
     all_of,
     answering,
-    body,
+    asked,
     share_figure,
     share_status,
     worse,
@@ -35,11 +35,11 @@ CARD = Card(
 def probe(subject: Subject) -> Iterable[Finding]:
     """Facts out of short texts, by `response_format` json_schema."""
     endpoint = answering(subject)
-    bodies = [
-        body(endpoint, f"Extract the facts as JSON. Text: {case.text}", tokens=_TOKENS, response_format=_format(case))
+    questions = [
+        asked(f"Extract the facts as JSON. Text: {case.text}", tokens=_TOKENS, schema=case.schema)
         for case in EXTRACTIONS
-    ]  # fmt: skip
-    found = all_of(endpoint, bodies, seconds=subject.seconds)
+    ]
+    found = all_of(endpoint, questions, seconds=subject.seconds)
     judged = [(case, reply) for case, reply in zip(EXTRACTIONS, found, strict=True) if reply and reply.ok]
     if not judged:
         yield _refused(found)
@@ -74,13 +74,9 @@ def _refused(found: list[Reply | None]) -> Finding:
         raise ProbeUnavailable(f"no answer came: {reply.said if reply else 'no time left'}")
     return CARD.finding(
         "fail",
-        f"response_format json_schema is refused: {reply.said}",
+        f"a JSON schema for the answer is refused: {reply.said}",
         next_step="Ask for JSON in words and validate at the boundary, or serve the model with constrained decoding.",
     )
-
-
-def _format(case: Extraction) -> dict[str, Any]:
-    return {"type": "json_schema", "json_schema": {"name": "facts", "strict": True, "schema": case.schema}}
 
 
 def decoded(text: str) -> Any:

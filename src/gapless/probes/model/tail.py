@@ -9,7 +9,7 @@ from random import Random
 from gapless.gap.latency import quantile
 from gapless.gap.rate import proportion
 from gapless.probes.base import Card, ProbeUnavailable, Subject
-from gapless.probes.model.client import Reply
+from gapless.probes.model.endpoints.base import Reply
 from gapless.probes.model.measured import (
     CHECKLIST,
     closed_load,

@@ -1,0 +1,107 @@
+"""The endpoint that settings name: an address and its protocol, or a LangChain chat model."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+from gapless.probes.base import ProbeUnavailable
+from gapless.probes.model.endpoints.anthropic import URL, AnthropicEndpoint
+from gapless.probes.model.endpoints.base import Endpoint
+from gapless.probes.model.endpoints.langchain import LangChainModel
+from gapless.probes.model.endpoints.openai import OpenAIEndpoint
+from gapless.settings import CheckupModelSettings, ModelSettings
+
+NONE = "no model is named: url and model under [checkup.model] in gapless.toml"
+_KEYS = {"anthropic": "ANTHROPIC_API_KEY"}
+"""Where a vendor's own clients look for the key."""
+
+
+def kind_of(settings: ModelSettings) -> str:
+    """The protocol that is named, else the one that follows: a target, or "provider:model" without an address, is LangChain's."""
+    if not isinstance(settings, CheckupModelSettings):
+        return "openai"
+    if settings.kind is not None:
+        return settings.kind
+    if settings.target is not None or (settings.url is None and ":" in (settings.model or "")):
+        return "langchain"
+    return "openai"
+
+
+def endpoint_of(settings: ModelSettings, chat: Any = None) -> Endpoint:
+    """The endpoint.
+
+    Args:
+        settings: Under [checkup.model].
+        chat: The LangChain chat model itself, where `target` named one; an exception where it could not be imported.
+
+    Raises:
+        ProbeUnavailable: None is named, its key is not in the environment, or the chat model cannot be made.
+    """
+    kind = kind_of(settings)
+    if kind == "langchain":
+        return _langchain(settings, chat)
+    url = settings.url or (URL if kind == "anthropic" else None)
+    if url is None or settings.model is None:
+        raise ProbeUnavailable(NONE)
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ProbeUnavailable(f"{url!r} is no address: https://host/v1 is one")
+    made = AnthropicEndpoint if kind == "anthropic" else OpenAIEndpoint
+    key = _key(settings, None if settings.url is not None else _KEYS.get(kind))
+    return made(url=url.rstrip("/"), model=settings.model, key=key, timeout_s=settings.timeout_s)
+
+
+def _key(settings: ModelSettings, usual: str | None) -> str | None:
+    variable = settings.api_key_env or usual
+    if variable is None:
+        return None
+    key = os.environ.get(variable)
+    if not key:
+        raise ProbeUnavailable(f"the environment variable {variable} holds no key")
+    if not (key.isascii() and key.isprintable()):
+        raise ProbeUnavailable(f"what {variable} holds cannot stand in a header")
+    return key
+
+
+def _langchain(settings: ModelSettings, chat: Any) -> LangChainModel:
+    if isinstance(chat, Exception):
+        raise ProbeUnavailable(f"the chat model cannot be opened: {chat}")
+    if chat is not None:
+        if not hasattr(chat, "astream") or not hasattr(chat, "bind_tools"):
+            raise ProbeUnavailable(
+                f"{type(chat).__name__} is no LangChain chat model: it has no astream or bind_tools"
+            )
+        name = settings.model or getattr(chat, "model_name", None) or getattr(chat, "model", None)
+        return LangChainModel(
+            chat=chat,
+            model=str(name or type(chat).__name__),
+            timeout_s=settings.timeout_s,
+            temperature=getattr(chat, "temperature", None) == 0,
+        )
+    if settings.model is None:
+        raise ProbeUnavailable(
+            'a LangChain model is named "provider:model", or target = "app.py:chat" names the object'
+        )
+    made = _initialised(settings)
+    return LangChainModel(chat=made, model=settings.model, timeout_s=settings.timeout_s, temperature=True)
+
+
+def _initialised(settings: ModelSettings) -> Any:
+    """`init_chat_model`, at temperature 0; the address and the key's variable are handed on where they are named."""
+    try:
+        from langchain.chat_models import init_chat_model
+    except ImportError as error:
+        raise ProbeUnavailable(
+            "a chat model by name needs LangChain: pip install langchain, and the provider's package"
+        ) from error
+    given: dict[str, Any] = {"temperature": 0, "timeout": settings.timeout_s}
+    if settings.url is not None:
+        given["base_url"] = settings.url
+    if settings.api_key_env is not None:
+        given["api_key"] = _key(settings, None)
+    try:
+        return init_chat_model(settings.model, **given)
+    except Exception as error:  # providers raise what they like: a missing package, a missing key
+        raise ProbeUnavailable(f"{settings.model}: LangChain cannot make it: {error}"[:300]) from error
