@@ -42,6 +42,22 @@ from gapless.cli.show import deliver, write
     metavar="NAME",
     help="Ask only this probe; may be given several times.",
 )
+@click.option("--url", help="Address of the model's endpoint: http://127.0.0.1:8000/v1.")
+@click.option(
+    "--model", help='Its name there; "provider:name" without --url is a chat model made by LangChain.'
+)
+@click.option(
+    "--kind",
+    type=click.Choice(["openai", "anthropic", "langchain"]),
+    help="The protocol it speaks; OpenAI's chat completions by default.",
+)
+@click.option("--api-key-env", metavar="NAME", help="Environment variable that holds its key.")
+@click.option(
+    "--results",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Read the model's times from a result file of guidellm or aiperf instead of taking them.",
+)
 @click.option("--list", "list_all", is_flag=True, help="List the probes instead.")
 @click.option(
     "--history",
@@ -72,6 +88,7 @@ def command(layers: tuple[str, ...], list_all: bool, history: str | None, **opti
     Exit code 1 where a finding failed, or where [checkup.budget] in gapless.toml demands more and is broken.
     """
     from gapless.operations.checkup import CheckupAsk, checkup_into
+    from gapless.operations.checkup_model import ModelAsk
     from gapless.operations.checkup_retrieval import RetrievalAsk
     from gapless.operations.loop import run_sync
     from gapless.operations.open import open_store
@@ -86,12 +103,16 @@ def command(layers: tuple[str, ...], list_all: bool, history: str | None, **opti
             _history(store, history, options)
             return 0
         retrieval = RetrievalAsk(texts=options["chunking"], queries=options["queries"])
+        model = ModelAsk(
+            **{name: options[name] for name in ("url", "model", "kind", "api_key_env", "results")}
+        )
         ask = CheckupAsk(
             layers=layers,
             probes=options["probes"],
             target=options["target"],
             leave=options["leave"],
             retrieval=retrieval,
+            model=model,
         )
         with progress(options["quiet"]) as tell:
             made = run_sync(lambda stop: checkup_into(store, ask, place=place, tell=tell, stop=stop))

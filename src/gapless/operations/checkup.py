@@ -15,7 +15,7 @@ from gapless import __version__
 from gapless.errors import GaplessError, UnknownName
 from gapless.operations.checkup_beside import beside_for
 from gapless.operations.checkup_budget import held, need_known, passes
-from gapless.operations.checkup_model import model_for
+from gapless.operations.checkup_model import ModelAsk, model_for, named_model
 from gapless.operations.checkup_records import of_the_stand_in, records_of
 from gapless.operations.checkup_retrieval import RetrievalAsk, is_named, open_retrieval
 from gapless.operations.checkup_workflow import Named, open_named, wiring_of
@@ -49,6 +49,7 @@ class CheckupAsk:
     leave: bool = False
     """Whether probes may run the workflow (replays of recorded trials; effects stay on the tape)."""
     retrieval: RetrievalAsk = field(default_factory=RetrievalAsk)
+    model: ModelAsk = field(default_factory=ModelAsk)
 
 
 async def checkup_into(
@@ -173,13 +174,16 @@ async def _subject(
     found = await asyncio.to_thread(
         open_retrieval, ask.retrieval, place, named.retrieval if "context" in layers else None
     )
+    model = await asyncio.to_thread(named_model, ask.model, place)
     subject = Subject(
         workflow=workflow,
         wiring=wiring_of(workflow),
         no_workflow=named.broken,
         own_workflow=named.own,
         records=records,
-        model=said.model,
+        model=model.settings,
+        chat=model.chat,
+        results=model.results,
         runs_per_s=said.runs_per_s,
         function_cases=root / said.function_cases if said.function_cases is not None else None,
         servers=servers,

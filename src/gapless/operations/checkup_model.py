@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from gapless.errors import GaplessError
 from gapless.operations.checkup_beside import INTERFERENCE
-from gapless.settings import ModelSettings
+from gapless.operations.open import import_object
+from gapless.settings import CheckupModelSettings, ModelSettings, Place
 
 if TYPE_CHECKING:
     from gapless.probes.base import Subject
@@ -18,16 +22,56 @@ if TYPE_CHECKING:
 _EMBEDDED_TIMEOUT_S = 20.0
 _EMBEDDED_STREAMS = 1
 """It writes one answer at a time: more in flight would only wait for each other."""
-_NONE = "no model is named: url and model under [checkup.model] in gapless.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelAsk:
+    """What was said of the model on the command line; it wins over settings."""
+
+    url: str | None = None
+    model: str | None = None
+    kind: str | None = None
+    api_key_env: str | None = None
+    results: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedModel:
+    """The model that was named."""
+
+    settings: CheckupModelSettings
+    chat: Any = None
+    """A LangChain chat model, or why it cannot be imported."""
+    results: tuple[Path, ...] = ()
+
+
+def named_model(ask: ModelAsk, place: Place) -> NamedModel:
+    """The model of the flags and settings; a target is imported from the project's folder."""
+    root = Path(place.root)
+    said: dict[str, Any] = {
+        name: value
+        for name in ("url", "model", "kind", "api_key_env")
+        if (value := getattr(ask, name)) is not None
+    }
+    results = ask.results or tuple(root / name for name in place.settings.checkup.model.results)
+    settings = msgspec.structs.replace(place.settings.checkup.model, **said, results=tuple(map(str, results)))
+    chat: Any = None
+    if settings.target is not None:
+        try:
+            chat = import_object(settings.target, root)
+        except GaplessError as error:
+            chat = error
+    return NamedModel(settings=settings, chat=chat, results=results)
 
 
 @asynccontextmanager
 async def model_for(subject: Subject, names: Sequence[str]) -> AsyncGenerator[tuple[Subject, list[str]]]:
     """The subject with a model to ask, and what has to be said of that; the stand-in ends with the context."""
+    from gapless.probes.model.endpoints.named import NONE, is_named
     from gapless.probes.shelf import card
 
     asked = any(card(name).layer == "model" or name == INTERFERENCE for name in names)
-    if not asked or subject.model.url is not None:
+    if not asked or is_named(subject.model):
         yield subject, []
         return
     with ExitStack() as held:
@@ -35,7 +79,7 @@ async def model_for(subject: Subject, names: Sequence[str]) -> AsyncGenerator[tu
             url, name = await asyncio.to_thread(_start, held)
         except (GaplessError, ImportError, OSError) as error:
             yield (
-                replace(subject, no_model=f"{_NONE}; and the reference agent's cannot stand in: {error}"),
+                replace(subject, no_model=f"{NONE}; and the reference agent's cannot stand in: {error}"),
                 [],
             )
             return

@@ -62,6 +62,8 @@ class Subject:
     """The model that steps ask: `CheckupModelSettings`, or plain ones of an OpenAI-compatible endpoint; without a name, none."""
     chat: Any = None
     """The LangChain chat model that `model.target` names; the exception where it could not be imported."""
+    results: tuple[Path, ...] = ()
+    """Result files of a load generator, where times of the model are read instead of taken."""
     no_model: str = ""
     """Why none is named, where there is more to say than that."""
     beside: Mapping[str, Callable[[], object]] = field(default_factory=dict[str, Callable[[], object]])

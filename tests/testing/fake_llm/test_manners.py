@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gapless.errors import InvalidSettings
-from gapless.probes.model.client import Endpoint, Reply, ask
+from gapless.probes.model.endpoints.base import Question, Reply
+from gapless.probes.model.endpoints.openai import OpenAIEndpoint
 from gapless.testing.fake_llm import FakeLLM
 
-STREAM: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}], "stream": True}
+STREAM = Question(messages=({"role": "user", "content": "hi"},), tokens=50, stream=True)
 
 
 def script(faults: dict[str, float] | None = None, text: str = "one two three four", **latency: float) -> Any:
@@ -20,7 +22,7 @@ def script(faults: dict[str, float] | None = None, text: str = "one two three fo
 
 
 async def asked(server: FakeLLM, **more: Any) -> Reply:
-    return await ask(Endpoint(url=server.base_url, model="m"), STREAM, **more)
+    return await OpenAIEndpoint(url=server.base_url, model="m").ask(STREAM, **more)
 
 
 async def test_a_burst_comes_whole_and_as_late_as_its_last_token() -> None:
@@ -64,13 +66,10 @@ async def test_a_deaf_server_keeps_its_slot_for_who_has_left() -> None:
 
 async def test_a_call_that_is_left_out_is_prose_with_status_200() -> None:
     rules = [{"reply": {"tool_calls": [{"name": "look"}]}}]
-    tool = {
-        "type": "function",
-        "function": {"name": "look", "parameters": {"type": "object", "properties": {}}},
-    }
+    tool = {"name": "look", "parameters": {"type": "object", "properties": {}}}
     with FakeLLM({"rules": rules, "faults": {"no_call": 1.0}}) as server:
-        body = STREAM | {"tools": [tool], "tool_choice": "required"}
-        reply = await ask(Endpoint(url=server.base_url, model="m"), body)
+        question = replace(STREAM, tools=(tool,), must_call=True)
+        reply = await OpenAIEndpoint(url=server.base_url, model="m").ask(question)
         assert [note.fault for note in server.requests] == ["no_call"]
     assert (reply.status, reply.calls, reply.finish) == (200, [], "stop")
     assert reply.text

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from gapless.probes.model.client import Endpoint, ask
-from gapless.probes.model.measured import question
+from gapless.probes.model.endpoints.base import Endpoint
+from gapless.probes.model.measured import run, story
 
 _TOKENS, _FAILURES, _MOST_REQUESTS = 64, 3, 400
 _END_S = 8.0
@@ -32,9 +32,7 @@ class Writing:
         self._endpoint, self._streams = endpoint, streams
         self._closing = threading.Event()
         self._asked = 0
-        self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._all()), name="gapless-writing", daemon=True
-        )
+        self._thread = threading.Thread(target=lambda: run(self._all()), name="gapless-writing", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -60,7 +58,7 @@ class Writing:
         failed = 0
         while not self._closing.is_set() and failed < _FAILURES and self._asked < _MOST_REQUESTS:
             self._asked += 1
-            reply = await ask(self._endpoint, question(self._endpoint, self._asked, tokens=_TOKENS))
+            reply = await self._endpoint.ask(story(self._asked, tokens=_TOKENS))
             self.arrivals += reply.arrivals
             failed = 0 if reply.ok else failed + 1
             self.broken = reply.said if failed >= _FAILURES else self.broken

@@ -49,11 +49,13 @@ def ttft(subject: Subject) -> Iterable[Finding]:
     target = subject.targets.get(TTFT.probe, FIRST_MS)
     values = [reply.ttft_ms for reply in load.ok if reply.ttft_ms is not None]
     _usable(load, values, target)
-    connecting = statistics.median(
+    connects = [
         1e3 * (reply.connected_s - reply.started_s) for reply in load.ok if reply.connected_s is not None
-    )
-    of_that = Figure(name="of that, connecting, median", value=connecting, unit="ms")
-    yield _judged(TTFT, "first token", values, target, load, more=(of_that,))
+    ]
+    of_that: tuple[Figure, ...] = ()
+    if connects:  # a framework does not say
+        of_that = (Figure(name="of that, connecting, median", value=statistics.median(connects), unit="ms"),)
+    yield _judged(TTFT, "first token", values, target, load, more=of_that)
 
 
 def between(subject: Subject) -> Iterable[Finding]:

@@ -37,6 +37,8 @@ class Answer:
     calls: tuple[Call, ...] = ()
     finish: str = "stop"
     """stop, length, tool_calls or content_filter."""
+    stopped_by: str | None = None
+    """The stop text that ended it."""
     logprob: float = UNSCRIPTED_LOGPROB
 
     @property
@@ -125,13 +127,13 @@ def _within_limits(answer: Answer, asked: Asked) -> Answer:
     text = answer.text
     if text is None:
         return answer
-    ends = [at for at in (text.find(stop) for stop in asked.stop if stop) if at >= 0]
-    if ends:
-        text = text[: min(ends)]
+    found = [(at, stop) for at, stop in ((text.find(stop), stop) for stop in asked.stop if stop) if at >= 0]
+    end, stopped_by = min(found, default=(len(text), None))
+    text = text[:end]
     cut = pieces(text)
     if asked.max_tokens is not None and len(cut) > asked.max_tokens:
         return replace(answer, text="".join(cut[: asked.max_tokens]), finish="length", calls=())
-    return replace(answer, text=text)
+    return replace(answer, text=text, stopped_by=stopped_by)
 
 
 def _other_tool(name: str, asked: Asked) -> str:

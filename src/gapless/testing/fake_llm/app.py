@@ -22,12 +22,22 @@ from gapless.testing.fake_llm.wire.chat_reply import chat_chunks, chat_completio
 from gapless.testing.fake_llm.wire.chat_request import read_chat
 from gapless.testing.fake_llm.wire.embeddings import embeddings_body, read_embeddings
 from gapless.testing.fake_llm.wire.events import Event
+from gapless.testing.fake_llm.wire.messages_reply import (
+    error_body,
+    message,
+    message_events,
+    model_body,
+    models_body,
+)
+from gapless.testing.fake_llm.wire.messages_request import read_messages
 from gapless.testing.fake_llm.wire.responses_reply import output_items, response_body, response_events
 from gapless.testing.fake_llm.wire.responses_request import all_items, read_responses
-from gapless.testing.fake_llm.wire.trouble import Trouble, bad
+from gapless.testing.fake_llm.wire.trouble import Trouble, bad, stream_error
 
 UNMATCHED_HEADER = "x-gapless-unmatched"
 FAULT_HEADER = "x-gapless-fault"
+_MESSAGES = "/v1/messages"
+_VERSION = "anthropic-version"
 DEFAULT_MODELS = ("fake-llm", "fake-embedding")
 
 
@@ -46,6 +56,8 @@ def build_app(
     routes = [
         Route("/v1/chat/completions", faces.chat, methods=["POST"]),
         Route("/v1/responses", faces.responses, methods=["POST"]),
+        Route(_MESSAGES, faces.messages, methods=["POST"]),
+        Route(f"{_MESSAGES}/count_tokens", faces.count_tokens, methods=["POST"]),
         Route("/v1/embeddings", faces.embeddings, methods=["POST"]),
         Route("/v1/models", faces.models),
         Route("/v1/models/{name:path}", faces.one_model),
@@ -98,6 +110,26 @@ class _Faces:
             return self._deliver(decision, events)
         return self._deliver(decision, response_body(asked, answer, decision.identity, created, body))
 
+    async def messages(self, request: Request) -> Response:
+        body = await self._read(request, "messages")
+        asked = self._understand(
+            "messages", body, lambda: _versioned(request) or self._model.fit(read_messages(body))
+        )
+        decision = self._model.decide(asked, body)
+        if not decision.answers:
+            return self._deliver(decision, {})
+        answer = decision.answers[0]
+        if asked.stream:
+            return self._deliver(decision, list(message_events(asked, answer, decision.identity)))
+        return self._deliver(decision, message(asked, answer, decision.identity))
+
+    async def count_tokens(self, request: Request) -> Response:
+        body = await self._read(request, "messages")
+        asked = self._understand(
+            "messages", body, lambda: _versioned(request) or read_messages(body, counted=True)
+        )
+        return _json({"input_tokens": asked.tokens})
+
     async def embeddings(self, request: Request) -> Response:
         body = await self._read(request, "embeddings")
         asked, inputs = self._understand("embeddings", body, lambda: read_embeddings(body))
@@ -107,6 +139,8 @@ class _Faces:
     async def models(self, request: Request) -> Response:
         self._admit(request)
         names = self._model.script.models or DEFAULT_MODELS
+        if _VERSION in request.headers:
+            return _json(models_body(names))
         return _json({"object": "list", "data": [_model(name) for name in names]})
 
     async def one_model(self, request: Request) -> Response:
@@ -114,7 +148,7 @@ class _Faces:
         name = str(request.path_params["name"])
         if self._model.script.models and name not in self._model.script.models:
             raise Trouble(404, f"The model '{name}' does not exist.", param="model", code="model_not_found")
-        return _json(_model(name))
+        return _json(model_body(name) if _VERSION in request.headers else _model(name))
 
     async def health(self, request: Request) -> Response:
         return _json({"status": "ok"})
@@ -137,16 +171,16 @@ class _Faces:
 
     async def troubled(self, request: Request, trouble: Trouble) -> Response:
         named = {FAULT_HEADER: trouble.fault} if self._label_faults and trouble.fault else {}
-        return _json(trouble.body(), trouble.status, trouble.headers | named)
+        return _json(_error(request, trouble), trouble.status, trouble.headers | named)
 
     def _admit(self, request: Request) -> None:
         if self._token is None:
             return
-        given = request.headers.get("authorization", "")
-        if not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
+        given = request.headers.get("x-api-key") or request.headers.get("authorization", "")
+        if not hmac.compare_digest(given.removeprefix("Bearer ").encode(), self._token.encode()):
             raise Trouble(
                 401,
-                "Incorrect API key provided. Send the server's --token as bearer token: set OPENAI_API_KEY to it.",
+                "Incorrect API key provided. Send the server's --token as the key: set OPENAI_API_KEY, or ANTHROPIC_API_KEY, to it.",
                 code="invalid_api_key",
             )
 
@@ -174,7 +208,8 @@ class _Faces:
 
     def _deliver(self, decision: Decision, body: dict[str, Any] | list[Event]) -> Response:
         note = decision.received
-        headers = {"x-request-id": f"req_{decision.identity}"}
+        named = "request-id" if note.endpoint == "messages" else "x-request-id"
+        headers = {named: f"req_{decision.identity}"}
         if note.unmatched:
             headers[UNMATCHED_HEADER] = "true"
         if self._label_faults and note.fault is not None:
@@ -189,6 +224,7 @@ class _Faces:
             headers=headers,
             fault=note.fault,
             hang_s=decision.hang_s,
+            error=stream_error(note.endpoint),
         )
 
     def _served(self, read_s: float) -> None:
@@ -212,5 +248,18 @@ async def _nowhere(request: Request, error: HTTPException) -> Response:
 
 
 async def _broken(request: Request, error: Exception) -> Response:
-    message = f"The fake server itself failed: {type(error).__name__}: {error}."
-    return _json(Trouble(500, message, kind="server_error").body(), 500)
+    said = f"The fake server itself failed: {type(error).__name__}: {error}."
+    return _json(_error(request, Trouble(500, said, kind="server_error")), 500)
+
+
+def _error(request: Request, trouble: Trouble) -> dict[str, Any]:
+    """An error in the shape of the protocol that was spoken."""
+    if _VERSION in request.headers or request.url.path.startswith(_MESSAGES):
+        return error_body(trouble, f"{id(request):016x}")
+    return trouble.body()
+
+
+def _versioned(request: Request) -> None:
+    """Demands the header that names the protocol's version, as the real API does."""
+    if _VERSION not in request.headers:
+        raise bad(_VERSION, f"{_VERSION}: header is required")

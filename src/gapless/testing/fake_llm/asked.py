@@ -24,7 +24,7 @@ class Turn:
 class Asked:
     """A request for an answer."""
 
-    endpoint: Literal["chat", "responses", "embeddings"]
+    endpoint: Literal["chat", "responses", "messages", "embeddings"]
     model: str
     turns: tuple[Turn, ...] = ()
     tools: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])

@@ -11,7 +11,7 @@ from gapless.testing.fake_llm.script import Fault, FaultName, Latency, Reply, Ru
 from gapless.testing.fake_llm.template import problem_with
 
 FAULTS: tuple[str, ...] = get_args(FaultName)
-UNANSWERED: frozenset[str] = frozenset({"429", "500", "503", "timeout"})
+UNANSWERED: frozenset[str] = frozenset({"429", "500", "503", "529", "timeout"})
 """Faults that leave no answer at all, so that the model behind them was never asked."""
 
 

@@ -86,6 +86,7 @@ class Delivery(Response):
         headers: dict[str, str],
         fault: str | None = None,
         hang_s: float | None = None,
+        error: Event | None = None,
     ) -> None:
         self._events = body if isinstance(body, list) else None
         media = "application/json" if self._events is None else "text/event-stream; charset=utf-8"
@@ -98,6 +99,7 @@ class Delivery(Response):
         self._house = house
         self._fault = fault
         self._hang_s = hang_s
+        self._error = error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends it."""
@@ -136,7 +138,7 @@ class Delivery(Response):
         await line.write(bytes(self.body), last=True)
 
     async def _in_pieces(self, line: Line, events: list[Event]) -> None:
-        cut = self._fault in ("disconnect", "truncated_stream")
+        cut = self._fault in ("disconnect", "truncated_stream", "stream_error")
         await line.head(self.status_code, self.raw_headers)
         if self._fault == "burst":  # a proxy that buffers: as late as a whole answer, and all of it at once
             await line.wait(self._pace.whole_s(self._tokens))
@@ -155,8 +157,9 @@ class Delivery(Response):
             await line.write(each.data)
         if self._fault == "disconnect":
             await line.hang_up()
-        else:
-            await line.write(b"", last=True)
+            return
+        error = self._error if self._fault == "stream_error" else None
+        await line.write(error.data if error is not None else b"", last=True)
 
 
 async def _until_disconnect(receive: Receive) -> Any:

@@ -18,7 +18,7 @@ from gapless.testing.fake_llm.template import TemplateFailed
 from gapless.testing.fake_llm.wire.trouble import Trouble, bad, fault_trouble, script_trouble
 
 _CALL_FAULTS = frozenset({"malformed_json", "wrong_tool", "no_call"})
-_ANSWER_FAULTS = _CALL_FAULTS | {"truncated_stream", "empty"}
+_ANSWER_FAULTS = _CALL_FAULTS | {"truncated_stream", "stream_error", "empty"}
 _SLOW_MS = 5_000.0
 _HANG_MS = 600_000.0
 
@@ -31,7 +31,7 @@ class Received(Record, frozen=True, kw_only=True):
     at_s: float
     """Seconds since the server started."""
     endpoint: str
-    """chat, responses or embeddings."""
+    """chat, responses, messages or embeddings."""
     body: Any
     """As received; headers are not kept, they hold keys."""
     status: int | None
@@ -251,5 +251,7 @@ def _reply_of(rule: Rule) -> Any:
 def _spoilt(answers: list[Answer], fault: str | None, asked: Asked) -> tuple[tuple[Answer, ...], str | None]:
     """The answers after the fault, and the fault; none where it has nothing to strike."""
     if fault in _CALL_FAULTS and not any(answer.calls for answer in answers):
+        fault = None
+    if fault == "stream_error" and not asked.stream:
         fault = None
     return tuple(spoil(answer, fault, asked) for answer in answers), fault

@@ -12,9 +12,11 @@ FaultName = Literal[
     "429",
     "500",
     "503",
+    "529",
     "timeout",
     "disconnect",
     "truncated_stream",
+    "stream_error",
     "empty",
     "malformed_json",
     "wrong_tool",
@@ -33,8 +35,8 @@ class When(Record, frozen=True, kw_only=True):
     in the reply's templates.
     """
 
-    endpoint: Literal["chat", "responses"] | None = None
-    """Which of the two endpoints was called."""
+    endpoint: Literal["chat", "responses", "messages"] | None = None
+    """Which of the three endpoints was called."""
     model: str | None = None
     """The model's name; `*` and `?` are wildcards: "gpt-4*"."""
     system: str | None = None

@@ -88,8 +88,14 @@ class FakeLLM:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The two variables that point the OpenAI SDK here."""
-        return {"OPENAI_BASE_URL": self.base_url, "OPENAI_API_KEY": self._token or "fake"}
+        """The variables that point the SDKs of OpenAI and of Anthropic here."""
+        key = self._token or "fake"
+        return {
+            "OPENAI_BASE_URL": self.base_url,
+            "OPENAI_API_KEY": key,
+            "ANTHROPIC_BASE_URL": self.url,
+            "ANTHROPIC_API_KEY": key,
+        }
 
     @property
     def requests(self) -> tuple[Received, ...]:

@@ -13,7 +13,7 @@ from gapless.probes.model.endpoints.langchain import LangChainModel
 from gapless.probes.model.endpoints.openai import OpenAIEndpoint
 from gapless.settings import CheckupModelSettings, ModelSettings
 
-NONE = "no model is named: url and model under [checkup.model] in gapless.toml"
+NONE = "no model is named: url and model under [checkup.model] in gapless.toml, or --url and --model"
 _KEYS = {"anthropic": "ANTHROPIC_API_KEY"}
 """Where a vendor's own clients look for the key."""
 
@@ -27,6 +27,12 @@ def kind_of(settings: ModelSettings) -> str:
     if settings.target is not None or (settings.url is None and ":" in (settings.model or "")):
         return "langchain"
     return "openai"
+
+
+def is_named(settings: ModelSettings) -> bool:
+    """Whether there is anything to ask, or to read."""
+    read = isinstance(settings, CheckupModelSettings) and bool(settings.results)
+    return read or settings.url is not None or kind_of(settings) != "openai"
 
 
 def endpoint_of(settings: ModelSettings, chat: Any = None) -> Endpoint:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from gapless.testing.fake_llm.wire.events import Event, event
+
 BAD_REQUEST = "invalid_request_error"
 
 
@@ -47,7 +49,7 @@ def script_trouble(message: str, code: str) -> Trouble:
 
 
 def fault_trouble(name: str, retry_after_s: float) -> Trouble:
-    """The error that a scripted fault answers with: "429", "500" or "503"."""
+    """The error that a scripted fault answers with: "429", "500", "503" or "529"."""
     if name == "429":
         return Trouble(
             429,
@@ -61,6 +63,19 @@ def fault_trouble(name: str, retry_after_s: float) -> Trouble:
         return Trouble(
             503, "The engine is overloaded. Please try again later.", kind="server_error", fault=name
         )
+    if name == "529":
+        return Trouble(529, "Overloaded", kind="server_error", fault=name)
     return Trouble(
         500, "The server had an error while processing the request.", kind="server_error", fault=name
     )
+
+
+def stream_error(endpoint: str) -> Event:
+    """What a stream that has begun says when the server fails in the middle of it."""
+    said = "The server had an error while processing the request."
+    if endpoint == "messages":
+        error = {"type": "overloaded_error", "message": "Overloaded"}
+        return event({"type": "error", "error": error}, name="error")
+    if endpoint == "responses":
+        return event({"type": "error", "code": "server_error", "message": said, "param": None}, name="error")
+    return event({"error": {"message": said, "type": "server_error", "param": None, "code": None}})
