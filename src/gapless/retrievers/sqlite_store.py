@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gapless.errors import MissingExtra, UsageError
 from gapless.retrievers.base import Document, Embedder, Hit
+from gapless.retrievers.fields import as_json, plain
 from gapless.retrievers.hybrid import fuse
 
 if TYPE_CHECKING:
@@ -91,14 +92,14 @@ class SqliteStore:
                 "this file has vectors: open it with their model to store documents, or these are never found by meaning."
             )
         latest = {document.id: document for document in documents}
-        rows = [(one.id, one.text, one.indexed_at, _json(one)) for one in latest.values()]
+        rows = [(one.id, one.text, one.indexed_at, as_json(one)) for one in latest.values()]
         vectors = (
             self._embedder.embed([text for _, text, _, _ in rows])
             if self._embedder is not None and rows
             else None
         )
         with self._change():
-            self._forget(list(latest))
+            gone = self._forget(list(latest))
             for at, row in enumerate(rows):
                 self._db.execute(
                     "INSERT INTO documents(id, text, indexed_at, metadata) VALUES (?, ?, ?, ?)", row
@@ -109,11 +110,14 @@ class SqliteStore:
                     self._db.execute(
                         "INSERT INTO vectors(rowid, vector) VALUES (?, ?)", (number, _bytes(vectors[at]))
                     )
+        self._changed(gone)
 
     def delete(self, ids: Sequence[str]) -> int:
         """Forgets documents; returns how many there were."""
         with self._change():
-            return self._forget(ids)
+            gone = self._forget(ids)
+        self._changed(gone)
+        return len(gone)
 
     def search(self, query: str, k: int = 10, *, filter: Mapping[str, Any] | None = None) -> list[Hit]:  # noqa: A002  as in the promise
         """The best documents: words and meaning fused where there is an embedder, words alone without one.
@@ -152,6 +156,12 @@ class SqliteStore:
                   FROM (SELECT rowid, distance FROM vectors v WHERE vector MATCH ? AND k = ? {inside}) v
                   JOIN documents d ON d.number = v.rowid ORDER BY v.distance, d.number"""  # noqa: S608  values are bound
         return self._hits(sql, (_bytes(vector), min(k, _DEEPEST), *values), "meaning")
+
+    def engines(self) -> dict[str, Callable[..., list[Hit]]]:
+        """The rankings behind `search`, each alone: what a checkup holds beside their fusion."""
+        return {"words": self.by_words} | (
+            {"meaning": self.by_meaning} if self._embedder is not None else {}
+        )
 
     def documents(self) -> list[Document]:
         """Everything that can be found, in the order of storing."""
@@ -209,7 +219,10 @@ class SqliteStore:
             for row in (("model", model), ("size", str(size))):
                 self._db.execute("INSERT OR IGNORE INTO about VALUES (?, ?)", row)
 
-    def _forget(self, ids: Sequence[str]) -> int:
+    def _changed(self, gone: Sequence[int]) -> None:
+        """Called after every change that is on disk, with the numbers of the documents that are there no more."""
+
+    def _forget(self, ids: Sequence[str]) -> list[int]:
         sql = "SELECT number FROM documents WHERE id IN (SELECT value FROM json_each(?))"
         numbers = [number for (number,) in self._db.execute(sql, (json.dumps(list(ids)),))]
         tables = ["words", *(["vectors"] if self._with_vectors else [])]
@@ -217,15 +230,11 @@ class SqliteStore:
             for table in tables:
                 self._db.execute(f"DELETE FROM {table} WHERE rowid = ?", (number,))  # noqa: S608  a name of ours
             self._db.execute("DELETE FROM documents WHERE number = ?", (number,))
-        return len(numbers)
+        return numbers
 
     def _filter(self, given: Mapping[str, Any] | None) -> tuple[str, list[Any]]:
         values: list[Any] = []
-        for name, value in (given or {}).items():
-            if not isinstance(value, (str, int, float, bool)) and value is not None:
-                raise UsageError(
-                    f"filter on {name!r}: {value!r} is no plain value. Allowed are text, numbers, true, false and null."
-                )
+        for name, value in plain(given).items():
             known = "SELECT EXISTS (SELECT 1 FROM documents d, json_each(d.metadata) WHERE key = ?)"
             with self._lock:
                 there = next(iter(self._db.execute(known, (name,))))[0]
@@ -262,15 +271,6 @@ class SqliteStore:
         """One transaction: what is in it is visible to everybody when it ends, or not at all."""
         with self._lock, self._db:
             yield
-
-
-def _json(document: Document) -> str:
-    try:
-        return json.dumps(dict(document.metadata), ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise UsageError(
-            f"document {document.id!r}: its metadata cannot be kept as JSON: {error}."
-        ) from error
 
 
 def _bytes(vector: NDArray[np.float32]) -> bytes:

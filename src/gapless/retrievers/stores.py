@@ -8,7 +8,14 @@ from typing import Any
 
 from gapless.errors import UnknownName
 
-TABLE = {"builtin": "gapless.retrievers.sqlite_store:SqliteStore"}
+TABLE = {
+    "builtin": "gapless.retrievers.sqlite_store:SqliteStore",
+    "usearch": "gapless.retrievers.adapters.hnsw:UsearchStore",
+    "pgvector": "gapless.retrievers.adapters.pgvector:PgvectorStore",
+    "pinecone": "gapless.retrievers.adapters.pinecone_vectors:PineconeVectors",
+    "pinecone-documents": "gapless.retrievers.adapters.pinecone_documents:PineconeDocuments",
+    "weaviate": "gapless.retrievers.adapters.weaviate:WeaviateStore",
+}
 """Name -> "module:class". Each keeps the promise of `base.SearchStore`."""
 
 

@@ -1,0 +1,299 @@
+"""A Pinecone vector index as a search store: your own `Index` object, dense and sparse vectors in one query."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from gapless.errors import MissingExtra, StoreError, UsageError
+from gapless.retrievers.adapters.foreign import (
+    Names,
+    batches,
+    embedder_of,
+    latest,
+    told_by,
+    unknown_field,
+)
+from gapless.retrievers.adapters.sparse import SparseEncoder, SparseVector
+from gapless.retrievers.base import Document, Embedder, Hit
+from gapless.retrievers.fields import plain
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_BATCH, _MOST = 100, 10_000
+
+
+class PineconeNamespace:
+    """What Pinecone's two kinds of index have in common: names, errors, and what an empty answer is held against."""
+
+    def __init__(
+        self, index: Any, embedder: Embedder | None, *, namespace: str, names: Names, timeout_s: float
+    ) -> None:
+        try:
+            from pinecone.errors.exceptions import PineconeError
+        except ImportError as error:
+            raise MissingExtra("the Pinecone adapter (pinecone)", "pinecone") from error
+        self._index, self._embedder, self._namespace = index, embedder, namespace
+        self._names, self._timeout_s, self._failure = names, timeout_s, PineconeError
+        self._wrote = False
+        self._where = f"Pinecone, namespace {namespace!r}"
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embeds as documents and queries are.
+
+        Raises:
+            UsageError: There is no embedder.
+        """
+        return embedder_of(self._embedder).embed(texts)
+
+    def _said(self) -> AbstractContextManager[None]:
+        return told_by(self._where, self._failure)
+
+    def _condition(self, given: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        for name, value in plain(given).items():
+            if value is None:
+                raise UsageError(f"filter on {name!r}: Pinecone keeps no null, so nothing can be looked for by it.")
+            if name.startswith("$"):
+                raise UsageError(f"filter on {name!r}: names that begin with $ are Pinecone's operators.")
+        return {name: {"$eq": value} for name, value in given.items()} if given else None
+
+    def _known(self, name: str) -> bool:
+        """Whether some document has a field."""
+        raise NotImplementedError
+
+    def _some_fields(self) -> list[str]:
+        """Fields of a document, for the message."""
+        raise NotImplementedError
+
+    def _account_for_nothing(self, given: Mapping[str, Any] | None) -> None:
+        """Nothing was found: is that an answer, or was it looked for where nothing can be?
+
+        Raises:
+            UsageError: A field of the filter is in no document; or this namespace holds nothing and others do.
+        """
+        with self._said():
+            for name in given or {}:
+                if not self._known(name):
+                    raise unknown_field(self._where, name, self._some_fields())
+            if given or self._wrote:
+                return
+            shown = self._index.list_namespaces_paginated(limit=100).namespaces
+        counts = {one.name: one.record_count for one in shown}
+        here = self._namespace or "__default__"
+        if not counts.pop(here, 0) and any(counts.values()):
+            full = ", ".join(f"{name!r} ({count})" for name, count in counts.items() if count)
+            raise UsageError(
+                f"{self._where}: it holds nothing, and others do: {full}. Name the one that is meant: namespace=..."
+            )
+
+    def _split(self, documents: Sequence[Any], send: Callable[[Sequence[Any]], int]) -> None:
+        """Sends batches; each is stored whole or not at all, and where one fails it is said what is stored."""
+        done = 0
+        for batch in batches(documents, _BATCH):
+            try:
+                with self._said():
+                    taken = send(batch)
+            except StoreError as error:
+                raise StoreError(f"{error} Stored are {done} of {len(documents)} documents.") from error
+            done += taken
+            self._wrote = True
+            if taken != len(batch):
+                raise StoreError(
+                    f"{self._where}: it took {taken} of {len(batch)} documents of a batch. Stored are {done} of {len(documents)}."
+                )
+
+    def _named(self, ids: Sequence[str]) -> list[str]:
+        """The ids that Pinecone can know, each once."""
+        return [name for name in dict.fromkeys(ids) if _fit(name)]
+
+    def _fields(self, document: Document) -> dict[str, Any]:
+        if not _fit(document.id):
+            raise UsageError(
+                f"document {document.id!r}: a Pinecone id has 1 to 512 ASCII characters and no NUL."
+            )
+        return self._names.fields(document)
+
+
+class PineconeVectors(PineconeNamespace):
+    """A vector index (dense, sparse, or both with the metric dotproduct); the index and its connection stay yours.
+
+    Found by one `query(vector=, sparse_vector=)`: the score is alpha times the dense product plus (1 - alpha) times the sparse
+    one, weighed on this side, as Pinecone's guide has it. So ranks of the arms alone are not known: hits have one, "hybrid".
+
+    Args:
+        index: `Pinecone(...).Index(...)`.
+        embedder: For the dense vectors; None for a sparse index.
+        sparse: For the sparse ones, e.g. `Bm25Vectors.fit(texts)`; None for a dense index.
+        namespace: Where to look; Pinecone's default one when empty.
+        alpha: Weight of meaning against words in a hybrid query, 0 to 1.
+        text: Metadata field that holds the text.
+        date: Metadata field with the unix time of indexing.
+        timeout_s: Seconds after which one attempt of a request is given up; the client repeats some by its own settings.
+
+    Raises:
+        MissingExtra: pinecone is not installed.
+        UsageError: Neither an embedder nor a sparse encoder.
+    """
+
+    def __init__(
+        self,
+        index: Any,
+        embedder: Embedder | None = None,
+        *,
+        sparse: SparseEncoder | None = None,
+        namespace: str = "",
+        alpha: float = 0.5,
+        text: str = "text",
+        date: str = "indexed_at",
+        timeout_s: float = 10.0,
+    ) -> None:
+        super().__init__(
+            index, embedder, namespace=namespace, names=Names(text, date), timeout_s=timeout_s
+        )
+        if embedder is None and sparse is None:
+            raise UsageError("a Pinecone vector index is asked with vectors: give an embedder, sparse=, or both.")
+        self._sparse, self._alpha = sparse, alpha
+
+    def upsert(self, documents: Sequence[Document]) -> None:
+        """Stores documents, 100 at once: each hundred all or none. Found after a while: Pinecone confirms before it indexes.
+
+        Raises:
+            UsageError: An id or metadata that Pinecone cannot keep; nothing is stored.
+            StoreError: Pinecone refused or did not answer; the message says how many are stored.
+        """
+        kept = latest(documents)
+        made = [{"id": one.id, "metadata": self._fields(one)} for one in kept]
+        if not kept:
+            return
+        texts = [one.text for one in kept]
+        dense = self._embedder.embed(texts) if self._embedder is not None else None
+        sparse = self._sparse.documents(texts) if self._sparse is not None else [SparseVector([], [])] * len(kept)
+        for at, record in enumerate(made):
+            record["values"] = dense[at].tolist() if dense is not None else []
+            if sparse[at].indices:
+                record["sparse_values"] = sparse[at].scaled(1.0)
+            elif dense is None:
+                raise UsageError(f"document {record['id']!r} has no word, and this index is searched by words alone.")
+        self._split(made, self._send)
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Forgets documents; returns how many of them were there when it was asked, a moment before."""
+        there: list[str] = []
+        for batch in batches(self._named(ids), _BATCH):
+            with self._said():
+                there += self._index.fetch(
+                    ids=list(batch), namespace=self._namespace, timeout=self._timeout_s
+                ).vectors
+        for batch in batches(there, _BATCH):
+            with self._said():
+                self._index.delete(ids=list(batch), namespace=self._namespace, timeout=self._timeout_s)
+        return len(there)
+
+    def search(self, query: str, k: int = 10, *, filter: Mapping[str, Any] | None = None) -> list[Hit]:  # noqa: A002  as in the promise
+        """The best documents by both arms, or by the one there is.
+
+        Raises:
+            UsageError: No document has a field of the filter; or the namespace is empty and others are not.
+            StoreError: Pinecone failed or did not answer in time, or a hit came back without its text.
+        """
+        both = self._embedder is not None and self._sparse is not None
+        only = "words" if self._embedder is None else "meaning"
+        return self._query(query, k, filter, self._alpha if both else None, "hybrid" if both else only)
+
+    def by_meaning(self, query: str, k: int = 10, *, filter: Mapping[str, Any] | None = None) -> list[Hit]:  # noqa: A002
+        """The documents nearest in meaning."""
+        embedder_of(self._embedder)
+        return self._query(query, k, filter, 1.0, "meaning")
+
+    def engines(self) -> dict[str, Callable[..., list[Hit]]]:
+        """Meaning alone beside both; a hybrid index cannot be asked for words alone."""
+        return {"meaning": self.by_meaning} if self._embedder is not None and self._sparse is not None else {}
+
+    def sample(self, most: int = 500) -> list[Document]:
+        """Up to `most` documents, the first by id as Pinecone lists them."""
+        found: list[Document] = []
+        with self._said():
+            for page in self._index.list(namespace=self._namespace, limit=min(most, _BATCH)):
+                ids = [item.id for item in page.vectors]
+                shown = self._index.fetch(ids=ids, namespace=self._namespace, timeout=self._timeout_s).vectors
+                found += [self._document(name, shown[name].metadata) for name in ids if name in shown]
+                if len(found) >= most:
+                    break
+        return found[:most]
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """The stored dense vectors of documents; unknown ids are left out."""
+        import numpy as np
+
+        found: dict[str, NDArray[np.float32]] = {}
+        for batch in batches(self._named(ids), _BATCH):
+            with self._said():
+                shown = self._index.fetch(
+                    ids=list(batch), namespace=self._namespace, timeout=self._timeout_s
+                ).vectors
+            found |= {
+                name: np.array(one.values, dtype=np.float32) for name, one in shown.items() if one.values
+            }
+        return found
+
+    def _send(self, batch: Sequence[Any]) -> int:
+        return self._index.upsert(
+            vectors=list(batch), namespace=self._namespace, timeout=self._timeout_s
+        ).upserted_count
+
+    def _query(
+        self, query: str, k: int, given: Mapping[str, Any] | None, alpha: float | None, arm: str
+    ) -> list[Hit]:
+        condition = self._condition(given)
+        if k < 1:
+            return []
+        asked: dict[str, Any] = {}
+        if self._embedder is not None:
+            asked["vector"] = (self._embedder.embed([query])[0] * (1.0 if alpha is None else alpha)).tolist()
+        words = self._sparse.query(query) if self._sparse is not None and alpha != 1.0 else None
+        if words is not None and words.indices:
+            asked["sparse_vector"] = words.scaled(1.0 if alpha is None else 1 - alpha)
+        if not asked:
+            return []
+        with self._said():
+            found = self._index.query(
+                top_k=min(k, _MOST),
+                namespace=self._namespace,
+                filter=condition,
+                include_metadata=True,
+                timeout=self._timeout_s,
+                **asked,
+            ).matches
+        if not found:
+            self._account_for_nothing(given)
+        return [self._hit(match, rank, arm) for rank, match in enumerate(found, start=1)]
+
+    def _hit(self, match: Any, rank: int, arm: str) -> Hit:
+        one = self._document(match.id, match.metadata)
+        return Hit(one.id, float(match.score), one.text, {arm: rank}, one.indexed_at, one.metadata)
+
+    def _document(self, name: str, metadata: Mapping[str, Any] | None) -> Document:
+        return Document(name, *self._names.read(self._where, name, metadata or {}))
+
+    def _known(self, name: str) -> bool:
+        return bool(
+            self._index.fetch_by_metadata(
+                filter={name: {"$exists": True}}, namespace=self._namespace, limit=1, timeout=self._timeout_s
+            ).vectors
+        )
+
+    def _some_fields(self) -> list[str]:
+        page = self._index.list_paginated(namespace=self._namespace, limit=1, timeout=self._timeout_s)
+        ids = [item.id for item in page.vectors]
+        if not ids:
+            return []
+        shown = self._index.fetch(ids=ids, namespace=self._namespace, timeout=self._timeout_s).vectors
+        own = {self._names.text, self._names.date}
+        return sorted({name for one in shown.values() for name in one.metadata or {}} - own)
+
+
+def _fit(name: str) -> bool:
+    return 0 < len(name) <= 512 and name.isascii() and "\x00" not in name
