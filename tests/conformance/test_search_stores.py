@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import pytest
+from opened_stores import OPENERS, Hashed, postgresql
 
 from gapless.retrievers.base import Document, Hit
 from gapless.retrievers.stores import TABLE, store_class
 from gapless.testing.search_stores import CASES
 
 
-class Hashed:
-    """Embeds a text as counts of its words in some buckets."""
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    with postgresql() as address:
+        yield address
 
-    def embed(self, texts: Sequence[str]) -> Any:
-        vectors = np.full((len(texts), 64), 1e-3, dtype=np.float32)
-        for at, text in enumerate(texts):
-            for word in text.lower().replace(".", "").split():
-                vectors[at, sum(word.encode()) % 64] += 1
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+def test_no_store_of_the_shelf_is_forgotten() -> None:
+    assert set(OPENERS) == set(TABLE)
 
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("embedder", [None, Hashed()], ids=["words", "hybrid"])
 @pytest.mark.parametrize("name", TABLE)
-def test_it_keeps_the_promise(name: str, embedder: Any, case: str) -> None:
-    CASES[case](store_class(name)(embedder=embedder))
+def test_it_keeps_the_promise(name: str, embedder: Any, case: str, request: pytest.FixtureRequest) -> None:
+    with OPENERS[name](name, embedder, lambda: request.getfixturevalue("postgres")) as store:
+        CASES[case](store)
 
 
 class Broken:

@@ -28,7 +28,7 @@ class BadRequest(Exception):
     """What Pinecone answers with a 400."""
 
 
-class _Given:
+class Given:
     """Hands the engine the vectors that came over the wire."""
 
     def __init__(self, size: int) -> None:
@@ -47,16 +47,14 @@ class Space:
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.given = _Given(max(self.size, 1))
+        self.given = Given(max(self.size, 1))
         self.engine = SqliteStore(embedder=self.given if self.size else None)
 
     def store(self, records: list[dict[str, Any]]) -> None:
         if not records:
             return
         self.given.rows = np.array([one["values"] or [1e-9] * self.size for one in records], dtype=np.float32)
-        self.engine.upsert(
-            [Document(one["id"], str(one["fields"].get(self.text, ""))) for one in records]
-        )
+        self.engine.upsert([Document(one["id"], str(one["fields"].get(self.text, ""))) for one in records])
         self.records |= {one["id"]: one for one in records}
 
     def forget(self, ids: list[str]) -> None:
@@ -74,7 +72,8 @@ class Space:
         length = float(np.linalg.norm(self.given.rows))
         found = self.engine.by_meaning("", 4096) if length else []
         return {
-            hit.id: hit.score * length * float(np.linalg.norm(self.records[hit.id]["values"])) for hit in found
+            hit.id: hit.score * length * float(np.linalg.norm(self.records[hit.id]["values"]))
+            for hit in found
         }
 
     def words(self, query: str) -> dict[str, float]:
@@ -154,7 +153,9 @@ class PineconeServer:
         if len(body["vectors"]) > 1000:
             raise BadRequest("Request holds more than 1000 vectors")
         records = [
-            self._record(one["id"], one.get("values") or [], one.get("sparseValues"), one.get("metadata") or {})
+            self._record(
+                one["id"], one.get("values") or [], one.get("sparseValues"), one.get("metadata") or {}
+            )
             for one in body["vectors"]
         ]
         self._later(name, lambda there: there.store(records))
@@ -185,7 +186,11 @@ class PineconeServer:
 
     def _list(self, space: Space, name: str, query: Any) -> Any:
         page, token = _page(space, int(query.get("limit", ["100"])[0]), query.get("paginationToken", [""])[0])
-        return {"vectors": [{"id": one} for one in page], "namespace": name, "usage": {"readUnits": 1}} | token
+        return {
+            "vectors": [{"id": one} for one in page],
+            "namespace": name,
+            "usage": {"readUnits": 1},
+        } | token
 
     def _delete(self, space: Space, name: str, body: Any) -> Any:
         ids = list(space.records) if body.get("deleteAll") else body["ids"]
@@ -239,7 +244,11 @@ class PineconeServer:
 
     def _documents_list(self, space: Space, name: str, body: Any) -> Any:
         page, token = _page(space, body.get("limit", 100), body.get("pagination_token", ""))
-        return {"documents": [{"_id": one} for one in page], "namespace": name, "usage": {"read_units": 1}} | token
+        return {
+            "documents": [{"_id": one} for one in page],
+            "namespace": name,
+            "usage": {"read_units": 1},
+        } | token
 
     def _documents_delete(self, space: Space, name: str, body: Any) -> Any:
         ids = list(space.records) if body.get("delete_all") else body["ids"]
@@ -293,29 +302,34 @@ def _passes(fields: Mapping[str, Any], given: Any) -> bool:
     return True
 
 
-@contextmanager
-def serving(server: PineconeServer) -> Iterator[str]:
-    """The address at which a stand-in answers while the block runs."""
+def _value(server: PineconeServer, method: str, handler: Any, body: Any) -> tuple[int, Any]:
+    """Status and JSON of one request."""
+    if server.broken:
+        return server.broken, {"code": 13, "message": "the index is not ready", "details": []}
+    if not handler.headers.get("api-key"):
+        return 401, {"code": 16, "message": "Invalid API key", "details": []}
+    if handler.headers.get("x-pinecone-api-version") != API:
+        return 400, {"code": 3, "message": "unknown API version", "details": []}
+    url = urlsplit(handler.path)
+    try:
+        return 200, server.answer(method, url.path, parse_qs(url.query), body)
+    except BadRequest as error:
+        return 400, {"code": 3, "message": str(error), "details": []}
 
+
+def _handler(server: PineconeServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version, wbufsize = "HTTP/1.1", 65_536
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  as the base class has it
             pass
 
-        def do_GET(self) -> None:  # noqa: N802  as the base class has it
-            self._do("GET", None)
-
-        def do_POST(self) -> None:  # noqa: N802
+        def _do(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            self._do("POST", json.loads(body) if body else None)
-
-        def _do(self, method: str, body: Any) -> None:
-            url = urlsplit(self.path)
             if server.silent.is_set():
                 server.released.wait(30)
                 return
-            status, value = self._value(method, url, body)
+            status, value = _value(server, self.command, self, json.loads(body) if body else None)
             sent = json.dumps(value).encode()
             self.send_response(status)
             self.send_header("content-type", "application/json")
@@ -323,22 +337,21 @@ def serving(server: PineconeServer) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(sent)
 
-        def _value(self, method: str, url: Any, body: Any) -> tuple[int, Any]:
-            if server.broken:
-                return server.broken, {"code": 13, "message": "the index is not ready", "details": []}
-            if not self.headers.get("api-key"):
-                return 401, {"code": 16, "message": "Invalid API key", "details": []}
-            if self.headers.get("x-pinecone-api-version") != API:
-                return 400, {"code": 3, "message": "unknown API version", "details": []}
-            try:
-                return 200, server.answer(method, url.path, parse_qs(url.query), body)
-            except BadRequest as error:
-                return 400, {"code": 3, "message": str(error), "details": []}
+        do_GET = do_POST = _do
 
-    class Quiet(ThreadingHTTPServer):
-        daemon_threads = True
+    return Handler
 
-    http = Quiet(("127.0.0.1", 0), Handler)
+
+class Quiet(ThreadingHTTPServer):
+    """An HTTP server whose threads end with the program."""
+
+    daemon_threads = True
+
+
+@contextmanager
+def serving(server: PineconeServer) -> Iterator[str]:
+    """The address at which a stand-in answers while the block runs."""
+    http = Quiet(("127.0.0.1", 0), _handler(server))
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

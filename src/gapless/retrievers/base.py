@@ -37,6 +37,8 @@ class Hit:
     indexed_at: float | None = None
     """As in its document: what a freshness guard reads."""
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    explained: str = ""
+    """How the engine says it came to the score; empty where it does not say."""
 
 
 class Retriever(Protocol):

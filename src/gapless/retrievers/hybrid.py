@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from gapless.retrievers.base import Hit, Retriever
 
@@ -89,6 +90,4 @@ def highest(found: Mapping[str, list[Hit]], *, k: int) -> list[Hit]:
 
 
 def _fused(hit: Hit, score: float, ranks: dict[str, int]) -> Hit:
-    return Hit(
-        id=hit.id, score=score, text=hit.text, ranks=ranks, indexed_at=hit.indexed_at, metadata=hit.metadata
-    )
+    return replace(hit, score=score, ranks=ranks)

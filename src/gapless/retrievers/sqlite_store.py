@@ -159,9 +159,7 @@ class SqliteStore:
 
     def engines(self) -> dict[str, Callable[..., list[Hit]]]:
         """The rankings behind `search`, each alone: what a checkup holds beside their fusion."""
-        return {"words": self.by_words} | (
-            {"meaning": self.by_meaning} if self._embedder is not None else {}
-        )
+        return {"words": self.by_words} | ({"meaning": self.by_meaning} if self._embedder is not None else {})
 
     def documents(self) -> list[Document]:
         """Everything that can be found, in the order of storing."""

@@ -44,7 +44,9 @@ class Names:
         dated = {} if document.indexed_at is None else {self.date: document.indexed_at}
         return {self.text: document.text, **dated, **document.metadata}
 
-    def read(self, where: str, name: str, fields: Mapping[str, Any]) -> tuple[str, float | None, dict[str, Any]]:
+    def read(
+        self, where: str, name: str, fields: Mapping[str, Any]
+    ) -> tuple[str, float | None, dict[str, Any]]:
         """Text, date and metadata of what came back.
 
         Raises:

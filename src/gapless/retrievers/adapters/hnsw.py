@@ -15,7 +15,10 @@ from gapless.errors import MissingExtra
 from gapless.retrievers.base import Embedder, Hit
 from gapless.retrievers.sqlite_store import SqliteStore
 
-_SAVED_AFTER, _SAVED_SHARE = 1_000, 10  # a graph is written anew after 1,000 changes, or a tenth of it if that is more
+_SAVED_AFTER, _SAVED_SHARE = (
+    1_000,
+    10,
+)  # a graph is written anew after 1,000 changes, or a tenth of it if that is more
 _AT_ONCE, _DIGEST = 1_000, 32
 
 

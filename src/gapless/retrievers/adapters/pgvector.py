@@ -161,16 +161,12 @@ class PgvectorStore:
 
     def engines(self) -> dict[str, Callable[..., list[Hit]]]:
         """The rankings behind `search`, each alone."""
-        return {"words": self.by_words} | (
-            {"meaning": self.by_meaning} if self._embedder is not None else {}
-        )
+        return {"words": self.by_words} | ({"meaning": self.by_meaning} if self._embedder is not None else {})
 
     def documents(self) -> list[Document]:
         """Everything that can be found, in the order of storing."""
         with self._cursor() as db:
-            rows = db.execute(
-                self._sql("SELECT id, text, indexed_at, metadata FROM {table} ORDER BY number")
-            )
+            rows = db.execute(self._sql("SELECT id, text, indexed_at, metadata FROM {table} ORDER BY number"))
             return [Document(name, text, when, metadata) for name, text, when, metadata in rows]
 
     def vectors(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:

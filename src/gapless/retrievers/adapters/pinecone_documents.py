@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gapless.retrievers.adapters.foreign import Names, batches, latest
-from gapless.retrievers.adapters.pinecone_vectors import PineconeNamespace
+from gapless.retrievers.adapters.pinecone_namespace import PineconeNamespace
 from gapless.retrievers.base import Document, Embedder, Hit
 from gapless.retrievers.hybrid import fuse
 
@@ -53,7 +53,11 @@ class PineconeDocuments(PineconeNamespace):
     ) -> None:
         hidden = frozenset({"_id", "_score", vector})
         super().__init__(
-            index, embedder, namespace=namespace, names=Names(text, date, hidden, ("$", "_")), timeout_s=timeout_s
+            index,
+            embedder,
+            namespace=namespace,
+            names=Names(text, date, hidden, ("$", "_")),
+            timeout_s=timeout_s,
         )
         self._vector, self._depth = vector, depth
 
@@ -112,9 +116,7 @@ class PineconeDocuments(PineconeNamespace):
 
     def engines(self) -> dict[str, Callable[..., list[Hit]]]:
         """The rankings behind `search`, each alone."""
-        return {"words": self.by_words} | (
-            {"meaning": self.by_meaning} if self._embedder is not None else {}
-        )
+        return {"words": self.by_words} | ({"meaning": self.by_meaning} if self._embedder is not None else {})
 
     def sample(self, most: int = 500) -> list[Document]:
         """Up to `most` documents, the first by id."""
@@ -173,9 +175,7 @@ class PineconeDocuments(PineconeNamespace):
         clause = {"type": "dense_vector", "field": self._vector, "values": self.embed([query])[0].tolist()}
         return self._ask(clause, k, given, "meaning")
 
-    def _ask(
-        self, clause: Mapping[str, Any], k: int, given: Mapping[str, Any] | None, arm: str
-    ) -> list[Hit]:
+    def _ask(self, clause: Mapping[str, Any], k: int, given: Mapping[str, Any] | None, arm: str) -> list[Hit]:
         condition = self._condition(given)
         with self._said():
             found = self._index.documents.search(
