@@ -138,6 +138,23 @@ class CheckupBudget(Record, frozen=True, kw_only=True):
     """What a limit means that lies inside of a figure's interval."""
 
 
+class StoreSettings(Record, frozen=True, kw_only=True):
+    """A search store that gapless opens itself."""
+
+    kind: str
+    """"builtin", "usearch" or "pgvector"; a store around a client of yours is named as a retriever."""
+    place: str | None = None
+    """File, relative to the settings' folder, or PostgreSQL address."""
+    place_env: str | None = None
+    """Or the variable that holds it, where it has a password in it."""
+    embedder: str | None = None
+    """"minilm", or "module:object" with a method `embed`; words alone are searched when None."""
+    model: str = "unnamed"
+    """Name of the embedder's model, as the store was made with it."""
+    table: str | None = None
+    """PostgreSQL's table."""
+
+
 class CheckupSettings(Record, frozen=True, kw_only=True):
     """What `gapless checkup` looks at besides the workflow, and what it holds findings against."""
 
@@ -148,7 +165,9 @@ class CheckupSettings(Record, frozen=True, kw_only=True):
     servers: dict[str, ServerSettings] = {}
     """Name -> an MCP server whose tools steps call."""
     retriever: str | None = None
-    """"retrieval.py:search" names a function of a query that returns ranked documents."""
+    """"retrieval.py:search" names a function of a query that returns ranked documents; "retrieval.py:store" a search store."""
+    store: StoreSettings | None = None
+    """A search store, in place of a retriever."""
     queries: str | None = None
     """File with labelled queries for it, relative to the settings' folder."""
     texts: str | None = None

@@ -177,3 +177,61 @@ def test_a_fresh_clone_measures_the_reference_agents_retriever() -> None:
         "warn",
         "fail",
     )  # raw scores do not know that a clause is missing
+
+
+STORE = """
+from gapless.retrievers.base import Document
+from gapless.retrievers.sqlite_store import SqliteStore
+
+store = SqliteStore("made.db")
+store.upsert([Document(f"d{n}", f"document {n} of apples", 1.0, {"n": n}) for n in range(40)])
+"""
+
+
+@pytest.fixture
+def a_store() -> None:
+    Path("own_store.py").write_text(STORE)
+    sys.modules.pop("own_store", None)
+    lines = [{"query": f"document {n}", "relevant": [f"d{n}"], "filter": {"n": n}} for n in range(40)]
+    Path("queries.jsonl").write_text("\n".join(map(json.dumps, lines)))
+
+
+def test_a_search_store_is_named_as_a_retriever(a_store: None) -> None:
+    Path("gapless.toml").write_text(
+        '[checkup]\nretriever = "own_store.py:store"\nqueries = "queries.jsonl"\n'
+    )
+    found = findings("--leave")
+    assert found["retrieval-quality"]["status"] == "ok"
+    assert found["filters"]["status"] == "ok"
+    assert found["freshness"]["status"] == "fail"  # indexed in 1970
+    assert "searches by words alone" in found["stored-vectors"]["said"]
+    assert found["update-visibility"]["status"] == "ok"
+
+
+def test_a_search_store_is_named_by_its_kind_and_place(a_store: None) -> None:
+    exec(STORE, {})
+    Path("gapless.toml").write_text(
+        '[checkup]\nqueries = "queries.jsonl"\n[checkup.store]\nkind = "builtin"\nplace = "made.db"\n'
+    )
+    found = findings()
+    assert found["retrieval-quality"]["status"] == "ok"
+    assert found["filters"]["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ('kind = "bultin"', "Did you mean `builtin`?"),
+        ('kind = "builtin"', 'Say place = \\"documents.db\\"'),
+        ('kind = "builtin"\nplace = "none.db"', "is not there. A checkup makes no store."),
+        ('kind = "usearch"\nplace_env = "GAPLESS_NO_SUCH"', "the variable GAPLESS_NO_SUCH is not set"),
+        ('kind = "pinecone"', "wraps a client of yours"),
+        ('kind = "pgvector"\nplace = "postgresql://127.0.0.1:1/none"', "PostgreSQL"),
+    ],
+)
+def test_a_store_that_cannot_be_opened_is_a_finding(a_store: None, said: str, why: str) -> None:
+    Path("gapless.toml").write_text(f'[checkup]\nqueries = "queries.jsonl"\n[checkup.store]\n{said}\n')
+    found = findings()
+    assert found["retriever-answers"]["status"] == "fail"
+    assert why.replace("\\", "") in found["retriever-answers"]["said"]
+    assert not Path("none.db").exists()

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from gapless.errors import GaplessError
+from gapless.operations.checkup_store import open_named_store
 from gapless.operations.open import import_object
 from gapless.records.labelled_query import LabelledQuery
-from gapless.settings import Place
+from gapless.settings import CheckupSettings, Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class Retrieval:
 def is_named(ask: RetrievalAsk, place: Place) -> bool:
     """Whether there is a retriever to look at without the reference agent."""
     said = place.settings.checkup
-    return ask.texts is not None or said.retriever is not None or said.texts is not None
+    return any(one is not None for one in (ask.texts, said.retriever, said.store, said.texts))
 
 
 def open_retrieval(ask: RetrievalAsk, place: Place, stand_in: Callable[[], Any] | None) -> Retrieval:
@@ -55,8 +56,9 @@ def open_retrieval(ask: RetrievalAsk, place: Place, stand_in: Callable[[], Any] 
     said, root = place.settings.checkup, Path(place.root)
     texts = ask.texts or (root / said.texts if said.texts is not None else None)
     queries = ask.queries or (root / said.queries if said.queries is not None else None)
-    if said.retriever is not None:
-        return Retrieval(retrieve=_imported(said.retriever, root), queries=queries, texts=texts)
+    if said.retriever is not None or said.store is not None:
+        retrieve, engines = _named(said, root)
+        return Retrieval(retrieve=retrieve, engines=engines, queries=queries, texts=texts)
     if texts is not None:
         return _built_in(texts, queries)
     if stand_in is None or queries is not None:
@@ -68,16 +70,28 @@ def open_retrieval(ask: RetrievalAsk, place: Place, stand_in: Callable[[], Any] 
     return Retrieval(retrieve=collection.search, engines=collection.engines(), labelled=labelled)
 
 
-def _imported(reference: str, root: Path) -> Callable[..., Any]:
+def _named(
+    said: CheckupSettings, root: Path
+) -> tuple[Callable[..., Any], Mapping[str, Callable[[str], Any]]]:
+    """The retriever that is named, and the rankings behind it where it is a store that shows them."""
     try:
-        return import_object(reference, root)
+        if said.store is not None:
+            found = open_named_store(said.store, root)
+        else:
+            found = import_object(said.retriever or "", root)
     except GaplessError as error:
         why = error
+    else:
+        search: Any = getattr(found, "search", None)
+        if not callable(search) or callable(found):
+            return found, {}
+        engines: Any = getattr(found, "engines", None)
+        return search, engines() if engines is not None else {}
 
-    def raises(query: str) -> Any:
+    def raises(query: str, **more: Any) -> Any:
         raise why
 
-    return raises
+    return raises, {}
 
 
 def _built_in(folder: Path, queries: Path | None) -> Retrieval:

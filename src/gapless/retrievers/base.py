@@ -58,10 +58,20 @@ class Embedder(Protocol):
 
 
 class SearchStore(Protocol):
-    """A collection that changes: what was stored last is what is found. `gapless.testing.search_stores` tests the promise."""
+    """A collection that changes: what was stored last is what is found. `gapless.testing.search_stores` tests the promise.
+
+    A store whose engine is somebody else's service promises as much as that allows, and says where it is less: changes may be
+    found after some seconds; all or none may hold for each batch of a large upsert; what cannot be kept as it is (an odd name
+    of a field, a value in a list of mixed kinds) is refused with a UsageError, and never changed.
+    """
 
     def upsert(self, documents: Sequence[Document]) -> None:
-        """Stores documents, all of them or none; one whose id is known replaces it. Found from then on."""
+        """Stores documents, all of them or none; one whose id is known replaces it. Found from then on.
+
+        Raises:
+            UsageError: A document that cannot be kept as it is; nothing is stored.
+            StoreError: The engine failed; where it stored some, the message says how many.
+        """
         ...
 
     def delete(self, ids: Sequence[str]) -> int:
@@ -78,6 +88,7 @@ class SearchStore(Protocol):
 
         Raises:
             UsageError: No document has such a field: nothing could match, and silence would pass for an answer.
+            StoreError: The engine failed or did not answer in time, or a hit came back without its text.
         """
         ...
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from gapless.gap.clustered import clustered
 from gapless.probes.base import Card, ProbeUnavailable, Subject
-from gapless.probes.context.answers import Found, answers_of, exposed
+from gapless.probes.context.answers import Found, answers_of, exposed, normalised
 from gapless.probes.context.quality import documents_of, rate_figure
 from gapless.records.finding import Figure, Finding
 from gapless.retrievers.base import Document
@@ -121,11 +121,19 @@ def _now(subject: Subject) -> float:
 
 
 def _seen(subject: Subject) -> tuple[list[Found | Document], str]:
-    shown = documents_of(subject)
+    shown, where = _shown(subject)
     if shown:
-        return list(shown), "in all"
+        return list(shown), where
     hits = {hit.id: hit for one in answers_of(subject).answers for hit in one.hits}
     return list(hits.values()), "among those handed over"
+
+
+def _shown(subject: Subject) -> tuple[Sequence[Document | Found], str]:
+    """The documents behind the retriever: all, or those that a store too large for that shows by a method `sample()`."""
+    sample: Any = exposed(subject, "sample")
+    if exposed(subject, "documents") is None and callable(sample):
+        return normalised(sample()), "in a sample"
+    return documents_of(subject), "in all"
 
 
 def _when(one: Found | Document) -> float | None:
@@ -160,15 +168,20 @@ def _source(one: Found | Document, subject: Subject) -> Path | None:
 def stored_vectors(subject: Subject) -> Iterable[Finding]:
     """Embeds a sample of documents anew and compares with the stored vectors, where the retriever shows both."""
     embed, stored = exposed(subject, "embed"), exposed(subject, "vectors")
-    documents = documents_of(subject)
+    documents, _ = _shown(subject)
     if embed is None or stored is None or not documents:
         raise ProbeUnavailable(
-            "the retriever does not show its vectors: give it methods documents(), vectors(ids) and embed(texts)"
+            "the retriever does not show its vectors: give it methods documents() or sample(), vectors(ids) and embed(texts)"
         )
     sample = random.Random(0).sample(documents, min(_SAMPLE, len(documents)))
     shown = stored([one.id for one in sample])
     if not len(shown):
         raise ProbeUnavailable("the retriever stores no vectors: it searches by words alone")
+    without = [one.id for one in sample if isinstance(shown, Mapping) and one.id not in shown]
+    if without:
+        said = f"{len(without)} of {len(sample)} documents have no vector, as {without[0]!r}: they are never found by meaning"
+        yield VECTORS.finding("fail", said, next_step="Embed these documents, and store their vectors.")
+        return
     kept = _rows(shown, [one.id for one in sample])
     anew = np.asarray(embed([one.text for one in sample]), dtype=float)
     figures: tuple[Figure, ...] = (Figure(name="size of stored vectors", value=kept.shape[1]),)

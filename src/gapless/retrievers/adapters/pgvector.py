@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import weakref
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, LiteralString, cast
@@ -45,11 +46,12 @@ class PgvectorStore:
         language: PostgreSQL's text search configuration: "simple" knows no stems and no stop words, "english" does.
         depth: How deep each ranking is read before both are fused.
         timeout_s: Seconds after which a statement is given up.
+        create: Whether the table is made where it is not there. Say False where it must be: a name misspelt finds nothing, forever.
 
     Raises:
         MissingExtra: psycopg is not installed.
         StoreError: The database cannot be reached, or has no pgvector.
-        UsageError: The table's vectors are of another model.
+        UsageError: The table's vectors are of another model; or it is not there, and may not be made.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class PgvectorStore:
         language: str = "simple",
         depth: int = 100,
         timeout_s: float = 30.0,
+        create: bool = True,
     ) -> None:
         try:
             import psycopg
@@ -75,12 +78,11 @@ class PgvectorStore:
         self._lock = threading.RLock()
         self._db: Any = None
         self._embedder, self._table, self._language, self._depth = embedder, table, language, depth
-        with self._cursor() as db:
-            db.execute(self._sql(_SCHEMA))
-            if embedder is not None:
-                self._open_vectors(db, embedder, model)
-            known = "SELECT 1 FROM pg_attribute WHERE attrelid = %s::regclass AND attname = 'vector' AND NOT attisdropped"
-            self._with_vectors = db.execute(known, (table,)).fetchone() is not None
+        try:
+            self._open(embedder, model, create=create)
+        except BaseException:
+            self.close()
+            raise
 
     def upsert(self, documents: Sequence[Document]) -> None:
         """Stores documents in one transaction; one whose id is known replaces it.
@@ -197,6 +199,18 @@ class PgvectorStore:
             if self._db is not None:
                 self._db.close()
 
+    def _open(self, embedder: Embedder | None, model: str, *, create: bool) -> None:
+        with self._cursor() as db:
+            if not create and db.execute("SELECT to_regclass(%s)", (self._table,)).fetchone()[0] is None:
+                raise UsageError(
+                    f"PostgreSQL: there is no table {self._table!r}, and none may be made (create=False)."
+                )
+            db.execute(self._sql(_SCHEMA))
+            if embedder is not None:
+                self._open_vectors(db, embedder, model)
+            known = "SELECT 1 FROM pg_attribute WHERE attrelid = %s::regclass AND attname = 'vector' AND NOT attisdropped"
+            self._with_vectors = db.execute(known, (self._table,)).fetchone() is not None
+
     def _open_vectors(self, db: Any, embedder: Embedder, model: str) -> None:
         size = int(embedder.embed(["size"]).shape[1])
         db.execute("CREATE EXTENSION IF NOT EXISTS vector")
@@ -247,6 +261,9 @@ class PgvectorStore:
                         connect_timeout=max(2, round(self._timeout_s)),
                         options=f"-c statement_timeout={round(self._timeout_s * 1000)} -c client_min_messages=warning",
                     )
+                    weakref.finalize(
+                        self, self._db.close
+                    )  # a store that nobody closed leaves no connection behind
                 with self._db.transaction(), self._db.cursor() as cursor:
                     yield cursor
             except self._psycopg.Error as error:
