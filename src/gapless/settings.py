@@ -326,7 +326,7 @@ def _check_ranges(settings: Settings, file: Path) -> None:
             raise InvalidSettings(f"{file}: {name} is {value}; the least allowed is {least}.")
     check_budget(settings.budget, f"{file} [budget]")
     _check_checkup(settings.checkup, file)
-    for name in ("per_million_tokens_in", "per_million_tokens_out", "per_review"):
+    for name in (*(f"per_million_tokens_{what}" for what in ("in", "out", "embedded")), "per_review"):
         price = getattr(settings.cost, name)
         if price is not None and not 0 <= price < math.inf:
             raise InvalidSettings(f"{file} [cost]: {name} is {price:g}; a price is 0 or more.")

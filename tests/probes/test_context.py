@@ -15,11 +15,11 @@ from planted_context import Shop, shop
 from gapless.probes.base import ProbeUnavailable, Subject
 from gapless.probes.context.alike import near_duplicates
 from gapless.probes.context.answers import Answer, Found, ask, ask_all, grades, named, normalised
-from gapless.probes.context.chunks import SETTINGS, Setting, sweep
 from gapless.probes.context.documents import freshness, stored_vectors
 from gapless.probes.context.manners import filters, retrieval_latency, retriever_answers
 from gapless.probes.context.quality import WORDS_ALONE, engines_compared, retrieval_quality
 from gapless.probes.context.silence import unanswerable
+from gapless.probes.context.sweep import SETTINGS, Setting, sweep
 from gapless.probes.context.visibility import visibility
 from gapless.records.finding import Finding
 from gapless.records.labelled_query import LabelledQuery

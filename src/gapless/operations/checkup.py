@@ -193,6 +193,8 @@ async def _subject(
         labelled=found.labelled,
         engines=found.engines,
         texts=found.texts,
+        embedder=found.embedder,
+        prices=place.settings.cost,
         leave=ask.leave,
         targets=said.targets,
     )

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gapless.errors import GaplessError
+from gapless.errors import GaplessError, InvalidTarget
 from gapless.operations.checkup_store import open_named_store
 from gapless.operations.open import import_object
 from gapless.records.labelled_query import LabelledQuery
 from gapless.settings import CheckupSettings, Place
+
+if TYPE_CHECKING:
+    from gapless.retrievers.base import Embedder
+
+_METHODS = ("similarity_search", "search", "retrieve", "invoke")
+"""How the field's own retrievers and stores are asked; LangChain's stores have a `search` that wants more than a query."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +39,8 @@ class Retrieval:
     labelled: tuple[LabelledQuery, ...] = ()
     engines: Mapping[str, Callable[[str], Any]] = field(default_factory=dict[str, Callable[[str], Any]])
     texts: Path | None = None
+    embedder: Embedder | None = None
+    """The built-in model, where it is at hand."""
     notes: tuple[str, ...] = ()
 
 
@@ -58,7 +66,8 @@ def open_retrieval(ask: RetrievalAsk, place: Place, stand_in: Callable[[], Any] 
     queries = ask.queries or (root / said.queries if said.queries is not None else None)
     if said.retriever is not None or said.store is not None:
         retrieve, engines = _named(said, root)
-        return Retrieval(retrieve=retrieve, engines=engines, queries=queries, texts=texts)
+        model = _at_hand() if texts is not None else None
+        return Retrieval(retrieve=retrieve, engines=engines, queries=queries, texts=texts, embedder=model)
     if texts is not None:
         return _built_in(texts, queries)
     if stand_in is None or queries is not None:
@@ -79,19 +88,51 @@ def _named(
             found = open_named_store(said.store, root)
         else:
             found = import_object(said.retriever or "", root)
+        asked = asked_by(found, said.retriever or "[checkup.store]")
     except GaplessError as error:
         why = error
     else:
-        search: Any = getattr(found, "search", None)
-        if not callable(search) or callable(found):
-            return found, {}
         engines: Any = getattr(found, "engines", None)
-        return search, engines() if engines is not None else {}
+        return asked, engines() if callable(engines) else {}
 
     def raises(query: str, **more: Any) -> Any:
         raise why
 
     return raises, {}
+
+
+def asked_by(found: Any, reference: str) -> Callable[..., Any]:
+    """The function of a query that a retriever is asked by.
+
+    Args:
+        found: A function, or an object with one of the methods `similarity_search`, `search`, `retrieve`, `invoke`: a store
+            of ours, a LangChain store or retriever, a LlamaIndex retriever.
+        reference: What the user called it, for the message.
+
+    Raises:
+        InvalidTarget: It is neither.
+    """
+    for name in _METHODS:
+        if callable(method := getattr(found, name, None)) and not isinstance(found, type):
+            return method
+    if callable(found) and not isinstance(found, type):
+        return found
+    kind = f"the class {found.__name__}: make one" if isinstance(found, type) else type(found).__name__
+    raise InvalidTarget(
+        f"{reference} is {kind}; name a function of a query, or an object with a method {' or '.join(_METHODS)}."
+    )
+
+
+def _at_hand() -> Embedder | None:
+    """The built-in model, if it can be had without a download."""
+    from gapless.retrievers import weights
+    from gapless.retrievers.minilm import MiniLM
+    from gapless.retrievers.remembering import Remembering
+
+    try:
+        return Remembering(MiniLM.load(), "minilm") if weights.at_hand("minilm") else None
+    except GaplessError:  # it only counts tokens and tries further ways: the line says that they need it
+        return None
 
 
 def _built_in(folder: Path, queries: Path | None) -> Retrieval:
@@ -114,5 +155,6 @@ def _built_in(folder: Path, queries: Path | None) -> Retrieval:
         engines=collection.engines(),
         queries=queries,
         texts=folder,
+        embedder=embedder,
         notes=tuple(notes),
     )

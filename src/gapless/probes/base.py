@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gapless.records.cost import Prices
 from gapless.records.finding import Finding, Status
 from gapless.records.measurement import Measurement
 from gapless.records.trial import Run, TrialRecord
@@ -17,6 +18,7 @@ from gapless.settings import ModelSettings, ServerSettings
 if TYPE_CHECKING:
     from gapless.evals.workflow import Workflow
     from gapless.records.replay import Fidelity
+    from gapless.retrievers.base import Embedder
     from gapless.retrievers.labelled import LabelledQuery
 
 
@@ -88,6 +90,10 @@ class Subject:
     """Name -> another way to retrieve from the same documents, held beside `retrieve`."""
     texts: Path | None = None
     """Folder of texts to try ways of cutting on, with those of the labelled queries that quote passages."""
+    embedder: Embedder | None = None
+    """The built-in model, where it is at hand: cuts by meaning, and counts tokens."""
+    prices: Prices = field(default_factory=Prices)
+    """What things cost, as the user says."""
     leave: bool = False
     """Whether probes may run the workflow."""
     seconds: float = 8.0

@@ -13,6 +13,8 @@ class Prices(Record, frozen=True, kw_only=True):
     """Price of a million tokens that models read."""
     per_million_tokens_out: float | None = None
     """Price of a million tokens that models write."""
+    per_million_tokens_embedded: float | None = None
+    """Price of a million tokens that an embedding model reads: what an index costs once."""
     per_review: float | None = None
     """Price of one trial that a person has to decide."""
     currency: str = "USD"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SIZE = 384
 MAX_TOKENS = 256
+_MARKS = 2  # [CLS] and [SEP]
 _BATCH_TOKENS = 1024  # fits the caches: 4096 costs a quarter more CPU
 _GRAPH = "minilm-l6-v2.1.onnx"  # raise the last number when bert.build changes
 
@@ -30,6 +31,7 @@ class MiniLM:
     def __init__(self, session: Any, tokenizer: Any) -> None:
         self._session = session
         self._tokenizer = tokenizer
+        self._pieces: dict[str, int] = {}
 
     @classmethod
     def load(cls, *, threads: int = 2) -> MiniLM:
@@ -77,6 +79,17 @@ class MiniLM:
                 mask[row, : len(ids[at])] = 1
             vectors[batch] = self._session.run(None, {"tokens": tokens, "mask": mask})[0]
         return vectors
+
+    def tokens(self, texts: Sequence[str]) -> int:
+        """How many tokens these texts have, those beyond `MAX_TOKENS` of a text included: what an embedding is billed by.
+
+        Counted word by word, which WordPiece cuts one at a time, and kept; two for the marks around each text.
+        """
+        words = [text.split() for text in texts]
+        new = list({word for one in words for word in one} - self._pieces.keys())
+        for word, encoding in zip(new, self._tokenizer.encode_batch(new, add_special_tokens=False), strict=True):
+            self._pieces[word] = len(encoding.ids)
+        return sum(sum(self._pieces[word] for word in one) + _MARKS for one in words)
 
 
 def _batches(lengths: Sequence[int]) -> list[list[int]]:

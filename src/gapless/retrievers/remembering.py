@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,8 @@ class Remembering:
         self._embedder = embedder
         self._name = name
         self._single: dict[str, NDArray[np.float32]] = {}
+        if (count := getattr(embedder, "tokens", None)) is not None:
+            self.tokens: Callable[[Sequence[str]], int] = count  # counts only where the embedder does
 
     def known(self, texts: Sequence[str]) -> bool:
         """Whether these texts, in this order, are on disk."""
