@@ -13,6 +13,7 @@ import numpy as np
 
 from gapless.probes.base import Subject
 from gapless.records.labelled_query import LabelledQuery
+from gapless.retrievers.labelling.excerpts import remembered
 
 GOODS = "apples bolts cranes drums engines flour glass hoses ink jackets".split()
 CITIES = "Bergen Cadiz Dover Essen".split()
@@ -127,7 +128,39 @@ def cut(folder: Path, spoken: str) -> Subject:
     return Subject(texts=folder, labelled=asked)
 
 
+def labelled(folder: Path, *, since: str = "") -> Subject:
+    """Labels that a person has seen, of texts that were changed since, or not."""
+    texts = {
+        f"{city}.txt": f"Contract. The buyer in {city} pays {at} in May. Nothing else."
+        for at, city in enumerate(CITIES)
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text.replace("in May", since or "in May"))
+    quotes = {name: text.partition(" ")[2].partition(".")[0] + "." for name, text in texts.items()}
+    made = tuple(
+        LabelledQuery(
+            id=name,
+            query=f"what does the buyer of {name} pay",
+            texts=(quotes[name].replace("in May", since or "in May"),),
+            group=name,
+            document=name,
+            source="reviewed",
+            reviewer="maria",
+            model="some-model",
+            passage=remembered(text, quotes[name]),
+        )
+        for name, text in texts.items()
+    )
+    return Subject(texts=folder, labelled=made)
+
+
 CONTEXT: tuple[tuple[str, str, Callable[[Path], Subject], Callable[[Path], Subject]], ...] = (
+    (
+        "query-labels",
+        "passages that were changed after they were labelled",
+        lambda f: labelled(f, since="each June"),
+        lambda f: labelled(f),
+    ),
     (
         "retriever-answers",
         "one query in six raises",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gapless.cli import label_queries
 from gapless.cli.review_screen import safe
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "--from-reviews", "every", is_flag=True, help="Make labels of all decisions that have none yet."
 )
+@label_queries.options
 @click.option("--measurement", help="Beginning of a measurement's id; the newest by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was done, or the trial, as JSON.")
 def command(
@@ -52,11 +54,21 @@ def command(
     A lost trial becomes a case with --cause, once `gapless replay` has found what lost it.
 
     Without --correct, --wrong and --promote it shows what happened: input, each step, output. With --from-review ID or
-    --from-reviews it takes what reviewers decided about handoffs.
+    --from-reviews it takes what reviewers decided about handoffs. With --queries FOLDER it proposes labelled queries for a
+    retriever, one passage of the texts after the other, and asks you about each: accept, edit, reject, skip or quit.
     """
     from gapless.errors import UsageError
 
     said = (trial, correct, blame, note or None, measurement)
+    queries = label_queries.taken(decisions)
+    if queries is not None:
+        others = (*said, promote, decisions["cause"], decisions["review"], decisions["every"] or None)
+        if any(word is not None for word in others):
+            raise UsageError(
+                "--queries goes with --out, --count, --unanswerable, --model, --extractive, --as, --accept-all and --json."
+            )
+        label_queries.carry_out(queries, as_json)
+        return
     if decisions["review"] is not None or decisions["every"]:
         both = decisions["review"] is not None and decisions["every"]
         if both or any(word is not None for word in said):

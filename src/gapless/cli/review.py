@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from gapless.cli import review_actions, review_seeding
+from gapless.cli.reviewer import named
 
 if TYPE_CHECKING:
     from gapless.records.review import ReviewRecord
@@ -22,8 +22,8 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 def _whose(command: F) -> F:
     command = review_seeding.tell(command)
-    named = click.option("--as", "who", metavar="NAME", help="Who decides; your login name by default.")
-    return named(click.option("--note", default="", help="Why, in words.")(command))
+    decider = click.option("--as", "who", metavar="NAME", help="Who decides; your login name by default.")
+    return decider(click.option("--note", default="", help="Why, in words.")(command))
 
 
 @click.group(
@@ -135,7 +135,7 @@ def asking(who: str | None, tell: bool) -> None:
     from gapless.cli.review_dialogue import converse
 
     with _inbox() as inbox:
-        converse(inbox, _named(who), review_seeding.what_it_was if tell else None)
+        converse(inbox, named(who), review_seeding.what_it_was if tell else None)
 
 
 @command.command(
@@ -188,7 +188,7 @@ def _decide(
     with _inbox() as inbox:
         found = inbox.get(prefix)
         value = change(found) if change is not None else None
-        done = inbox.decide(found.id, decision(found, choice, note=note, value=value), _named(who))
+        done = inbox.decide(found.id, decision(found, choice, note=note, value=value), named(who))
         now = inbox.clock()
     told = review_seeding.what_it_was(done) if tell else None
     if as_json:
@@ -227,18 +227,6 @@ def _echo_json(value: Any) -> None:
     import msgspec
 
     click.echo(msgspec.json.encode(value).decode())
-
-
-def _named(who: str | None) -> str:
-    """Who decides; others will read the name."""
-    from gapless.report.printable import printable
-
-    if who is not None and who.strip():
-        return printable(who.strip())
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a container may give its user no name
-        return "somebody"
 
 
 @contextmanager

@@ -36,6 +36,7 @@ SHELF: dict[str, tuple[str, str]] = {
     "cut-answers": (f"{_MODEL}.answers:cut", f"{_MODEL}.answers:CUT"),
     "long-prompts": (f"{_MODEL}.context:probe", f"{_MODEL}.context:CARD"),
     "cancel": (f"{_MODEL}.answers:cancel", f"{_MODEL}.answers:CANCEL"),
+    "query-labels": (f"{_CONTEXT}.labels:query_labels", f"{_CONTEXT}.labels:CARD"),
     "retriever-answers": (f"{_CONTEXT}.manners:retriever_answers", f"{_CONTEXT}.manners:ANSWERS"),
     "retrieval-quality": (f"{_CONTEXT}.quality:retrieval_quality", f"{_CONTEXT}.quality:QUALITY"),
     "engines-compared": (f"{_CONTEXT}.quality:engines_compared", f"{_CONTEXT}.quality:ENGINES"),

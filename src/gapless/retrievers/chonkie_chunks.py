@@ -90,7 +90,9 @@ def _placed(text: str, chunker: Any) -> list[Chunk]:
         if text[start : start + len(solid)] != solid:
             start = text.find(solid, at)
         if start < 0:
-            raise ValueError(f"{type(chunker).__name__} made a passage that is not in the text: {solid[:60]!r}")
+            raise ValueError(
+                f"{type(chunker).__name__} made a passage that is not in the text: {solid[:60]!r}"
+            )
         found.append(Chunk(solid, start, start + len(solid)))
         at = start + 1
     return found

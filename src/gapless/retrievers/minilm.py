@@ -87,7 +87,9 @@ class MiniLM:
         """
         words = [text.split() for text in texts]
         new = list({word for one in words for word in one} - self._pieces.keys())
-        for word, encoding in zip(new, self._tokenizer.encode_batch(new, add_special_tokens=False), strict=True):
+        for word, encoding in zip(
+            new, self._tokenizer.encode_batch(new, add_special_tokens=False), strict=True
+        ):
             self._pieces[word] = len(encoding.ids)
         return sum(sum(self._pieces[word] for word in one) + _MARKS for one in words)
 

@@ -288,7 +288,9 @@ def _located(texts: Mapping[str, str], query: LabelledQuery) -> list[Span]:
 class _Index:
     """Passages of all texts, searched together, or one text alone where a query says so."""
 
-    def __init__(self, cut: Sequence[tuple[str, Chunk]], asked: Sequence[LabelledQuery], embedder: Any) -> None:
+    def __init__(
+        self, cut: Sequence[tuple[str, Chunk]], asked: Sequence[LabelledQuery], embedder: Any
+    ) -> None:
         self.cut = cut
         scopes = dict.fromkeys(query.filter.get(_SELF) for query in asked)
         self._engines: dict[Any, Retriever] = {scope: self._engine(scope, embedder) for scope in scopes}

@@ -1,0 +1,92 @@
+"""The labels that every other line on retrieval rests on: seen by a person, and still true of the texts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.probes.context.answers import queries_of
+from gapless.probes.context.quality import mean_of, rate_figure
+from gapless.records.finding import Finding
+from gapless.records.labelled_query import LabelledQuery
+from gapless.retrievers.labelling.excerpts import standing
+from gapless.retrievers.texts import read_texts
+
+CARD = Card(
+    probe="query-labels",
+    layer="context",
+    title="labels were seen by a person, and still hold",
+    target="no label that nobody has seen, none whose passage has changed since; at most half in the words of their passage",
+    source="gapless' own: figures are as good as the labels they rest on",
+)
+_MOST_LEXICAL, _MOST_STALE = 0.5, 0.1
+
+
+def query_labels(subject: Subject) -> Iterable[Finding]:
+    """Share of labels that nobody has seen, whose passage is another now, or that ask in its own words."""
+    labels = queries_of(subject)
+    if not any(one.source for one in labels):
+        raise ProbeUnavailable(
+            f"all {len(labels)} labels were written by hand: they do not say where they come from (gapless label --queries does)"
+        )
+    unseen = [one for one in labels if one.source in ("proposed", "unreviewed")]
+    lexical = [one for one in labels if one.lexical]
+    stale = _stale(subject, labels)
+    groups = [one.group for one in labels]
+    figures = tuple(
+        rate_figure(name, mean_of([one in kind for one in labels], groups), f"{len(labels)} labels")
+        for name, kind in (
+            ("seen by nobody", unseen),
+            ("in the words of their passage", lexical),
+            *([("no longer true of the texts", stale)] if stale is not None else []),
+        )
+    )
+    parts = list(_parts(labels, unseen, lexical, stale or []))
+    many_lexical = len(lexical) > _MOST_LEXICAL * len(labels)
+    if not unseen and not stale and not many_lexical:
+        yield CARD.finding("ok", "; ".join(parts), figures=figures)
+        return
+    severe = bool(stale) and len(stale) > _MOST_STALE * len(labels)
+    yield CARD.finding(
+        "fail" if severe else "warn",
+        "; ".join(parts),
+        figures=figures,
+        next_step=_step(bool(unseen), bool(stale)),
+        command="gapless label --queries FOLDER" if unseen or stale else "",
+    )
+
+
+def _stale(subject: Subject, labels: Iterable[LabelledQuery]) -> list[LabelledQuery] | None:
+    """Labels whose passage is another now; None where no texts are named to hold them against."""
+    if subject.texts is None:
+        return None
+    texts = read_texts(subject.texts)
+    return [one for one in labels if standing(texts, one) in ("changed", "gone")]
+
+
+def _parts(
+    labels: Iterable[LabelledQuery],
+    unseen: list[LabelledQuery],
+    lexical: list[LabelledQuery],
+    stale: list[LabelledQuery],
+) -> Iterable[str]:
+    every = list(labels)
+    if unseen:
+        yield f"{len(unseen)} of {len(every)} labels were seen by nobody"
+    else:
+        people = Counter(one.reviewer for one in every if one.source == "reviewed")
+        yield f"{sum(people.values())} of {len(every)} labels were reviewed, by {', '.join(sorted(people)) or 'nobody'}"
+    if stale:
+        what = stale[0].document or "the texts"
+        yield f"{len(stale)} are of passages that have changed since, as {stale[0].query[:60]!r} in {what}"
+    if lexical:
+        yield f"{len(lexical)} ask in the words of their passage, which is kind to word search"
+
+
+def _step(unseen: bool, stale: bool) -> str:
+    if stale:
+        return "Look at these again: take them out of the file, and have the passages of today proposed."
+    if unseen:
+        return "Decide on them one by one, in a terminal."
+    return "Put the questions into the words of those who ask (edit), or have a model propose them: --model."
