@@ -165,6 +165,8 @@ def _tell(draft: Draft, ask: LabelQueriesAsk, proposed: Proposed, as_json: bool)
         "proposed": proposed.fresh,
         "dropped": dict(proposed.dropped),
         "short": proposed.short,
+        "renewed": proposed.renewed,
+        "gone": proposed.gone,
     }
     if as_json:
         import msgspec
@@ -181,6 +183,10 @@ def _lines(told: dict[str, Any], ask: LabelQueriesAsk) -> list[str]:
     file = safe(told["queries"])
     held = f"{told['labels']} labelled queries ({parts}), {told['unanswerable']} of them unanswerable"
     lines = [f"{file}: {held}; {told['rejected']} rejected, {told['waiting']} wait."]
+    if told["renewed"]:
+        lines.append(f"{told['renewed']} were put before you again, for their texts have changed.")
+    if told["gone"]:
+        lines.append(f"{told['gone']} were taken back: what they quote is gone.")
     if told["dropped"]:
         whys = "; ".join(f"{count}: {why}" for why, count in told["dropped"].items())
         lines.append(f"Passages that gave no question: {whys}.")

@@ -20,8 +20,10 @@ from gapless.retrievers.labelling.excerpts import (
     by_lot,
     digest,
     excerpts,
+    holds,
     remembered,
     remembered_whole,
+    standing,
 )
 from gapless.settings import ModelSettings, Place
 
@@ -61,6 +63,10 @@ class Proposed:
     """Why passages gave none -> how many, of this run."""
     short: int = 0
     """Questions that could not be had: there are no more passages to ask about."""
+    renewed: int = 0
+    """Labels whose texts have changed: they are put before a person again."""
+    gone: int = 0
+    """Labels whose quote stands nowhere any more: they were taken back."""
     complete: bool = True
 
 
@@ -114,9 +120,10 @@ async def propose_into(
     if ask.count < 0 or ask.unanswerable < 0:
         raise UsageError(f"{min(ask.count, ask.unanswerable)} questions: the least is 0.")
     work = _Work(draft, ask, tell, stop or Stop())
+    renewed, gone = work.renew()
     fresh = await work.run(True, ask.count)
     fresh += await work.run(False, ask.unanswerable)
-    return Proposed(fresh, dict(work.dropped), work.short, not work.stop.requested)
+    return Proposed(fresh, dict(work.dropped), work.short, renewed, gone, not work.stop.requested)
 
 
 class _Work:
@@ -139,6 +146,37 @@ class _Work:
         self.dropped: Counter[str] = Counter()
         self.short = 0
         self.seen = {one.key for one in draft.proposals}
+
+    def renew(self) -> tuple[int, int]:
+        """Brings labels up to the texts of today. Returns how many have changed, and how many are gone."""
+        again: list[Proposal] = []
+        gone: list[str] = []
+        for label in self.draft.queries:
+            state = standing(self.texts, label)
+            if state == "gone":
+                gone.append(label.id)
+            elif state == "changed":
+                now = self._today(label)
+                again += [now] if now is not None else []
+                gone += [label.id] if now is None else []
+        if again or gone:
+            self.draft.renew(again, gone)
+        return len(again), len(gone)
+
+    def _today(self, label: LabelledQuery) -> Proposal | None:
+        """A label with the passage that holds its quote now; None where borders cut through the quote."""
+        import msgspec
+
+        if not label.texts:
+            renewed = msgspec.structs.replace(label, passage=self.whole)
+            return Proposal(key=label.id, query=renewed, rivals=self._near(label.query, None))
+        for one in self.cut:
+            if one.document == label.document and holds(one.text, label.texts[0]):
+                passage = remembered(one.text, label.texts[0])
+                renewed = msgspec.structs.replace(label, passage=passage)
+                rivals = self._near(label.query, one)
+                return Proposal(key=label.id, query=renewed, excerpt=one.text, rivals=rivals)
+        return None
 
     async def run(self, answerable: bool, wanted: int) -> int:
         """Proposes questions of one kind. Returns how many are new."""

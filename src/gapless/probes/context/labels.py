@@ -86,7 +86,7 @@ def _parts(
 
 def _step(unseen: bool, stale: bool) -> str:
     if stale:
-        return "Look at these again: take them out of the file, and have the passages of today proposed."
+        return "Look at them again: the command puts before you those whose texts have changed."
     if unseen:
         return "Decide on them one by one, in a terminal."
     return "Put the questions into the words of those who ask (edit), or have a model propose them: --model."

@@ -98,6 +98,26 @@ class Draft:
                 proposal, decision="rejected", reviewer=who, why=why
             )
 
+    def renew(self, proposals: Sequence[Proposal], gone: Sequence[str] = ()) -> None:
+        """Puts labels before a person again, for their texts have changed; until then they count as seen by nobody.
+
+        Args:
+            proposals: The same labels with the passages of today.
+            gone: Keys of labels whose quote stands nowhere any more: they are taken back.
+        """
+        with self._changing():
+            for one in proposals:
+                if one.query is not None:
+                    self._put(msgspec.structs.replace(one.query, source="unreviewed", reviewer=""))
+                    self._proposals[one.key] = msgspec.structs.replace(one, decision="accepted", reviewer="")
+            for key in gone:
+                before = self._proposals.get(key, Proposal(key=key, query=self._queries.get(key)))
+                self._lines.pop(key, None)
+                self._queries.pop(key, None)
+                self._proposals[key] = msgspec.structs.replace(
+                    before, decision="rejected", reviewer="", why="what it quotes is gone"
+                )
+
     def take_unseen(self) -> int:
         """Makes every proposal that waits a label, marked as seen by nobody. Returns how many."""
         with self._changing():

@@ -84,6 +84,11 @@ def remembered(excerpt: str, quote: str) -> Passage:
     return Passage(digest=digest(words), before=at, after=len(words) - at - len(quoted))
 
 
+def holds(excerpt: str, quote: str) -> bool:
+    """Whether a quote stands in a passage, white space aside."""
+    return next(_places(excerpt.split(), quote.split()), None) is not None
+
+
 def remembered_whole(texts: Mapping[str, str]) -> Passage:
     """What is kept of all texts together, for a question that none of them answers."""
     return Passage(digest=digest(word for name in sorted(texts) for word in texts[name].split()))
