@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from gapless.cli.main import cli
-from gapless.errors import MissingExtra, WeightsUnavailable
-from gapless.operations.checkup_retrieval import RetrievalAsk, open_retrieval
+from gapless.errors import InvalidTarget, MissingExtra, WeightsUnavailable
+from gapless.operations.checkup_retrieval import RetrievalAsk, asked_by, open_retrieval
 from gapless.retrievers.minilm import MiniLM
 from gapless.settings import locate
 
@@ -22,6 +22,38 @@ SHELF = {f"d{n}": f"document {n} about {'apples bolts cranes'.split()[n % 3]}" f
 def search(query):
     asked = set(query.split())
     return [{"id": i, "text": t} for i, t in SHELF.items() if asked & set(t.split()[1:2])][:5]
+"""
+
+OBJECTS = """
+from types import SimpleNamespace
+from langchain_core.documents import Document as Theirs
+from langchain_core.embeddings import Embeddings
+from langchain_core.vectorstores import InMemoryVectorStore
+from gapless.retrievers.base import Document
+from gapless.retrievers.sqlite_store import SqliteStore
+
+class Numbers(Embeddings):
+    def embed_query(self, text):
+        number = int(text.split()[-1])
+        return [1.0 if at == number else 0.0 for at in range(40)]
+    def embed_documents(self, texts):
+        return [self.embed_query(text) for text in texts]
+
+def function(query):
+    return [f"d{query.split()[-1]}"]
+
+ours = SqliteStore()
+ours.upsert([Document(f"d{n}", f"number {n}") for n in range(40)])
+langchain_store = InMemoryVectorStore(Numbers())
+langchain_store.add_documents([Theirs(id=f"d{n}", page_content=f"number {n}") for n in range(40)])
+langchain_retriever = langchain_store.as_retriever(search_kwargs={"k": 3})
+
+class LlamaIndexLike:  # the shape of its NodeWithScore
+    def retrieve(self, query):
+        node = SimpleNamespace(text="x", id=f"d{query.split()[-1]}", score=0.5, metadata={})
+        return [node]
+
+llama_index = LlamaIndexLike()
 """
 
 
@@ -34,7 +66,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("gapless.toml").write_text(
         '[checkup]\nretriever = "own_retrieval.py:search"\nqueries = "queries.jsonl"\n'
     )
-    sys.modules.pop("own_retrieval", None)
+    for name in ("own_retrieval", "retrievers"):
+        sys.modules.pop(name, None)
 
 
 def checkup(*words: str) -> dict[str, Any]:
@@ -56,6 +89,26 @@ def test_the_retriever_that_is_named() -> None:
     assert "recall@5 is 100.0%" in found["retrieval-quality"]["said"]
     assert "no unanswerable query" in found["unanswerable"]["said"]
     assert "--chunking" in found["chunking"]["said"]
+
+
+@pytest.mark.parametrize(
+    "name", ["function", "ours", "langchain_store", "langchain_retriever", "llama_index"]
+)
+def test_objects_are_asked_by_the_method_of_their_kind(name: str) -> None:
+    Path("retrievers.py").write_text(OBJECTS)
+    Path("gapless.toml").write_text(
+        f'[checkup]\nretriever = "retrievers.py:{name}"\nqueries = "queries.jsonl"\n'
+    )
+    found = findings()
+    assert found["retriever-answers"]["status"] == "ok", found["retriever-answers"]["said"]
+    assert found["retrieval-quality"]["status"] == "ok"
+
+
+def test_a_class_in_place_of_an_object_is_said() -> None:
+    with pytest.raises(InvalidTarget, match="the class dict: make one"):
+        asked_by(dict, "x.py:Store")
+    with pytest.raises(InvalidTarget, match="is int; name a function of a query"):
+        asked_by(3, "x.py:three")
 
 
 def test_one_that_cannot_be_imported_is_a_finding() -> None:

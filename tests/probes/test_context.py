@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from planted_context import Shop, shop
@@ -16,8 +17,10 @@ from gapless.probes.base import ProbeUnavailable, Subject
 from gapless.probes.context.alike import near_duplicates
 from gapless.probes.context.answers import Answer, Found, ask, ask_all, grades, named, normalised
 from gapless.probes.context.documents import freshness, stored_vectors
+from gapless.probes.context.engines import WORDS_ALONE, engines_compared
+from gapless.probes.context.labels import query_labels
 from gapless.probes.context.manners import filters, retrieval_latency, retriever_answers
-from gapless.probes.context.quality import WORDS_ALONE, engines_compared, retrieval_quality
+from gapless.probes.context.quality import retrieval_quality
 from gapless.probes.context.silence import unanswerable
 from gapless.probes.context.sweep import SETTINGS, Setting, sweep
 from gapless.probes.context.visibility import visibility
@@ -73,6 +76,24 @@ def test_fields_of_a_document() -> None:
     assert hit == Found("7", "t", 1.0, {"supplier": "x", "a": 1}, 5.0)
     ((pair,)) = normalised([(LangChainLike("t", source="f"), 0.5)])
     assert (pair.text, pair.score, pair.metadata) == ("t", 0.5, {"source": "f"})
+
+
+def test_labels_that_say_nothing_of_themselves_are_not_judged() -> None:
+    with pytest.raises(ProbeUnavailable, match="all 30 labels were written by hand"):
+        list(query_labels(Subject(labelled=asked())))
+    made = tuple(
+        msgspec.structs.replace(label, source="reviewed", reviewer="maria", model="extractive")
+        for label in asked()
+    )
+    found = one(query_labels, Subject(labelled=made))
+    assert found.status == "warn"
+    assert "30 of 30 labels were reviewed, by maria" in found.said
+    assert "30 ask in the words of their passage" in found.said
+    edited = tuple(msgspec.structs.replace(label, edited=True) for label in made)
+    assert one(query_labels, Subject(labelled=edited)).status == "ok"
+    unseen = (*edited[1:], msgspec.structs.replace(edited[0], source="unreviewed"))
+    found = one(query_labels, Subject(labelled=unseen))
+    assert (found.status, found.command) == ("warn", "gapless label --queries FOLDER")
 
 
 @pytest.mark.parametrize("said", ["text", 3, [{}], [object()], {"a": [], "b": []}])
@@ -217,6 +238,37 @@ def test_plain_word_search_stands_beside_a_retriever_that_shows_its_documents() 
     assert WORDS_ALONE in found.said
     with pytest.raises(ProbeUnavailable, match="documents"):
         list(engines_compared(Subject(retrieve=right, labelled=asked())))
+
+
+def test_engines_differ_in_one_slice_alone() -> None:
+    labels = tuple(
+        LabelledQuery(
+            id=f"q{n}",
+            query=f"question {n}",
+            relevant={f"d{n}": 1},
+            slice={"topic": "ab"[n >= 60]},
+            group=f"q{n}",
+        )
+        for n in range(120)
+    )
+
+    def blind_in_b(query: str) -> list[str]:
+        return right(query) if int(query.split()[1]) < 60 else ["d0"]
+
+    def blind_in_a(query: str) -> list[str]:
+        return right(query) if int(query.split()[1]) >= 60 else ["d119"]
+
+    found = one(
+        engines_compared, Subject(retrieve=blind_in_b, labelled=labels, engines={"dense": blind_in_a})
+    )
+    assert found.status == "warn"
+    assert "dense by +100.0%" in found.said
+    assert "in topic b" in found.said
+    figures = {figure.name: figure.value for figure in found.figures}
+    assert figures["recall@5, in use"] == pytest.approx(0.5)
+    assert (figures["recall@5, in use, topic b"], figures["mrr, dense, topic b"]) == (0.0, 1.0)
+    assert {"precision@5, dense", "ndcg@10, in use", "ndcg@10, dense, topic a"} <= set(figures)
+    assert all(figure.low is not None and figure.high is not None for figure in found.figures)
 
 
 def test_unanswerable_without_scores_and_without_queries() -> None:

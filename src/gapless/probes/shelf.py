@@ -39,7 +39,7 @@ SHELF: dict[str, tuple[str, str]] = {
     "query-labels": (f"{_CONTEXT}.labels:query_labels", f"{_CONTEXT}.labels:CARD"),
     "retriever-answers": (f"{_CONTEXT}.manners:retriever_answers", f"{_CONTEXT}.manners:ANSWERS"),
     "retrieval-quality": (f"{_CONTEXT}.quality:retrieval_quality", f"{_CONTEXT}.quality:QUALITY"),
-    "engines-compared": (f"{_CONTEXT}.quality:engines_compared", f"{_CONTEXT}.quality:ENGINES"),
+    "engines-compared": (f"{_CONTEXT}.engines:engines_compared", f"{_CONTEXT}.engines:ENGINES"),
     "unanswerable": (f"{_CONTEXT}.silence:unanswerable", f"{_CONTEXT}.silence:CARD"),
     "near-duplicates": (f"{_CONTEXT}.alike:near_duplicates", f"{_CONTEXT}.alike:CARD"),
     "freshness": (f"{_CONTEXT}.documents:freshness", f"{_CONTEXT}.documents:FRESH"),

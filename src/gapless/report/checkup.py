@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+_MOST_FIGURES = 12
+"""In the terminal; the other faces show all."""
 SCHEMA = "gapless.checkup/1"
 MARKS: dict[Status, str] = {"ok": "ok", "warn": "warn", "fail": "FAIL", "not-applicable": "–"}
 STYLES: dict[Status, str] = {
@@ -159,6 +161,9 @@ def _body(finding: Finding) -> Text:
         body.append(f"\ntarget: {finding.target} ({finding.target_source})", style="dim")
         body.append(f"\n{finding.next_step}")
         body.append(f"\n  {finding.command}" if finding.command else "", style="cyan")
-    for one in finding.figures if finding.status == "ok" else ():
+    shown = finding.figures[:_MOST_FIGURES] if finding.status == "ok" else ()
+    for one in shown:
         body.append(f"\n{figure(one)}", style="dim")
+    if shown and len(finding.figures) > len(shown):
+        body.append(f"\n{len(finding.figures) - len(shown)} more: --json, --html", style="dim")
     return body

@@ -1,20 +1,18 @@
-"""How much of what is relevant a retriever finds, and how far up; and whether another way to search does better."""
+"""How much of what is relevant a retriever finds, and how far up: as a whole and slice by slice."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from gapless.gap.clustered import clustered, units
-from gapless.gap.group_bootstrap import mean_difference
 from gapless.gap.ranking import DEPTHS, Judged, by_slice, estimates, judge
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.context.answers import (
     Answer,
     Answers,
     answers_of,
-    ask_all,
     exposed,
     grades,
     named,
@@ -22,8 +20,7 @@ from gapless.probes.context.answers import (
 )
 from gapless.records.estimate import Estimate
 from gapless.records.finding import Figure, Finding, Status
-from gapless.retrievers.base import Document, Hit
-from gapless.retrievers.bm25 import Bm25
+from gapless.retrievers.base import Document
 
 QUALITY = Card(
     probe="retrieval-quality",
@@ -32,17 +29,13 @@ QUALITY = Card(
     target="recall@5 of at least 80 %, by the lower limit",
     source="gapless' own, as in the check recall_at_k",
 )
-ENGINES = Card(
-    probe="engines-compared",
-    layer="context",
-    title="dense, sparse and hybrid side by side",
-    target="no other engine is told apart as better at recall@5",
-    source="gapless' own: paired differences, all of them at once",
-)
-_LEAST, _DEPTH, _HEADLINE = 0.8, 5, "recall@5"
+_LEAST, HEADLINE = 0.8, "recall@5"
 _SHOWN = ("recall@1", "recall@3", "recall@5", "recall@10", "precision@5", "mrr", "ndcg@10")
-_WORST = 3
-WORDS_ALONE = "plain BM25 over its documents"
+SLICED = ("recall@5", "precision@5", "mrr", "ndcg@10")
+"""What is shown of each slice, and of each engine."""
+_WORST, _MOST_SLICES = 3, 12
+Slice = tuple[str, str]
+"""Dimension and value."""
 
 
 def rate_figure(name: str, rate: Estimate, basis: str) -> Figure:
@@ -64,19 +57,23 @@ def against(rate: Estimate, least: float) -> Status:
 
 def retrieval_quality(subject: Subject) -> Iterable[Finding]:
     """recall@k, precision@k, MRR and nDCG over the answerable queries, and the slices that are worst off."""
-    asked = _answerable(answers_of(subject))
+    asked = answerable(answers_of(subject))
     least = subject.targets.get(QUALITY.probe, _LEAST)
-    judged, groups = _judged(asked.answers), [one.query.group for one in asked.answers]
+    judged, groups = judged_answers(asked.answers), [one.query.group for one in asked.answers]
     found = estimates(judged, groups)
     figures = [rate_figure(name, found[name], asked.basis) for name in _SHOWN]
-    slices = by_slice(judged.values[_HEADLINE], groups, [one.query.slice for one in asked.answers])
-    worst = sorted(slices.items(), key=lambda item: (item[1].point or 0.0, item[0]))[:_WORST]
+    filed = [one.query.slice for one in asked.answers]
+    slices = {name: by_slice(judged.values[name], groups, filed) for name in SLICED}
+    order = worst_first(slices[HEADLINE])
     figures += [
-        rate_figure(f"{_HEADLINE}, {key} {value}", rate, f"all slices at once, {rate.n_runs} queries")
-        for (key, value), rate in worst
+        rate_figure(f"{name}, {key} {value}", rate, f"all slices at once, {rate.n_runs} queries")
+        for key, value in order[:_MOST_SLICES]
+        for name in SLICED
+        if (rate := slices[name][key, value])
     ]
-    status = against(found[_HEADLINE], least)
-    said = f"{_HEADLINE} is {_limits(found[_HEADLINE])} over {asked.basis}"
+    worst = [(one, slices[HEADLINE][one]) for one in order[:_WORST]]
+    status = against(found[HEADLINE], least)
+    said = f"{HEADLINE} is {_limits(found[HEADLINE])} over {asked.basis}"
     if below := [
         f"{key} {value}, {_limits(rate)}" for (key, value), rate in worst if against(rate, least) == "fail"
     ]:
@@ -87,8 +84,13 @@ def retrieval_quality(subject: Subject) -> Iterable[Finding]:
     yield QUALITY.finding(status, said, figures=tuple(figures), target=target, next_step=step)
 
 
+def worst_first(rates: Mapping[Slice, Estimate]) -> list[Slice]:
+    """Slices by their rate, the lowest first."""
+    return sorted(rates, key=lambda one: (rates[one].point or 0.0, one))
+
+
 def _what_to_do(found: dict[str, Estimate], status: Status) -> str:
-    deep, near = (found[name].point or 0.0 for name in ("recall@10", _HEADLINE))
+    deep, near = (found[name].point or 0.0 for name in ("recall@10", HEADLINE))
     if status == "warn":
         return "The interval holds the target, or a slice misses it: label more queries, there first."
     if deep - near > 0.1:
@@ -101,14 +103,19 @@ def _limits(rate: Estimate) -> str:
     return f"{rate.point or 0.0:.1%}{limits}"
 
 
-def _answerable(asked: Answers) -> Answers:
+def answerable(asked: Answers) -> Answers:
+    """Those of the answers that belong to queries which something answers.
+
+    Raises:
+        ProbeUnavailable: There are none.
+    """
     kept = tuple(one for one in asked.answers if one.query.answerable)
     if not kept:
         raise ProbeUnavailable("no labelled query is answerable: recall has nothing to find")
     return Answers(kept, asked.of - len(asked.answers) + len(kept))
 
 
-def _judged(answers: Iterable[Answer]) -> Judged:
+def judged_answers(answers: Iterable[Answer]) -> Judged:
     """A query that failed counts as one that found nothing."""
     kept = list(answers)
     return judge(
@@ -116,65 +123,6 @@ def _judged(answers: Iterable[Answer]) -> Judged:
         {one.query.id: named(one) for one in kept},
         depths=DEPTHS,
     )
-
-
-def engines_compared(subject: Subject) -> Iterable[Finding]:
-    """The engine in use against each one beside it, on the same queries: paired differences of recall@5, by group."""
-    used = _answerable(answers_of(subject))
-    others = {
-        name: {one.query.id: one for one in answers_of(subject, name).answers} for name in subject.engines
-    }
-    if (plain := _words_alone(subject, used)) is not None:
-        others[WORDS_ALONE] = plain
-    if not others:
-        raise ProbeUnavailable(
-            "nothing stands beside it: give your retriever a method documents(), and plain BM25 over them is held beside it"
-        )
-    asked = [one for one in used.answers if all(one.query.id in known for known in others.values())]
-    if not asked:
-        raise ProbeUnavailable("no query was answered by all engines in time")
-    table = units([one.query.group for one in asked], weighting="runs")
-    own = _judged(asked)
-    figures = [
-        rate_figure(
-            f"{_HEADLINE}, in use", estimates(own, [one.query.group for one in asked])[_HEADLINE], used.basis
-        )
-    ]
-    level = 1 - 0.05 / len(others)
-    better: list[str] = []
-    for name, known in others.items():
-        theirs = _judged([known[one.query.id] for one in asked])
-        rates = estimates(theirs, [one.query.group for one in asked])
-        figures += [
-            rate_figure(f"{measure}, {name}", rates[measure], used.basis) for measure in (_HEADLINE, "mrr")
-        ]
-        gain = mean_difference(theirs.values[_HEADLINE], own.values[_HEADLINE], table, level=level)
-        figures.append(rate_figure(f"{_HEADLINE}, {name} less the one in use", gain, used.basis))
-        if gain.low is not None and gain.low > 0:
-            better.append(f"{name} by {gain.point:+.1%} ({gain.low:+.1%} to {gain.high:+.1%})")
-    if better:
-        said = f"better at {_HEADLINE} than the one in use: {'; '.join(better)}"
-        step = "Use it, or fuse it with yours (gapless.retrievers.hybrid); then ask again."
-        yield ENGINES.finding("warn", said, figures=tuple(figures), next_step=step)
-    else:
-        said = (
-            f"of {len(others)} beside the one in use, none is told apart as better over {len(asked)} queries"
-        )
-        yield ENGINES.finding("ok", said, figures=tuple(figures))
-
-
-def _words_alone(subject: Subject, used: Answers) -> dict[str, Answer] | None:
-    """Plain word search over the retriever's own documents, where it shows them and nothing else stands beside it."""
-    documents = documents_of(subject)
-    if subject.engines or not documents:
-        return None
-    index, depth = Bm25(documents), max(DEPTHS[-1], *(len(one.hits) for one in used.answers))
-
-    def search(query: str) -> list[Hit]:
-        return index.search(query, depth)
-
-    asked = ask_all(search, [one.query for one in used.answers], seconds=subject.seconds)
-    return {one.query.id: one for one in asked.answers}
 
 
 def documents_of(subject: Subject) -> list[Document]:

@@ -1,0 +1,171 @@
+"""Other ways to search the same documents, held beside the one in use: on the same queries, pair by pair, slice by slice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from gapless.gap.clustered import units
+from gapless.gap.group_bootstrap import mean_difference
+from gapless.gap.ranking import DEPTHS, by_slice, estimates
+from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.probes.context.answers import Answer, Answers, answers_of, ask_all
+from gapless.probes.context.quality import (
+    HEADLINE,
+    SLICED,
+    answerable,
+    documents_of,
+    judged_answers,
+    rate_figure,
+    worst_first,
+)
+from gapless.records.estimate import Estimate
+from gapless.records.finding import Figure, Finding
+from gapless.retrievers.base import Hit
+from gapless.retrievers.bm25 import Bm25
+
+ENGINES = Card(
+    probe="engines-compared",
+    layer="context",
+    title="dense, sparse and hybrid side by side",
+    target="no other engine is told apart as better at recall@5",
+    source="gapless' own: paired differences, all of them at once",
+)
+WORDS_ALONE = "plain BM25 over its documents"
+USED = "in use"
+_MOST_SLICES = 6
+Slice = tuple[str, str]
+"""Dimension and value."""
+
+
+@dataclass(frozen=True, slots=True)
+class SideBySide:
+    """Engines on the same queries."""
+
+    rates: Mapping[str, Mapping[str, Estimate]]
+    """Engine -> measure ("recall@5", "precision@5", "mrr", "ndcg@10", ...) -> its mean over the queries."""
+    slices: Mapping[str, Mapping[str, Mapping[Slice, Estimate]]]
+    """Engine -> measure -> slice -> the same there; the limits of one engine's measure hold for all slices at once."""
+    gains: Mapping[str, Estimate]
+    """Engine -> its recall@5 less that of the one in use, query by query; limits hold for all engines at once."""
+    sliced_gains: Mapping[tuple[str, Slice], Estimate]
+    """The same within a slice; limits hold for all engines and slices at once."""
+    queries: int
+
+
+def side_by_side(answers: Mapping[str, Sequence[Answer]], used: str = USED) -> SideBySide:
+    """Holds engines beside the one in use.
+
+    Args:
+        answers: Engine -> its answers to the same answerable queries, in the same order.
+        used: Name of the one in use.
+
+    Raises:
+        MissingExtra: ir-measures is not installed.
+    """
+    first = answers[used]
+    groups = [one.query.group for one in first]
+    filed = [one.query.slice for one in first]
+    judged = {name: judged_answers(given) for name, given in answers.items()}
+    own = judged[used].values[HEADLINE]
+    others = [name for name in answers if name != used]
+    table = units(groups, weighting="runs")
+    level = 1 - 0.05 / max(1, len(others))
+    slices = {
+        name: {measure: by_slice(values, groups, filed) for measure, values in found.values.items()}
+        for name, found in judged.items()
+    }
+    keys = list(slices[used][HEADLINE])
+    within = 1 - 0.05 / max(1, len(others) * len(keys))
+    sliced: dict[tuple[str, Slice], Estimate] = {}
+    for key, value in keys:
+        rows = [at for at, one in enumerate(filed) if one.get(key) == value]
+        part = units([groups[at] for at in rows], weighting="runs")
+        for name in others:
+            theirs = judged[name].values[HEADLINE]
+            sliced[name, (key, value)] = mean_difference(theirs[rows], own[rows], part, level=within)
+    return SideBySide(
+        rates={name: estimates(found, groups) for name, found in judged.items()},
+        slices=slices,
+        gains={
+            name: mean_difference(judged[name].values[HEADLINE], own, table, level=level) for name in others
+        },
+        sliced_gains=sliced,
+        queries=len(first),
+    )
+
+
+def engines_compared(subject: Subject) -> Iterable[Finding]:
+    """The engine in use against each one beside it, on the same queries: paired differences of recall@5, by group."""
+    used = answerable(answers_of(subject))
+    others = {
+        name: {one.query.id: one for one in answers_of(subject, name).answers} for name in subject.engines
+    }
+    if (plain := _words_alone(subject, used)) is not None:
+        others[WORDS_ALONE] = plain
+    if not others:
+        raise ProbeUnavailable(
+            "nothing stands beside it: give your retriever a method documents(), and plain BM25 over them is held beside it"
+        )
+    asked = [one for one in used.answers if all(one.query.id in known for known in others.values())]
+    if not asked:
+        raise ProbeUnavailable("no query was answered by all engines in time")
+    answers = {USED: asked} | {name: [known[one.query.id] for one in asked] for name, known in others.items()}
+    found = side_by_side(answers)
+    figures = tuple(_figures(found, used.basis))
+    better = [_gain(name, gain) for name, gain in found.gains.items() if _better(gain)]
+    there = [
+        f"{_gain(name, gain)} in {key} {value}"
+        for (name, (key, value)), gain in found.sliced_gains.items()
+        if _better(gain)
+    ]
+    lexical = sum(one.query.lexical for one in asked)
+    kind = (
+        f"; {lexical} of the queries ask in the words of their passage, which is kind to word search"
+        if lexical
+        else ""
+    )
+    if better or there:
+        said = f"better at {HEADLINE} than the one in use: {'; '.join(better or there)}{kind}"
+        step = "Use it, or fuse it with yours (gapless.retrievers.hybrid); then ask again."
+        yield ENGINES.finding("warn", said, figures=figures, next_step=step)
+    else:
+        said = f"of {len(others)} beside the one in use, none is told apart as better over {len(asked)} queries{kind}"
+        yield ENGINES.finding("ok", said, figures=figures)
+
+
+def _better(gain: Estimate) -> bool:
+    return gain.low is not None and gain.low > 0
+
+
+def _gain(name: str, gain: Estimate) -> str:
+    return f"{name} by {gain.point:+.1%} ({gain.low:+.1%} to {gain.high:+.1%})"
+
+
+def _figures(found: SideBySide, basis: str) -> Iterable[Figure]:
+    """Each engine as a whole, how they differ, and then the slices, the worst of the one in use first."""
+    for name, rates in found.rates.items():
+        for measure in SLICED:
+            yield rate_figure(f"{measure}, {name}", rates[measure], basis)
+    for name, gain in found.gains.items():
+        yield rate_figure(f"{HEADLINE}, {name} less the one in use", gain, basis)
+    for key, value in worst_first(found.slices[USED][HEADLINE])[:_MOST_SLICES]:
+        for name, measures in found.slices.items():
+            for measure in SLICED:
+                rate = measures[measure][key, value]
+                basis = f"all slices at once, {rate.n_runs} queries"
+                yield rate_figure(f"{measure}, {name}, {key} {value}", rate, basis)
+
+
+def _words_alone(subject: Subject, used: Answers) -> dict[str, Answer] | None:
+    """Plain word search over the retriever's own documents, where it shows them and nothing else stands beside it."""
+    documents = documents_of(subject)
+    if subject.engines or not documents:
+        return None
+    index, depth = Bm25(documents), max(DEPTHS[-1], *(len(one.hits) for one in used.answers))
+
+    def search(query: str) -> list[Hit]:
+        return index.search(query, depth)
+
+    asked = ask_all(search, [one.query for one in used.answers], seconds=subject.seconds)
+    return {one.query.id: one for one in asked.answers}
