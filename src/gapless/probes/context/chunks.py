@@ -97,7 +97,8 @@ def _finding(subject: Subject, done: Sweep, ways: _Ways) -> Finding:
         )
     said = f"{done.advice} (word search, {done.queries} queries, {done.budget} words read"
     said += f"; {done.lost} left out: what they quote is nowhere" if done.lost else ""
-    said += f"; {done.skipped} ways not tried for want of time" if done.skipped else ""
+    if done.skipped:
+        said += f"; {done.skipped} way{'s' if done.skipped > 1 else ''} not tried for want of time"
     said += "".join(f"; {note}" for note in ways.notes)
     status = against(done.tried[0].recall, least)
     step = (

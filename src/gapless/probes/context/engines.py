@@ -34,6 +34,8 @@ ENGINES = Card(
 WORDS_ALONE = "plain BM25 over its documents"
 USED = "in use"
 _MOST_SLICES = 6
+_USE_IT = "Use it, or fuse it with yours (gapless.retrievers.hybrid); then ask again."
+_BIASED = "Do not act on this yet: put the questions into the words of those who ask (gapless label --queries), then ask again."
 Slice = tuple[str, str]
 """Dimension and value."""
 
@@ -121,13 +123,13 @@ def engines_compared(subject: Subject) -> Iterable[Finding]:
     ]
     lexical = sum(one.query.lexical for one in asked)
     kind = (
-        f"; {lexical} of the queries ask in the words of their passage, which is kind to word search"
+        f"; {lexical} of {len(asked)} queries ask in the words of their passage, which is kind to word search"
         if lexical
         else ""
     )
     if better or there:
         said = f"better at {HEADLINE} than the one in use: {'; '.join(better or there)}{kind}"
-        step = "Use it, or fuse it with yours (gapless.retrievers.hybrid); then ask again."
+        step = _BIASED if 2 * lexical > len(asked) else _USE_IT
         yield ENGINES.finding("warn", said, figures=figures, next_step=step)
     else:
         said = f"of {len(others)} beside the one in use, none is told apart as better over {len(asked)} queries{kind}"
