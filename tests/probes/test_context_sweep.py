@@ -32,7 +32,7 @@ class Spread:
         )
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
-    def tokens(self, texts: Sequence[str]) -> int:
+    def count_tokens(self, texts: Sequence[str]) -> int:
         return sum(len(text.split()) for text in texts)
 
 

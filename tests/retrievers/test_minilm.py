@@ -117,3 +117,11 @@ def _encode(weights: dict[str, np.ndarray], tokens: np.ndarray, layers: int) -> 
         x = normal(f"{name}output.LayerNorm", x + linear(f"{name}output.dense", wide))
     mean = x.mean(0)
     return mean / np.linalg.norm(mean)
+
+
+def test_tokens_are_counted_as_the_tokenizer_does_also_beyond_the_cut(model: MiniLM) -> None:
+    texts = ["Liability is capped at USD 5,000,000.", "naïve façade ... (b)(2) 東京", "", "word " * 700]
+    ids = model.tokens(texts[:3])
+    assert model.count_tokens(texts[:3]) == sum(map(len, ids))
+    assert model.count_tokens(texts[3:]) == 702
+    assert model.count_tokens([]) == 0

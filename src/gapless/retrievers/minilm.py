@@ -80,7 +80,7 @@ class MiniLM:
             vectors[batch] = self._session.run(None, {"tokens": tokens, "mask": mask})[0]
         return vectors
 
-    def tokens(self, texts: Sequence[str]) -> int:
+    def count_tokens(self, texts: Sequence[str]) -> int:
         """How many tokens these texts have, those beyond `MAX_TOKENS` of a text included: what an embedding is billed by.
 
         Counted word by word, which WordPiece cuts one at a time, and kept; two for the marks around each text.

@@ -27,8 +27,8 @@ class Remembering:
         self._embedder = embedder
         self._name = name
         self._single: dict[str, NDArray[np.float32]] = {}
-        if (count := getattr(embedder, "tokens", None)) is not None:
-            self.tokens: Callable[[Sequence[str]], int] = count  # counts only where the embedder does
+        if (count := getattr(embedder, "count_tokens", None)) is not None:
+            self.count_tokens: Callable[[Sequence[str]], int] = count  # counts only where the embedder does
 
     def known(self, texts: Sequence[str]) -> bool:
         """Whether these texts, in this order, are on disk."""

@@ -159,12 +159,12 @@ class Metered:
     """An embedder that counts the tokens it is given.
 
     Args:
-        embedder: Embeds; counts where it has a method `tokens(texts)`, as the built-in model does.
+        embedder: Embeds; counts where it has a method `count_tokens(texts)`, as the built-in model does.
     """
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
-        self._count = getattr(embedder, "tokens", None)
+        self._count = getattr(embedder, "count_tokens", None)
         self.spent: int | None = 0 if self._count is not None else None
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
