@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gapless.errors import GaplessError, InvalidTarget
 from gapless.operations.checkup_store import open_named_store
@@ -93,7 +93,7 @@ def _named(
         why = error
     else:
         engines: Any = getattr(found, "engines", None)
-        return asked, engines() if callable(engines) else {}
+        return asked, cast("Mapping[str, Callable[[str], Any]]", engines()) if callable(engines) else {}
 
     def raises(query: str, **more: Any) -> Any:
         raise why
