@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -42,6 +42,10 @@ class Retrieval:
     embedder: Embedder | None = None
     """The built-in model, where it is at hand."""
     notes: tuple[str, ...] = ()
+
+    def shown(self) -> dict[str, Any]:
+        """All but the notes, by the names that a probe's subject has for them."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "notes"}
 
 
 def is_named(ask: RetrievalAsk, place: Place) -> bool:
