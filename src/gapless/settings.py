@@ -110,10 +110,24 @@ class FaultSettings(Record, frozen=True, kw_only=True):
 
 
 class ServerSettings(Record, frozen=True, kw_only=True):
-    """An MCP server: a command that speaks over stdio, or the address of one that speaks HTTP."""
+    """Where tools come from: an MCP server, an OpenAPI document, or Python functions. One of the first four is named."""
 
     command: tuple[str, ...] = ()
+    """An MCP server that speaks over stdio."""
     url: str | None = None
+    """Address of an MCP server that speaks streamable HTTP."""
+    openapi: str | None = None
+    """File or address of an OpenAPI document (3.0, 3.1), whose operations are the tools."""
+    functions: str | None = None
+    """"tools.py:TOOLS" names a function, a LangChain tool, or a list of them."""
+    base_url: str | None = None
+    """Where the operations of an OpenAPI document are called; none is called without it, unless the document came from there."""
+    headers_env: dict[str, str] = {}
+    """Header -> the variable that holds its value, for those calls."""
+    read_only: tuple[str, ...] = ()
+    """Tools (names, or patterns: `get_*`) that you vouch for: they only read, whatever they say of themselves."""
+    failing: dict[str, dict[str, Any]] = {}
+    """Tool -> arguments that must end in an error: a file that is not there, a backend that is down."""
 
 
 class FigureLimit(Record, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import RetryPolicy
 from planted_context import CONTEXT
+from planted_tools import TOOLS
 from tool_server import command, lock
 
 from gapless import Contract, Gate, Retry, guard
@@ -353,4 +354,5 @@ PLANTED = (
         lambda f: records(fidelity=fidelity(1.0)),
     ),
     *(Planted(*line) for line in CONTEXT),
+    *(Planted(*line) for line in TOOLS),
 )

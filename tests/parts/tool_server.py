@@ -112,7 +112,9 @@ def build(defect: str) -> Any:
         following = "0" if defect == "endless" else str(page + 1) if page + 1 < PAGES else None
         return types.ListToolsResult(tools=[tool], next_cursor=following)
 
-    async def call_tool(_: Any, params: Any) -> Any:
+    async def call_tool(context: Any, params: Any) -> Any:
+        for told in {"tells": (1, 2, 3), "goes-back": (1, 3, 2)}.get(defect, ()):
+            await context.session.report_progress(told, 3)
         return _answer(defect, params)
 
     return Server("orders", version="1.0", on_list_tools=list_tools, on_call_tool=call_tool)

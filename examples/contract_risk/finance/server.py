@@ -13,7 +13,7 @@ from contract_risk.finance import rules
 server = MCPServer("finance", log_level="WARNING")
 
 
-class Facts(BaseModel):
+class Facts(BaseModel, strict=True):
     """What the contracts of one supplier state today; what they do not state is null."""
 
     currency: str | None = Field(default=None, description="ISO 4217 code, such as USD")

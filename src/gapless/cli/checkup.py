@@ -25,6 +25,11 @@ from gapless.cli.show import deliver, write
     help="Let probes run the workflow: replays of recorded trials, effects from the tape.",
 )
 @click.option(
+    "--allow-effects",
+    is_flag=True,
+    help="Let probes call tools that are not declared safe: only against servers that may be acted on.",
+)
+@click.option(
     "--queries",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Labelled queries for the retriever (JSONL).",
@@ -111,6 +116,7 @@ def command(layers: tuple[str, ...], list_all: bool, history: str | None, **opti
             probes=options["probes"],
             target=options["target"],
             leave=options["leave"],
+            allow_effects=options["allow_effects"],
             retrieval=retrieval,
             model=model,
         )

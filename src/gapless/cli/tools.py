@@ -37,6 +37,8 @@ class _ToACommand(click.Command):
 def _whose(command: F) -> F:
     for option in (
         click.argument("target", required=False, metavar=_TARGET),
+        click.option("--openapi", is_flag=True, help="TARGET is the address of an OpenAPI document."),
+        click.option("--base-url", help="Where the operations of an OpenAPI document are called."),
         click.option("--name", help="What to call the server; what it calls itself by default."),
         click.option(
             "--timeout",
@@ -64,10 +66,11 @@ def _whose(command: F) -> F:
 @_as_json
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """Look at the tools of MCP servers: lint them, keep what was reviewed, see what changed since.
+    """Look at tools: lint them, keep what was reviewed, see what changed since, call one.
 
-    TARGET is a server named in gapless.toml, an address (streamable HTTP), or a .json file with an answer to tools/list;
-    after -- stands a command that speaks over stdio. Without any, all servers in gapless.toml. No tool is called.
+    TARGET is a server named in gapless.toml, the address of an MCP server (streamable HTTP), a file with an OpenAPI
+    document (.json, .yaml) or an answer to tools/list (.json), or Python functions (tools.py:TOOLS); after -- stands a
+    command that speaks MCP over stdio. Without any, all servers in gapless.toml. No tool is called, unless that is asked.
     """
     if ctx.invoked_subcommand is None:
         _list(as_json)
@@ -156,7 +159,12 @@ def _ran(ctx: click.Context, options: dict[str, Any], work: Callable[..., Any]) 
     if server and options["target"] is not None:
         raise UsageError(f"{options['target']!r} and a command: name one server at a time.")
     ask = ToolsAsk(
-        target=options["target"], command=server, name=options["name"], timeout_s=options["timeout"]
+        target=options["target"],
+        command=server,
+        openapi=options["openapi"],
+        base_url=options["base_url"],
+        name=options["name"],
+        timeout_s=options["timeout"],
     )
     place = locate()
     return run_sync(lambda stop: _until_stopped(work(ask, place), stop))

@@ -61,11 +61,27 @@ def load(
     Raises:
         InvalidTarget: It cannot be imported, is ambiguous, or is nothing gapless can run.
     """
-    place, _, name = target.partition(":") if not _is_drive(target) else target[2:].partition(":")
-    place = target[:2] + place if _is_drive(target) else place
-    module = _import(target, place, (root or Path.cwd()).resolve())
+    module, name = _opened(target, root)
     found = _member(target, module, name) if name else _only_graph(target, module)
     return adapt(found, steps=steps, target=target, home=module.__name__, contracts=contracts)
+
+
+def find(target: str, root: Path | None = None) -> Any:
+    """The live object behind "app.py:name" or "package.module:name", whatever it is.
+
+    Raises:
+        InvalidTarget: It cannot be imported, or no name is given.
+    """
+    module, name = _opened(target, root)
+    if not name:
+        raise InvalidTarget(f"{target}: names no object. Write {target}:NAME.")
+    return _member(target, module, name)
+
+
+def _opened(target: str, root: Path | None) -> tuple[ModuleType, str]:
+    place, _, name = target.partition(":") if not _is_drive(target) else target[2:].partition(":")
+    place = target[:2] + place if _is_drive(target) else place
+    return _import(target, place, (root or Path.cwd()).resolve()), name
 
 
 def adapt(

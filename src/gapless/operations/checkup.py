@@ -13,6 +13,7 @@ import msgspec
 
 from gapless import __version__
 from gapless.errors import GaplessError, UnknownName
+from gapless.frameworks.tools.source import rooted
 from gapless.operations.checkup_beside import beside_for
 from gapless.operations.checkup_budget import held, need_known, passes
 from gapless.operations.checkup_model import ModelAsk, model_for, named_model
@@ -48,6 +49,8 @@ class CheckupAsk:
     """The workflow; that of `gapless.toml`, else the reference agent, when None."""
     leave: bool = False
     """Whether probes may run the workflow (replays of recorded trials; effects stay on the tape)."""
+    allow_effects: bool = False
+    """Whether tools may be called that are not declared safe."""
     retrieval: RetrievalAsk = field(default_factory=RetrievalAsk)
     model: ModelAsk = field(default_factory=ModelAsk)
 
@@ -187,6 +190,7 @@ async def _subject(
         runs_per_s=said.runs_per_s,
         function_cases=root / said.function_cases if said.function_cases is not None else None,
         servers=servers,
+        allow_effects=ask.allow_effects,
         tools_lock=lock_path(place),
         **found.shown(),
         prices=place.settings.cost,
@@ -209,8 +213,8 @@ def _reads_records(ask: CheckupAsk, layers: tuple[Layer, ...]) -> bool:
 def _servers(
     ask: CheckupAsk, layers: tuple[Layer, ...], place: Place
 ) -> tuple[Mapping[str, ServerSettings], list[str]]:
-    """The MCP servers that were named; where neither they nor a workflow were, the reference agent's."""
-    named = place.settings.checkup.servers
+    """The servers that were named; where neither they nor a workflow were, the reference agent's."""
+    named = {name: rooted(one, Path(place.root)) for name, one in place.settings.checkup.servers.items()}
     if named or "tool" not in layers or ask.target is not None or place.settings.workflow is not None:
         return named, []
     try:
@@ -218,8 +222,8 @@ def _servers(
 
         found = {name: ServerSettings(command=command) for name, command in find_agent().servers().items()}
     except (GaplessError, ImportError) as error:
-        return {}, [f"No MCP server is named, and the reference agent's cannot be found: {error}"]
-    return found, [f"No MCP server is named: {', '.join(found)}, the reference agent's, stands in."]
+        return {}, [f"No server is named, and the reference agent's cannot be found: {error}"]
+    return found, [f"No server is named: {', '.join(found)}, the reference agent's, stands in."]
 
 
 def _since(store: Store, made: Checkup) -> list[str]:

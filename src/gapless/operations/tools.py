@@ -7,16 +7,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
-from gapless.errors import InvalidSettings, InvalidTarget, UnknownName
+from gapless.errors import InvalidTarget, UnknownName
+from gapless.frameworks.tools.source import checked, rooted
 from gapless.records.tools import Drift, Linted, LockedServer, Offer, ToolsLock
 from gapless.report.json import plain
 from gapless.settings import Place, ServerSettings
 
 LOCK = "tools.lock.json"
 ALL = "all"
+_DOCUMENTS = (".json", ".yaml", ".yml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +27,14 @@ class ToolsAsk:
     """Whose tools."""
 
     target: str | None = None
-    """A server named in `gapless.toml`, an address, or a file with a `tools/list` answer; all named servers when None."""
+    """A server named in `gapless.toml`, an address, a file with a `tools/list` answer or an OpenAPI document, functions
+    ("tools.py:TOOLS"); all named servers when None."""
     command: tuple[str, ...] = ()
     """A server to start, in place of a target."""
+    openapi: bool = False
+    """Whether the target is the address of an OpenAPI document, not of an MCP server."""
+    base_url: str | None = None
+    """Where the operations of an OpenAPI document are called."""
     name: str | None = None
     """What to call it; by default its name in `gapless.toml`, else what it calls itself."""
     timeout_s: float = 20.0
@@ -53,18 +61,18 @@ async def offers(ask: ToolsAsk, place: Place) -> tuple[Offer, ...]:
         InvalidTarget: There is no such server or file, or nothing was named.
         EndpointError: A server cannot be reached or does not answer as MCP says.
     """
-    from gapless.frameworks.mcp.client import connected
+    from gapless.frameworks.tools.source import connected
 
-    if ask.target is not None and ask.target.endswith(".json"):
-        return (_from_file(Path(ask.target), ask.name),)
+    listed = _listed(ask)
+    if listed is not None:
+        return (listed,)
 
     async def one(name: str, server: ServerSettings, known: bool) -> Offer:
         async with connected(server, name, start_s=ask.timeout_s) as connection:
             found = await connection.offer(ask.timeout_s)
-        itself = found.server.partition(" ")[0]
-        return found if known or not itself else msgspec.structs.replace(found, name=itself)
+        return found if known else itself(found)
 
-    asked = _servers(ask, place)
+    asked = servers(ask, place)
     found = await asyncio.gather(*(one(*which) for which in asked), return_exceptions=True)
     for answer in found:  # only now: a server that is left alone in its shutdown would stay behind
         if isinstance(answer, BaseException):
@@ -72,45 +80,67 @@ async def offers(ask: ToolsAsk, place: Place) -> tuple[Offer, ...]:
     return tuple(answer for answer in found if isinstance(answer, Offer))
 
 
-def _servers(ask: ToolsAsk, place: Place) -> list[tuple[str, ServerSettings, bool]]:
-    """Name, server, and whether the name is the user's."""
-    named = place.settings.checkup.servers
+def itself(offer: Offer) -> Offer:
+    """An offer under the name that the server gave itself; the same one where it gave none."""
+    name = offer.server.partition(" ")[0]
+    return msgspec.structs.replace(offer, name=name) if name else offer
+
+
+def servers(ask: ToolsAsk, place: Place) -> list[tuple[str, ServerSettings, bool]]:
+    """Name, server, and whether the name is settled: the user's, or that of a file.
+
+    Raises:
+        InvalidTarget: There is no such server, or nothing was named.
+        InvalidSettings: A named server does not say where its tools come from.
+    """
+    root = Path(place.root)
+    named = {name: rooted(server, root) for name, server in place.settings.checkup.servers.items()}
     if ask.command:
         return [(ask.name or ask.command[0], ServerSettings(command=ask.command), ask.name is not None)]
     if ask.target is None:
         if not named:
             raise InvalidTarget(
-                "no server is named. Give one: -- COMMAND..., an address, a file with a tools/list answer, or name it in"
-                " gapless.toml: [checkup.servers.NAME] command = [...] or url = ..."
+                "no server is named. Give one: -- COMMAND..., an address, a file with a tools/list answer or an OpenAPI"
+                " document, tools.py:TOOLS, or name it in gapless.toml: [checkup.servers.NAME] command = [...] or url = ..."
             )
         return [(name, checked(name, server), True) for name, server in named.items()]
     if ask.target in named:
         return [(ask.name or ask.target, checked(ask.target, named[ask.target]), True)]
-    if ask.target.startswith(("http://", "https://")):
-        return [(ask.name or ask.target, ServerSettings(url=ask.target), ask.name is not None)]
+    found = _typed(ask, ask.target)
+    if found is not None:
+        return [found]
     known = f" Servers named there: {', '.join(named)}." if named else ""
     raise InvalidTarget(
-        f"{ask.target!r} is no address, no .json file, and no server in gapless.toml.{known} A command stands after --."
+        f"{ask.target!r} is no address, no .json or .yaml file, no functions (tools.py:TOOLS), and no server in"
+        f" gapless.toml.{known} A command stands after --."
     )
 
 
-def checked(name: str, server: ServerSettings) -> ServerSettings:
-    """A server from the settings.
+def _typed(ask: ToolsAsk, target: str) -> tuple[str, ServerSettings, bool] | None:
+    """A target that says itself what it is."""
+    web = target.startswith(("http://", "https://"))
+    if web and not ask.openapi:
+        return ask.name or target, ServerSettings(url=target), ask.name is not None
+    if web or target.endswith(_DOCUMENTS):
+        name = ask.name or (urlsplit(target).hostname if web else None) or Path(target).stem
+        return name, ServerSettings(openapi=target, base_url=ask.base_url), True
+    module, _, member = target.partition(":")
+    if member.isidentifier() and module:
+        return ask.name or Path(module).stem, ServerSettings(functions=target), True
+    return None
 
-    Raises:
-        InvalidSettings: It says neither how to start it nor where it is, or both.
-    """
-    if bool(server.command) == bool(server.url):
-        said = "both a command and a url" if server.url else "neither a command nor a url"
-        raise InvalidSettings(f"[checkup.servers.{name}] has {said}; a server has one of them.")
-    return server
 
-
-def _from_file(file: Path, name: str | None) -> Offer:
+def _listed(ask: ToolsAsk) -> Offer | None:
+    """The tools in a file with a `tools/list` answer; None where the target is something else."""
     from gapless.frameworks.mcp.reading import tools_of
 
+    if ask.target is None or not ask.target.endswith(".json") or ask.target.startswith(("http:", "https:")):
+        return None
+    file, name = Path(ask.target), ask.name
     try:
         answer = json.loads(file.read_text(encoding="utf-8"))
+        if isinstance(answer, dict) and ("openapi" in answer or "swagger" in answer):
+            return None
         tools = tools_of(answer)
     except OSError as error:
         raise InvalidTarget(f"{file}: cannot be read ({error.strerror}).") from error
@@ -172,10 +202,10 @@ async def lock_tools(
             raise UnknownName(f"--accept {name}: no such tool. Tools: {', '.join(sorted(known))}.")
     before = _drift(path, reviewed, [one for one in found if one.name in reviewed.servers])
     changed = {change.tool for change in before.changes}
-    servers = dict(reviewed.servers)
+    kept = dict(reviewed.servers)
     for offer in found:
-        servers[offer.name] = _kept(reviewed.servers.get(offer.name), offer, accept)
-    made = ToolsLock(servers=servers)
+        kept[offer.name] = _kept(reviewed.servers.get(offer.name), offer, accept)
+    made = ToolsLock(servers=kept)
     if made != reviewed:
         write_lock(path, made)
     return Locked(

@@ -77,7 +77,9 @@ class Subject:
     function_cases: Path | None = None
     """Folder with function-calling cases in BFCL's form."""
     servers: Mapping[str, ServerSettings] = field(default_factory=dict[str, ServerSettings])
-    """Name -> an MCP server whose tools steps call."""
+    """Name -> where tools come from that steps call."""
+    allow_effects: bool = False
+    """Whether tools may be called that are not declared safe."""
     tools_lock: Path | None = None
     """Where their reviewed tools are kept."""
     retrieve: Callable[[str], Any] | None = None

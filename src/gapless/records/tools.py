@@ -126,4 +126,6 @@ class ToolAnswer(Record, frozen=True, kw_only=True):
     text: str = ""
     structured: Any = None
     has_structured: bool = False
+    progress: tuple[float, ...] = ()
+    """What it said of its progress meanwhile, in the order in which that came."""
     ms: float = 0.0

@@ -25,6 +25,7 @@ from gapless.records.tools import Offer, ToolAnswer
 from gapless.settings import ServerSettings
 
 START_S, ANSWER_S = 20.0, 20.0
+NOBODY = "gapless_no_such_tool"
 _MOST_PAGES, _MOST_STDERR, _MOST_SHOWN = 100, 2000, 160
 _CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 """What a server's stderr may do to a terminal."""
@@ -107,18 +108,22 @@ class Connection:
         from mcp import MCPError, types
         from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT
 
-        begun = time.perf_counter()
+        begun, told = time.perf_counter(), list[float]()
+
+        async def note(progress: float, total: float | None, message: str | None) -> None:
+            told.append(progress)
+
         asked = types.CallToolRequest(
             params=types.CallToolRequestParams(name=tool, arguments=dict(arguments))
         )
         try:  # below `Client.call_tool`, which raises where an answer breaks its schema, before anyone sees it
             result = await self._client.session.send_request(
-                asked, types.CallToolResult, request_read_timeout_seconds=timeout_s
+                asked, types.CallToolResult, request_read_timeout_seconds=timeout_s, progress_callback=note
             )
         except MCPError as error:
             ms = (time.perf_counter() - begun) * 1e3
             if error.code == REQUEST_TIMEOUT:
-                return ToolAnswer(ended="timeout", text=str(error), ms=ms)
+                return ToolAnswer(ended="timeout", text=str(error), progress=tuple(told), ms=ms)
             if error.code == CONNECTION_CLOSED:
                 raise EndpointError(f"{self._name}: the connection closed during {tool}") from error
             return ToolAnswer(ended="protocol-error", text=str(error), ms=ms)
@@ -132,8 +137,21 @@ class Connection:
             text="\n".join(str(getattr(part, "text", "")) for part in result.content),
             structured=result.structured_content,
             has_structured="structured_content" in result.model_fields_set,
+            progress=tuple(told),
             ms=(time.perf_counter() - begun) * 1e3,
         )
+
+    async def unknown(self, timeout_s: float) -> ToolAnswer | None:
+        """The answer to a call of a tool that is not offered."""
+        return await self.call(NOBODY, {}, timeout_s)
+
+    def cannot(self, tool: str, arguments: Mapping[str, Any]) -> str:
+        """Why a call cannot be made: never."""
+        return ""
+
+    def differs(self, tool: str, arguments: Mapping[str, Any]) -> bool:
+        """Whether wrong arguments are still wrong where they arrive: always, JSON stays JSON."""
+        return True
 
 
 @asynccontextmanager

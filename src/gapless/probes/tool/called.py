@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.tool.schemas import breach
-from gapless.probes.tool.survey import Tried, Visit, heard
+from gapless.probes.tool.survey import heard
+from gapless.probes.tool.visit import Tried, Visit
 from gapless.records.finding import Figure, Finding
 from gapless.records.tools import ToolAnswer
 from gapless.report.wording import count
@@ -53,6 +54,11 @@ _NO_SAFE = (
 )
 
 
+def uncalled(seen: Iterable[Visit]) -> str:
+    """Why tools were not called."""
+    return next((visit.uncalled for visit in seen if visit.uncalled), _NO_SAFE)
+
+
 def honesty(subject: Subject) -> Iterable[Finding]:
     """Whether what cannot be right is refused, and whether what failed says so."""
     wrong: list[str] = []
@@ -79,12 +85,12 @@ def honesty(subject: Subject) -> Iterable[Finding]:
             next_step="Let the server answer `isError: true`, or guard the step: a model takes success at its word.",
         )
     elif not tries:
-        raise ProbeUnavailable("the server was gone before it could be asked")
+        raise ProbeUnavailable(f"no call that must fail could be made: {uncalled(heard(subject))}")
     else:
         only = (
             ""
             if any(visit.refused for visit in heard(subject))
-            else f"; arguments were not tried: {_NO_SAFE}"
+            else f"; arguments were not tried: {uncalled(heard(subject))}"
         )
         yield HONESTY.finding(
             "ok", f"{refused} of {tries} impossible calls were refused{only}", figures=figures
@@ -134,7 +140,8 @@ def output(subject: Subject) -> Iterable[Finding]:
                 wrong.setdefault(f"{visit.name}: {tried.tool}", why)
     if not judged:
         raise ProbeUnavailable(
-            f"no answer of a tool with an output schema could be had: none declares one, none answered, or {_NO_SAFE}"
+            "no answer of a tool with an output schema could be had: none declares one (gapless tools lock --sample 5"
+            f" learns one from answers), none answered, or {uncalled(heard(subject))}"
         )
     figures = (Figure(name="answers held against a schema", value=judged),)
     if wrong:
@@ -163,7 +170,7 @@ def latency(subject: Subject) -> Iterable[Finding]:
                 times.setdefault(name, []).append(tried.answer.ms)
     times = {name: taken[1:] or taken for name, taken in times.items()}  # the first call warms the tool up
     if not times and not hung:
-        raise ProbeUnavailable(f"nothing could be called: {_NO_SAFE}")
+        raise ProbeUnavailable(f"nothing could be called: {uncalled(heard(subject))}")
     figures = tuple(figure for name, taken in times.items() for figure in _figures(name, sorted(taken)))
     slow = [
         f"{name}: p95 {_at(taken, 0.95):.0f} ms" for name, taken in times.items() if _at(taken, 0.95) > most
@@ -204,7 +211,7 @@ def given_up(subject: Subject) -> Iterable[Finding]:
     asked = [visit for visit in heard(subject) if visit.given_up is not None]
     silent = [visit.silent for visit in asked if visit.silent]
     if not asked:
-        raise ProbeUnavailable(f"nothing could be called and given up: {_NO_SAFE}")
+        raise ProbeUnavailable(f"nothing could be called and given up: {uncalled(heard(subject))}")
     if silent:
         yield GIVEN_UP.finding(
             "fail",

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from gapless.frameworks.tools.source import typed
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.tool.drift import drift
 from gapless.probes.tool.linting import lint
@@ -134,7 +135,7 @@ def unreviewed(subject: Subject) -> Iterable[Finding]:
 
 def _to_lock(name: str, server: ServerSettings) -> str:
     """Exactly what to type, also where the server is named in no settings."""
-    return f"gapless tools lock --name {shlex.quote(name)} {server.url or '-- ' + shlex.join(server.command)}"
+    return f"gapless tools lock --name {shlex.quote(name)} {typed(server)}"
 
 
 def _lock(subject: Subject) -> ToolsLock:

@@ -1,6 +1,7 @@
-"""One visit to every MCP server of a subject: what it offers, and how it answers calls that are safe to make.
+"""One visit to every server of a subject: what it offers, and how it answers calls that are safe to make.
 
-Only tools are called that are declared read-only, or idempotent and not destructive, and whose words say nothing else.
+Only tools are called that are declared read-only, or idempotent and not destructive, and whose words say nothing else,
+or that the user vouches for; others with leave alone, and then no more often than a look at their effects needs.
 All probes of one checkup share the visit: a server is started once.
 """
 
@@ -10,62 +11,28 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any
 
 from gapless.errors import GaplessError
-from gapless.frameworks.mcp.client import Connection, connected
+from gapless.frameworks.tools.aside import aside
+from gapless.frameworks.tools.source import Source, connected
 from gapless.probes.base import ProbeUnavailable, Subject
+from gapless.probes.tool.fuzzing import fuzz
 from gapless.probes.tool.linting import safe
+from gapless.probes.tool.reading import same
 from gapless.probes.tool.schemas import misfits, sample
-from gapless.records.tools import Offer, ToolAnswer, ToolSchema
+from gapless.probes.tool.visit import Repeated, Together, Tried, Visit
+from gapless.records.tools import ToolAnswer, ToolSchema
 from gapless.settings import ServerSettings
 
-NOBODY = "gapless_no_such_tool"
-_START_S, _CALL_S, _VISIT_S = 20.0, 5.0, 75.0
+_START_S, _CALL_S, _VISIT_S = 20.0, 5.0, 80.0
 _GIVE_UP_S = 0.001
-_TOOLS, _BAD, _TIMES = 3, 2, 20
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """One call of one tool."""
-
-    tool: str
-    answer: ToolAnswer
-    why: str = ""
-    """What was wrong with the arguments; empty where they were right."""
-
-
-@dataclass(slots=True)
-class Visit:
-    """What one server showed."""
-
-    name: str
-    broken: str = ""
-    """Why nothing, or no more, was heard of it."""
-    offer: Offer | None = None
-    start_s: float = 0.0
-    """Until it had answered with its tools."""
-    unknown: ToolAnswer | None = None
-    """To a call of a tool that it does not offer."""
-    refused: list[Tried] = field(default_factory=list[Tried])
-    """Calls with arguments that its own schema refuses."""
-    called: list[Tried] = field(default_factory=list[Tried])
-    """Calls with arguments that its schema takes."""
-    given_up: ToolAnswer | None = None
-    """A call that was given up at once; None where there was none to make."""
-    silent: str = ""
-    """Why it answered nothing after that."""
-    noise: int = 0
-    """Lines on its stdout that are no message."""
-
-    def schema(self, tool: str) -> ToolSchema:
-        """A tool as it was offered."""
-        tools = self.offer.tools if self.offer is not None else ()
-        return next((one for one in tools if one.name == tool), ToolSchema(name=tool))
-
+_TOOLS, _BAD, _TIMES, _AT_ONCE, _FUZZED = 3, 2, 20, 8, 60
+_SHARE = 0.5
+"""Of the seconds a probe may take: for calls one after the other, and for fuzzing as long again."""
 
 _lock = threading.Lock()
 _last: list[tuple[Subject, tuple[Visit, ...]]] = []
@@ -79,7 +46,7 @@ def visits(subject: Subject) -> tuple[Visit, ...]:
     """
     if not subject.servers:
         raise ProbeUnavailable(
-            "no MCP server is named: [checkup.servers.NAME] command = [...] or url = ... in gapless.toml"
+            "no tools are named: [checkup.servers.NAME] command, url, openapi or functions = ... in gapless.toml"
         )
     with _lock:
         if not _last or _last[0][0] is not subject:
@@ -99,12 +66,41 @@ def heard(subject: Subject) -> tuple[Visit, ...]:
     return found
 
 
-def callable_tools(offer: Offer) -> Iterator[tuple[ToolSchema, dict[str, Any]]]:
-    """Tools that are safe to call, with the least arguments that they take."""
-    for tool in offer.tools:
-        arguments = sample(tool.input_schema) if safe(tool) and tool.input_schema else None
-        if arguments is not None:
-            yield tool, arguments
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A tool that may be called, with the least arguments that it takes."""
+
+    tool: ToolSchema
+    arguments: dict[str, Any]
+    reads: bool
+    """Whether it only reads: then it may be called as often as one likes."""
+
+
+def vouched(tool: str, server: ServerSettings) -> bool:
+    """Whether the user says that a tool only reads."""
+    return any(fnmatchcase(tool, pattern) for pattern in server.read_only)
+
+
+def ready(visit: Visit, server: ServerSettings, source: Source, *, effects: bool) -> Iterator[Ready]:
+    """The tools that may be called; why none can be is noted on the visit.
+
+    Args:
+        visit: Whose tools.
+        server: What the user says of them.
+        source: Takes the calls.
+        effects: Whether tools may be called that are not declared safe.
+    """
+    for tool in visit.offer.tools if visit.offer is not None else ():
+        known = vouched(tool.name, server)
+        if not (effects or known or safe(tool)) or not tool.input_schema:
+            continue
+        arguments = sample(tool.input_schema)
+        if arguments is None:
+            continue
+        if why := source.cannot(tool.name, arguments):
+            visit.uncalled = visit.uncalled or f"{visit.name}: {tool.name}: {why}"
+        else:
+            yield Ready(tool, arguments, known or (safe(tool) and bool(tool.annotations.read_only)))
 
 
 async def _all(subject: Subject) -> tuple[Visit, ...]:
@@ -115,47 +111,150 @@ async def _all(subject: Subject) -> tuple[Visit, ...]:
 
 async def _one(visit: Visit, server: ServerSettings, subject: Subject) -> None:
     begun = time.perf_counter()
-    if bool(server.command) == bool(server.url):
-        visit.broken = "it is named with neither a command nor a url, or with both"
-        return
     try:
         async with (
             asyncio.timeout(_VISIT_S),
-            connected(server, visit.name, start_s=_START_S) as connection,
+            connected(server, visit.name, start_s=_START_S) as source,
         ):
-            visit.offer = await connection.offer(min(_CALL_S, subject.seconds))
+            visit.offer = await source.offer(min(_CALL_S, subject.seconds))
             visit.start_s = time.perf_counter() - begun
             try:
-                await _ask(visit, visit.offer, connection, subject)
+                await _Asking(visit, server, source, subject).all()
             finally:
-                visit.noise = connection.noise
+                visit.noise = source.noise
     except TimeoutError:
         visit.broken = f"the visit took over {_VISIT_S:g} s"
     except GaplessError as error:
         visit.broken = str(error)
 
 
-async def _ask(visit: Visit, offer: Offer, connection: Connection, subject: Subject) -> None:
-    limit = min(_CALL_S, subject.seconds)
-    visit.unknown = await connection.call(NOBODY, {}, limit)
-    chosen = list(islice(callable_tools(offer), _TOOLS))
-    for tool, _ in chosen:
-        for arguments, why in islice(misfits(tool.input_schema), _BAD):
-            visit.refused.append(Tried(tool.name, await connection.call(tool.name, arguments, limit), why))
-    until = time.perf_counter() + subject.seconds / 2
-    for round_ in range(_TIMES):
-        for tool, arguments in chosen:
-            if round_ and (time.perf_counter() > until or _hung(visit, tool.name)):
+@dataclass(slots=True)
+class _Asking:
+    """The calls of one visit, in their order: what may end the server comes last."""
+
+    visit: Visit
+    server: ServerSettings
+    source: Source
+    subject: Subject
+
+    async def all(self) -> None:
+        effects = self.subject.allow_effects
+        found = list(ready(self.visit, self.server, self.source, effects=effects))
+        reading = [one for one in found if one.reads][:_TOOLS]
+        acting = [one for one in found if not one.reads][:_TOOLS]
+        freely = [*reading, *(one for one in acting if safe(one.tool))]
+        await self._one_after_the_other(reading)
+        await self._at_once(reading)
+        for one in acting:  # only now: what reads is compared with itself as long as nothing acts
+            await self._twice(one, reading)
+        await self._one_after_the_other([one for one in freely if not one.reads])
+        await self._impossible(freely)
+        await self._fuzz([*reading, *acting])
+        if freely:
+            await self._give_up(freely[0])
+
+    @property
+    def _limit(self) -> float:
+        return min(_CALL_S, self.subject.seconds)
+
+    async def _call(self, one: Ready) -> ToolAnswer:
+        return await self.source.call(one.tool.name, one.arguments, self._limit)
+
+    async def _impossible(self, chosen: list[Ready]) -> None:
+        self.visit.unknown = await self.source.unknown(self._limit)
+        for name, arguments in self.server.failing.items():
+            answer = await self.source.call(name, arguments, self._limit)
+            self.visit.refused.append(Tried(name, answer, "with arguments that must fail"))
+        for one in chosen:
+            name = one.tool.name
+            bad = (
+                (wrong, why)
+                for wrong, why in misfits(one.tool.input_schema)
+                if self.source.differs(name, wrong)
+            )
+            for arguments, why in islice(bad, _BAD):
+                answer = await self.source.call(name, arguments, self._limit)
+                self.visit.refused.append(Tried(name, answer, why))
+
+    async def _one_after_the_other(self, chosen: list[Ready]) -> None:
+        until = time.perf_counter() + self.subject.seconds * _SHARE
+        for round_ in range(_TIMES):
+            for one in chosen:
+                if round_ and (time.perf_counter() > until or _hung(self.visit, one.tool.name)):
+                    continue
+                self.visit.called.append(Tried(one.tool.name, await self._call(one)))
+
+    async def _twice(self, one: Ready, reading: list[Ready]) -> None:
+        """The same call twice; reading tools that stand still by themselves show what each of them did."""
+        still = [r for r in reading if same(await self._call(r), await self._call(r))]
+        first = await self._call(one)
+        between = [await self._call(r) for r in still]
+        second = await self._call(one)
+        after = [await self._call(r) for r in still]
+        moved = [
+            r.tool.name for r, then, now in zip(still, between, after, strict=True) if not same(then, now)
+        ]
+        self.visit.repeated.append(
+            Repeated(
+                tool=one.tool.name,
+                first=first,
+                second=second,
+                declared=bool(one.tool.annotations.idempotent),
+                moved=tuple(moved),
+                watched=tuple(r.tool.name for r in still),
+            )
+        )
+
+    async def _at_once(self, reading: list[Ready]) -> None:
+        for one in reading:
+            before = [tried.answer for tried in self.visit.called if tried.tool == one.tool.name]
+            if not before or _hung(self.visit, one.tool.name):
                 continue
-            answer = await connection.call(tool.name, arguments, limit)
-            visit.called.append(Tried(tool.name, answer))
-    if chosen:
-        tool, arguments = chosen[0]
-        visit.given_up = await connection.call(tool.name, arguments, _GIVE_UP_S)
+            answers = await asyncio.gather(*(self._call(one) for _ in range(_AT_ONCE)))
+            steady = all(same(before[0], other) for other in before)
+            self.visit.together.append(Together(one.tool.name, tuple(answers), steady, before[0]))
+        if self.visit.together:
+            self.visit.stayed_up = await self._silence()
+
+    async def _fuzz(self, chosen: list[Ready]) -> None:
+        loop = asyncio.get_running_loop()
+        chosen = [one for one in chosen if not _hung(self.visit, one.tool.name)][:_TOOLS]
+        seconds = self.subject.seconds * _SHARE / max(1, len(chosen))
+        for one in chosen:
+            name = one.tool.name
+
+            def call(arguments: Any, name: str = name) -> ToolAnswer:
+                asked = self.source.call(name, arguments, self._limit)
+                return asyncio.run_coroutine_threadsafe(asked, loop).result(self._limit + _CALL_S)
+
+            def arrives(arguments: Any, name: str = name) -> bool:
+                return self.source.differs(name, arguments)
+
+            def sendable(arguments: Any, name: str = name) -> bool:
+                return not self.source.cannot(name, arguments)
+
+            def work(tool: ToolSchema = one.tool) -> Any:
+                return fuzz(tool, call, calls=_FUZZED, seconds=seconds, sendable=sendable, differs=arrives)
+
+            made = await aside(work)
+            self.visit.fuzzed.append(made)
+            if any(failed.fault == "died" for failed in made.failures):
+                return
+
+    async def _give_up(self, one: Ready) -> None:
+        self.visit.given_up = await self.source.call(one.tool.name, one.arguments, _GIVE_UP_S)
+        self.visit.silent = await self._silence(one)
+
+    async def _silence(self, one: Ready | None = None) -> str:
+        """Why the next request is not answered; empty where it is."""
         try:
-            await connection.offer(limit)
+            await self.source.offer(self._limit)
+            if one is not None and not (self.server.command or self.server.url):
+                answer = await self._call(one)  # a document and functions are not asked for their tools
+                return f"{self.visit.name}: {answer.text}" if answer.ended == "timeout" else ""
         except GaplessError as error:
-            visit.silent = str(error)
+            return str(error)
+        return ""
 
 
 def _hung(visit: Visit, tool: str) -> bool:

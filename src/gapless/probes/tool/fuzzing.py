@@ -1,0 +1,258 @@
+"""Schema-guided fuzzing of one tool: arguments made from its own schema, and the smallest ones under which it breaks its word.
+
+Hypothesis generates and shrinks. The search is seeded, and ends after so many
+calls or seconds: what was not called then counts as fine, so that a result found before is not lost.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from gapless.errors import GaplessError
+from gapless.probes.tool.arguments import anything, valid_arguments
+from gapless.probes.tool.reading import crash_in
+from gapless.probes.tool.schemas import breach
+from gapless.probes.tool.visit import Failure, Fault, Fuzzed
+from gapless.records.tools import ToolAnswer, ToolSchema
+
+MISSING = "fuzzing needs hypothesis-jsonschema: pip install 'gapless[checkup]'"
+STRANGER = "gapless_no_such_argument"
+_SEED = 20260728
+_KEPT = 8
+"""Calls kept for values of another type."""
+_SPELLED = re.compile(r"[+-]?\d+(\.\d*)?|true|false|yes|no|on|off", re.IGNORECASE)
+_SHRINKING = 3
+"""How many times as many tries as calls Hypothesis may make: shrinking meets the same arguments again."""
+
+Call = Callable[[Mapping[str, Any]], ToolAnswer]
+Check = Callable[[Mapping[str, Any]], bool]
+Judge = Callable[[Mapping[str, Any], ToolAnswer], tuple[Fault, str] | None]
+
+
+class _Found(Exception):
+    """Tells Hypothesis that these arguments fail."""
+
+
+@dataclass(slots=True)
+class Bound:
+    """How far the fuzzing of one tool may go."""
+
+    calls: int
+    until: float
+    """On `time.monotonic`."""
+    dead: bool = False
+    """Whether the server is gone."""
+
+    @property
+    def spent(self) -> bool:
+        """Whether no further call may be made."""
+        return self.dead or self.calls <= 0 or time.monotonic() > self.until
+
+
+def fuzz(
+    tool: ToolSchema,
+    call: Call,
+    *,
+    calls: int,
+    seconds: float,
+    sendable: Check = lambda arguments: True,
+    differs: Check = lambda arguments: True,
+) -> Fuzzed:
+    """Calls a tool with arguments that its schema takes, and with some that it refuses.
+
+    Args:
+        tool: What is called.
+        call: Makes one call; blocks until it has ended.
+        calls: The most calls, in all.
+        seconds: The longest time; a call in progress is waited for.
+        sendable: Whether arguments can be sent at all.
+        differs: Whether wrong arguments are still wrong where they arrive.
+    """
+    try:
+        valid = valid_arguments(tool.input_schema).filter(sendable)
+    except ImportError:
+        return Fuzzed(tool.name, unable=MISSING)
+    except Exception as error:  # the libraries refuse schemas each in its own words
+        return Fuzzed(tool.name, unable=f"no arguments can be made from its schema: {str(error)[:120]}")
+    begun = time.monotonic()
+    right = _Search(tool.name, call, _right(tool), Bound(calls - calls // 2, begun + seconds / 2))
+    found = right.smallest(valid)
+    wrong = _Search(tool.name, call, _wrong, Bound(calls // 2 - _KEPT, begun + seconds, right.bound.dead))
+    failures = [*([found] if found is not None else []), *_wrongly_taken(tool, wrong, valid, differs)]
+    return Fuzzed(tool.name, right.made, wrong.made, tuple(failures))
+
+
+def _wrongly_taken(tool: ToolSchema, search: _Search, valid: Any, differs: Check) -> list[Failure]:
+    """Wrong arguments that a tool answers. What it only turns into the right type is looked for last."""
+    found = _stranger(tool, search, differs)
+    failed = search.smallest(_mutated(valid, tool.input_schema, differs, cast_only=False))
+    if failed is not None:
+        return [*found, failed]
+    search.bound.calls = _KEPT
+    failed = search.smallest(_mutated(valid, tool.input_schema, differs, cast_only=True))
+    if failed is not None:
+        found.append(replace(failed, fault="cast") if failed.fault == "accepted" else failed)
+    return found
+
+
+@dataclass(slots=True)
+class _Search:
+    tool: str
+    call: Call
+    judge: Judge
+    bound: Bound
+    made: int = 0
+    known: dict[str, Failure | None] = field(default_factory=dict[str, "Failure | None"])
+
+    def smallest(self, strategy: Any) -> Failure | None:
+        """The smallest failing arguments that Hypothesis comes to; None where none fail."""
+        from hypothesis import HealthCheck, Phase, given, seed, settings
+        from hypothesis.errors import HypothesisException
+
+        last: list[Failure] = []
+
+        @seed(_SEED)
+        @settings(
+            max_examples=max(1, self.bound.calls * _SHRINKING),
+            database=None,
+            deadline=None,
+            phases=(Phase.generate, Phase.shrink),
+            suppress_health_check=tuple(HealthCheck),  # pyright: ignore[reportArgumentType]  # a metaclass stands between
+            report_multiple_bugs=False,
+            print_blob=False,
+        )
+        @given(strategy)
+        def attempt(arguments: dict[str, Any]) -> None:
+            failed = self.asked(arguments)
+            if failed is not None and (not last or failed.fault == last[-1].fault):
+                last.append(failed)
+                raise _Found
+
+        with suppress(_Found, HypothesisException):  # nothing fits the strategy, or it fails only sometimes
+            attempt()
+        return last[-1] if last else None
+
+    def asked(self, arguments: Mapping[str, Any]) -> Failure | None:
+        """What one call comes to; the same arguments are sent once."""
+        key = json.dumps(arguments, sort_keys=True, default=repr)
+        if key not in self.known:
+            if self.bound.spent:
+                return None
+            self.known[key] = self._called(arguments)
+        return self.known[key]
+
+    def _called(self, arguments: Mapping[str, Any]) -> Failure | None:
+        self.bound.calls -= 1
+        self.made += 1
+        try:
+            judged = self.judge(arguments, self.call(arguments))
+        except GaplessError as error:
+            self.bound.dead = True
+            judged = ("died", str(error))
+        return Failure(self.tool, judged[0], dict(arguments), judged[1]) if judged is not None else None
+
+
+def _right(tool: ToolSchema) -> Judge:
+    """Right arguments: nothing breaks, and what is answered fits."""
+
+    def judge(arguments: Mapping[str, Any], answer: ToolAnswer) -> tuple[Fault, str] | None:
+        if answer.ended == "timeout":
+            return "hung", answer.text
+        if crashed := crash_in(answer):
+            return "crash", crashed
+        if answer.ended == "answered" and tool.output_schema is not None:
+            said = (
+                breach(tool.output_schema, answer.structured)
+                if answer.has_structured
+                else "no structured answer"
+            )
+            return ("breach", said) if said else None
+        return None
+
+    return judge
+
+
+def _wrong(arguments: Mapping[str, Any], answer: ToolAnswer) -> tuple[Fault, str] | None:
+    """Wrong arguments: refused, and not by accident."""
+    if answer.ended == "answered":
+        return "accepted", f"answered {' '.join(answer.text.split())[:80]!r}"
+    if crashed := crash_in(answer):
+        return "crash", crashed
+    return None
+
+
+def _mutated(valid: Any, schema: Any, differs: Check, *, cast_only: bool) -> Any:
+    """Arguments that were right, with one thing in them taken away or put in another's place.
+
+    Args:
+        valid: A strategy of right ones.
+        schema: What must refuse them.
+        differs: Whether they are still wrong where they arrive.
+        cast_only: Whether the thing is a value that many libraries turn into the right type ("5" for 5), or never that.
+    """
+    from hypothesis import assume
+    from hypothesis import strategies as st
+
+    @st.composite
+    def mutated(draw: Any) -> dict[str, Any]:
+        arguments = json.loads(json.dumps(draw(valid)))
+        places = list(_places(arguments))
+        assume(places)
+        held, key = draw(st.sampled_from(places))
+        if not cast_only and isinstance(held, dict) and draw(st.booleans()):
+            del held[key]
+        else:
+            was, held[key] = held[key], draw(anything())
+            assume(_casts(was, held[key]) == cast_only)
+        assume(breach(schema, arguments) and differs(arguments))
+        return arguments
+
+    return mutated()
+
+
+def _casts(was: Any, now: Any) -> bool:
+    """Whether a value is one that libraries turn into another type without a word.
+
+    Example:
+        >>> _casts(5, "5"), _casts(5, "five"), _casts(5, -5)
+        (True, False, False)
+    """
+    if isinstance(was, dict | list) or type(was) is type(now):
+        return False
+    if isinstance(now, str):
+        return bool(_SPELLED.fullmatch(now.strip()))
+    return isinstance(now, bool | int | float)
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every container in a value, with each of its keys."""
+    if not isinstance(value, dict | list):
+        return
+    held = cast("Any", value)
+    for key in list(held) if isinstance(held, dict) else range(len(held)):
+        yield held, key
+        yield from _places(held[key])
+
+
+def _stranger(tool: ToolSchema, search: _Search, differs: Check) -> list[Failure]:
+    """An argument that the schema forbids: many servers drop it in silence, and with it what was meant."""
+    from gapless.probes.tool.schemas import sample
+
+    good = sample(tool.input_schema)
+    if good is None:
+        return []
+    arguments = {**good, STRANGER: "x"}
+    if not breach(tool.input_schema, arguments) or not differs(arguments):
+        return []
+    failed = search.asked(arguments)
+    if failed is None or failed.fault != "accepted":
+        return [failed] if failed is not None else []
+    return [
+        Failure(tool.name, "ignored", arguments, "an argument that its schema forbids was dropped in silence")
+    ]

@@ -1,0 +1,67 @@
+"""The lines on what tools do when they are called, each with its defect and its healthy twin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tool_functions import source
+from tool_server import command
+
+from gapless.probes.base import Subject
+
+
+def functions(name: str, **more: Any) -> Subject:
+    return Subject(servers={"orders": source(name, read_only=("*_*",), **more)}, seconds=4.0)
+
+
+def booked(name: str) -> Subject:
+    return Subject(servers={"orders": source(name)}, seconds=4.0)
+
+
+def told(defect: str) -> Subject:
+    return Subject(servers={"orders": command(defect)}, seconds=2.0)
+
+
+def _line(probe: str, defect: str, sick: Any, healthy: Any) -> tuple[str, str, Any, Any]:
+    def made(subject: Any) -> Any:
+        def make(_: Path) -> Subject:
+            return subject()
+
+        return make
+
+    return probe, defect, made(sick), made(healthy)
+
+
+TOOLS = (
+    _line(
+        "tool-fuzz",
+        "a tool that divides by an argument that may be 0",
+        lambda: functions("price_per_piece"),
+        lambda: functions("checked_price_per_piece"),
+    ),
+    _line(
+        "tool-twice",
+        "a tool that says it may be repeated, and books twice",
+        lambda: booked("TWICE"),
+        lambda: booked("ONCE"),
+    ),
+    _line(
+        "tool-at-once",
+        "a tool that takes one call at a time",
+        lambda: functions("count_orders"),
+        lambda: functions("count_all_orders"),
+    ),
+    _line(
+        "tool-partial",
+        "twenty of 240 orders, and no argument for the rest",
+        lambda: functions("list_orders"),
+        lambda: functions("list_orders_from"),
+    ),
+    _line(
+        "tool-progress",
+        "progress that goes back",
+        lambda: told("goes-back"),
+        lambda: told("tells"),
+    ),
+)
