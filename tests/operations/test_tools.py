@@ -249,6 +249,11 @@ def test_a_checkup_says_which_server_is_broken_and_looks_at_the_others(
         "tool-output": "ok",
         "tool-latency": "ok",
         "tool-cancel": "ok",
+        "tool-fuzz": "ok",
+        "tool-twice": "ok",
+        "tool-at-once": "ok",
+        "tool-partial": "ok",
+        "tool-progress": "not-applicable",
     }
 
 

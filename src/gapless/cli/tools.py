@@ -23,6 +23,18 @@ _lock_file = click.option(
 )
 
 
+_sample = click.option(
+    "--sample",
+    type=click.IntRange(0, 100),
+    default=0,
+    metavar="N",
+    help="Call each safe tool up to N times, with arguments made from its schema.",
+)
+_effects = click.option(
+    "--allow-effects", is_flag=True, help="Call tools that are not declared safe, too: they may act."
+)
+
+
 class _ToACommand(click.Command):
     """Keeps what stands after `--` apart: it is a server to start, options and all."""
 
@@ -108,22 +120,38 @@ def linting(ctx: click.Context, **options: Any) -> int:
     metavar="TOOL|all",
     help="Its changes were reviewed; may be given several times.",
 )
+@_sample
+@click.option(
+    "--from-records", is_flag=True, help="Learn from the calls of tools in the store, too; nothing is called."
+)
+@_effects
 @click.pass_context
 def locking(ctx: click.Context, lock: str | None, accept: tuple[str, ...], **options: Any) -> int:
     """Keep the tools as reviewed: schemas and descriptions in full.
 
     The first time, everything is kept. Later, changes are shown and kept only with --accept; exit code 1 where some
-    are left.
+    are left. With --sample or --from-records, an output schema is inferred from answers for tools that declare none.
     """
-    from gapless.operations.tools import lock_tools
+    from gapless.operations.tools import Learn, lock_tools
     from gapless.report.tools import diff_json, diff_markdown, render_diff
 
-    made = _ran(ctx, options, partial(lock_tools, lock=Path(lock) if lock else None, accept=accept))
-    more = {"written": made.written, "new": made.new, "accepted": made.accepted}
+    learn = Learn(
+        sample=options["sample"], effects=options["allow_effects"], recorded=options["from_records"]
+    )
+    file = Path(lock) if lock else None
+    made = _ran(ctx, options, partial(lock_tools, lock=file, accept=accept, learn=learn))
+    more = {"written": made.written, "new": made.new, "accepted": made.accepted, "inferred": made.inferred}
     _show(made.drift, options, render_diff, lambda drift: diff_json(drift, **more), diff_markdown)
     for said, names in (("locked", made.new), ("accepted", made.accepted)):
         if names:
             click.echo(f"{said}: {', '.join(names)} ({made.drift.lock})", err=True)
+    for name, number in made.inferred.items():
+        click.echo(f"inferred, not declared: what {name} answers, from {number}", err=True)
+    if not made.inferred and (learn.sample or learn.recorded):
+        click.echo(
+            "inferred: nothing; every tool declares its answers, answers in prose, or was not called",
+            err=True,
+        )
     if made.drift.changes:
         raise SystemExit(1)
     return 0
@@ -133,20 +161,69 @@ def locking(ctx: click.Context, lock: str | None, accept: tuple[str, ...], **opt
 @_whose
 @_lock_file
 @click.option("--strict", is_flag=True, help="Exit code 1 on any change, not only on breaking ones.")
+@_sample
+@_effects
 @click.pass_context
 def diffing(ctx: click.Context, lock: str | None, **options: Any) -> int:
     """Show what changed since the tools were reviewed: breaking, compatible, or only the description.
 
-    Exit code 1 where a change breaks callers.
+    With --sample, answers are held against the lock as well: against the declared output schema, else against the
+    inferred one. Exit code 1 where a change breaks callers, or an answer breaks what was declared.
     """
     from gapless.operations.tools import diff_tools
     from gapless.report.tools import diff_json, diff_markdown, render_diff
 
-    made = _ran(ctx, options, partial(diff_tools, lock=Path(lock) if lock else None))
+    file, sample, effects = Path(lock) if lock else None, options["sample"], options["allow_effects"]
+    made = _ran(ctx, options, partial(diff_tools, lock=file, sample=sample, effects=effects))
     _show(made, options, render_diff, diff_json, diff_markdown)
-    if made.worst == "breaking" or (options["strict"] and made.changes):
+    broken = made.worst == "breaking" or any(not one.inferred for one in made.answers)
+    if broken or (options["strict"] and (made.changes or made.answers)):
         raise SystemExit(1)
     return 0
+
+
+@command.command(
+    "call",
+    cls=_ToACommand,
+    epilog="""Example: gapless tools call --tool search --arguments '{"query": "x"}' -- python server.py""",
+)
+@_whose
+@click.option("--tool", required=True, help="Which one.")
+@click.option(
+    "--arguments", default="{}", metavar="JSON", help="What to send, right or wrong; {} by default."
+)
+@_effects
+@click.pass_context
+def calling(ctx: click.Context, tool: str, arguments: str, **options: Any) -> int:
+    """Call one tool once, and show how that ended.
+
+    Nothing is checked before: a checkup prints such a command to show again what it found. Exit code 1 where the tool
+    answered with an error, not in time, or something else than it declares.
+    """
+    from gapless.operations.tool_answers import call_tool
+    from gapless.report.tools import call_json, render_call
+
+    given = _json_object(arguments)
+    work = partial(call_tool, tool=tool, arguments=given, effects=options["allow_effects"])
+    made = _ran(ctx, options, work)
+    _show(made, options, render_call, call_json, lambda one: f"```json\n{call_json(one)}\n```\n")
+    if made.answer.ended != "answered" or made.breach:
+        raise SystemExit(1)
+    return 0
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    import json
+
+    from gapless.errors import UsageError
+
+    try:
+        given = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"--arguments {text!r}: no JSON: {error}.") from error
+    if not isinstance(given, dict):
+        raise UsageError(f'--arguments {text!r}: an object is expected, such as \'{{"query": "x"}}\'.')
+    return given
 
 
 def _ran(ctx: click.Context, options: dict[str, Any], work: Callable[..., Any]) -> Any:

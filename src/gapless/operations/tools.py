@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from gapless.errors import InvalidTarget, UnknownName
+from gapless.errors import InvalidTarget, UnknownName, UsageError
 from gapless.frameworks.tools.source import checked, rooted
-from gapless.records.tools import Drift, Linted, LockedServer, Offer, ToolsLock
+from gapless.records.tools import Drift, Linted, LockedServer, Offer, ToolSchema, ToolsLock
 from gapless.report.json import plain
 from gapless.settings import Place, ServerSettings
+
+if TYPE_CHECKING:
+    from gapless.operations.tool_answers import Heard
 
 LOCK = "tools.lock.json"
 ALL = "all"
@@ -52,6 +56,20 @@ class Locked:
     """Servers that were locked for the first time."""
     accepted: tuple[str, ...] = ()
     """Tools whose changes are reviewed now."""
+    inferred: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Tools without an output schema of their own -> answers that one was learnt from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learn:
+    """Where the output schemas are learnt from that servers do not declare."""
+
+    sample: int = 0
+    """How often each safe tool is called."""
+    effects: bool = False
+    """Whether tools may be called that are not declared safe."""
+    recorded: bool = False
+    """Whether recorded calls in the store count too."""
 
 
 async def offers(ask: ToolsAsk, place: Place) -> tuple[Offer, ...]:
@@ -157,8 +175,17 @@ async def lint_tools(ask: ToolsAsk, place: Place) -> Linted:
     return Linted(offers=found, issues=tuple(issue for offer in found for issue in lint(offer)))
 
 
-async def diff_tools(ask: ToolsAsk, place: Place, lock: Path | None = None) -> Drift:
+async def diff_tools(
+    ask: ToolsAsk, place: Place, lock: Path | None = None, sample: int = 0, effects: bool = False
+) -> Drift:
     """How servers differ from what was reviewed.
+
+    Args:
+        ask: Whose tools.
+        place: Where the lock is, by default.
+        lock: Another file.
+        sample: How often each safe tool is called, to hold its answers against the lock; 0: not at all.
+        effects: Whether tools may be called that are not declared safe.
 
     Raises:
         InvalidTarget: Nothing was reviewed yet, or not of that server.
@@ -169,18 +196,42 @@ async def diff_tools(ask: ToolsAsk, place: Place, lock: Path | None = None) -> D
         raise InvalidTarget(
             f"{path}: there is no lock yet. Review the tools and write one: gapless tools lock"
         )
-    found = await offers(ask, place)
+    found, heard = await _asked(ask, place, sample, effects)
     for offer in found:
         if offer.name not in reviewed.servers:
             raise InvalidTarget(
                 f"{path} holds nothing of {offer.name!r}; it holds {', '.join(reviewed.servers) or 'nothing'}."
                 " Name it with --name, or lock it: gapless tools lock"
             )
-    return _drift(path, reviewed, found)
+    made = _drift(path, reviewed, found)
+    if not heard:
+        return made
+    from gapless.operations.tool_answers import held
+
+    total, answers = held(reviewed.servers, heard)
+    return msgspec.structs.replace(made, held=total, answers=answers)
+
+
+async def _asked(
+    ask: ToolsAsk, place: Place, sample: int, effects: bool
+) -> tuple[tuple[Offer, ...], tuple[Heard, ...]]:
+    """What is offered; and what is answered, where that is asked for."""
+    if not sample:
+        return await offers(ask, place), ()
+    from gapless.operations.tool_answers import hear
+
+    if _listed(ask) is not None:
+        raise UsageError(f"{ask.target} is an answer to tools/list: there is nothing to call. Name a server.")
+    heard = await hear(ask, place, sample=sample, effects=effects)
+    return tuple(one.offer for one in heard), heard
 
 
 async def lock_tools(
-    ask: ToolsAsk, place: Place, lock: Path | None = None, accept: Sequence[str] = ()
+    ask: ToolsAsk,
+    place: Place,
+    lock: Path | None = None,
+    accept: Sequence[str] = (),
+    learn: Learn | None = None,
 ) -> Locked:
     """Keeps the tools as reviewed. Tools that changed since are kept only where they are accepted.
 
@@ -189,13 +240,15 @@ async def lock_tools(
         place: Where the lock is, by default.
         lock: Another file.
         accept: Tools whose changes were reviewed; "all" for every one.
+        learn: Where undeclared output schemas are learnt from; nowhere when None.
 
     Raises:
         UnknownName: A tool that is accepted is neither offered nor locked.
     """
     path = lock or lock_path(place)
     reviewed = read_lock(path) or ToolsLock()
-    found = await offers(ask, place)
+    learn = learn or Learn()
+    found, heard = await _asked(ask, place, learn.sample, learn.effects)
     known = {name for one in found for name in (*_names(one), *_reviewed(reviewed, one.name))}
     for name in accept:
         if name != ALL and name not in known:
@@ -205,6 +258,7 @@ async def lock_tools(
     kept = dict(reviewed.servers)
     for offer in found:
         kept[offer.name] = _kept(reviewed.servers.get(offer.name), offer, accept)
+    kept |= _learnt({offer.name: kept[offer.name] for offer in found}, heard, learn, place)
     made = ToolsLock(servers=kept)
     if made != reviewed:
         write_lock(path, made)
@@ -213,12 +267,39 @@ async def lock_tools(
         written=made != reviewed,
         new=tuple(one.name for one in found if one.name not in reviewed.servers),
         accepted=tuple(sorted(changed if ALL in accept else changed & set(accept))),
+        inferred={
+            name: tool.inferred_from
+            for offer in found
+            for name, tool in kept[offer.name].tools.items()
+            if tool.inferred_from and (heard or learn.recorded)
+        },
     )
+
+
+def _learnt(
+    locked: dict[str, LockedServer], heard: Sequence[Heard], learn: Learn, place: Place
+) -> dict[str, LockedServer]:
+    """The servers with what their answers, or those on record, show of schemas that they do not declare."""
+    if not (heard or learn.recorded):
+        return locked
+    from gapless.operations.open import open_store
+    from gapless.operations.tool_answers import learnt, recorded, sampled
+
+    values: dict[str, dict[str, list[Any]]] = sampled(heard)
+    if learn.recorded:
+        with open_store(place) as store:
+            kept = recorded(store, {tool for one in locked.values() for tool in one.tools})
+        for name, server in locked.items():
+            of_server = values.setdefault(name, {})
+            for tool in server.tools:
+                of_server[tool] = [*of_server.get(tool, ()), *kept.get(tool, ())]
+    return {name: learnt(server, values.get(name, {})) for name, server in locked.items()}
 
 
 def _kept(before: LockedServer | None, offer: Offer, accept: Sequence[str]) -> LockedServer:
     """A server's entry: the first time all its tools, from then on only those that were accepted."""
-    now = {tool.name: tool for tool in offer.tools}
+    known = before.tools if before is not None else {}
+    now = {tool.name: _with_learnt(tool, known.get(tool.name)) for tool in offer.tools}
     if before is None or ALL in accept:
         return LockedServer(server=offer.server, tools=now)
     tools = dict(before.tools)
@@ -228,6 +309,15 @@ def _kept(before: LockedServer | None, offer: Offer, accept: Sequence[str]) -> L
         else:
             tools.pop(name, None)
     return msgspec.structs.replace(before, tools=tools)
+
+
+def _with_learnt(tool: ToolSchema, before: ToolSchema | None) -> ToolSchema:
+    """A tool with the schema that was learnt of it, as long as it declares none."""
+    if before is None or tool.output_schema is not None or not before.inferred_from:
+        return tool
+    return msgspec.structs.replace(
+        tool, inferred_output_schema=before.inferred_output_schema, inferred_from=before.inferred_from
+    )
 
 
 def _names(offer: Offer) -> list[str]:
@@ -276,10 +366,14 @@ def write_lock(path: Path, lock: ToolsLock) -> None:
     Raises:
         InvalidTarget: It cannot be written there.
     """
-    body = {
+    body: dict[str, Any] = {
         "schema": lock.schema,
         "servers": {name: plain(one) for name, one in sorted(lock.servers.items())},
     }
+    for server in body["servers"].values():
+        for tool in server["tools"].values():
+            if not tool["inferred_from"]:  # what was not learnt is not there
+                del tool["inferred_output_schema"], tool["inferred_from"]
     temporary = path.with_name(f"{path.name}.tmp")
     try:
         temporary.write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -101,6 +101,19 @@ class ToolsLock(Record, frozen=True, kw_only=True):
     servers: dict[str, LockedServer] = {}
 
 
+class AnswerBreach(Record, frozen=True, kw_only=True):
+    """A tool whose answers are not as its lock says."""
+
+    server: str
+    tool: str
+    inferred: bool
+    """Whether the schema was learnt from earlier answers: the server never promised it."""
+    said: str
+    """What the first of them breaks."""
+    broken: int
+    answers: int
+
+
 class Drift(Record, frozen=True, kw_only=True):
     """How servers differ from the lock; its JSON is `gapless.tools-diff/1`."""
 
@@ -110,6 +123,10 @@ class Drift(Record, frozen=True, kw_only=True):
     tools: int = 0
     """Tools the servers offer now."""
     changes: tuple[ToolChange, ...] = ()
+    held: int = 0
+    """Answers held against a locked schema, where a sample was asked for."""
+    answers: tuple[AnswerBreach, ...] = ()
+    """Tools whose answers broke it."""
 
     @property
     def worst(self) -> ChangeKind | None:
@@ -129,3 +146,16 @@ class ToolAnswer(Record, frozen=True, kw_only=True):
     progress: tuple[float, ...] = ()
     """What it said of its progress meanwhile, in the order in which that came."""
     ms: float = 0.0
+
+
+class ToolCalled(Record, frozen=True, kw_only=True):
+    """One call by hand; its JSON is `gapless.tools-call/1`."""
+
+    server: str
+    tool: str
+    arguments: dict[str, Any]
+    answer: ToolAnswer
+    refused_by_schema: str = ""
+    """What in the arguments the tool's own schema refuses."""
+    breach: str = ""
+    """What in the answer breaks the output schema."""

@@ -6,7 +6,16 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from gapless.records.tools import CHANGE_KINDS, ChangeKind, Drift, Linted, ToolChange, ToolIssue
+from gapless.records.tools import (
+    CHANGE_KINDS,
+    AnswerBreach,
+    ChangeKind,
+    Drift,
+    Linted,
+    ToolCalled,
+    ToolChange,
+    ToolIssue,
+)
 from gapless.report.json import plain
 from gapless.report.marked import code, prose
 from gapless.report.marked import table as marked_table
@@ -17,10 +26,12 @@ from gapless.report.wording import count, listed, shortened
 if TYPE_CHECKING:
     from rich.console import Console
 
-LINT, DIFF = "gapless.tools-lint/1", "gapless.tools-diff/1"
+LINT, DIFF, CALL = "gapless.tools-lint/1", "gapless.tools-diff/1", "gapless.tools-call/1"
 _STYLES: dict[str, str] = {
     "breaking": "bold red",
     "fail": "bold red",
+    "answers": "bold red",
+    "inferred": "yellow",
     "compatible": "green",
     "description": "yellow",
     "warn": "yellow",
@@ -50,11 +61,27 @@ def diff_headline(drift: Drift) -> str:
         '3 tools, as reviewed.'
     """
     tools = count(drift.tools, "tool")
+    answers = ""
+    if drift.held:
+        broken = f"{len(drift.answers)} with answers that are not" if drift.answers else "all as locked"
+        answers = f" {count(drift.held, 'answer')} held against the lock: {broken}."
     if not drift.changes:
-        return f"{tools}, as reviewed."
+        return f"{tools}, as reviewed.{answers}"
     parts = [f"{number} {kind}" for kind in CHANGE_KINDS if (number := _number(drift, kind))]
     changed = len({(change.server, change.tool) for change in drift.changes})
-    return f"{tools} now; changes that nobody reviewed in {changed}: {listed(parts)}."
+    return f"{tools} now; changes that nobody reviewed in {changed}: {listed(parts)}.{answers}"
+
+
+def answer_line(one: AnswerBreach) -> str:
+    """A tool whose answers are not as its lock says, in words; an inferred schema is called that.
+
+    Example:
+        >>> answer_line(AnswerBreach(server="s", tool="t", inferred=True, said="id: not a string", broken=1, answers=5))
+        '1 of 5 answers is not as inferred from earlier ones (never declared): id: not a string'
+    """
+    against = "inferred from earlier ones (never declared)" if one.inferred else "declared"
+    verb = "is" if one.broken == 1 else "are"
+    return f"{one.broken} of {count(one.answers, 'answer')} {verb} not as {against}: {one.said}"
 
 
 def _number(drift: Drift, kind: ChangeKind) -> int:
@@ -85,6 +112,7 @@ def render_diff(drift: Drift, *, width: int | None = None, color: bool | None = 
     def write(console: Console) -> None:
         console.print(diff_headline(shown), style="bold")
         _lines(console, ((c.kind, _of(c, shown), _change(c)) for c in shown.changes))
+        _lines(console, ((_mark(a), _of(a, shown), answer_line(a)) for a in shown.answers))
         if shown.changes:
             console.print(
                 "\nReviewed? gapless tools lock --accept TOOL keeps one, --accept all every one.",
@@ -115,11 +143,37 @@ def lint_markdown(made: Linted) -> str:
 def diff_markdown(drift: Drift) -> str:
     """Drift for a pull request."""
     shown = printable(drift)
-    rows = (
+    rows = [
         [c.kind, code(_of(c, shown)), prose(c.said), code(c.where) if c.where else "", prose(_from_to(c))]
         for c in shown.changes
-    )
-    return _markdown(diff_headline(shown), ["", "tool", "change", "where", "was, is"], list(rows))
+    ]
+    rows += [[_mark(a), code(_of(a, shown)), prose(answer_line(a)), "", ""] for a in shown.answers]
+    return _markdown(diff_headline(shown), ["", "tool", "change", "where", "was, is"], rows)
+
+
+def render_call(made: ToolCalled, *, width: int | None = None, color: bool | None = None) -> str:
+    """One call for the terminal."""
+    shown = printable(made)
+
+    def write(console: Console) -> None:
+        answer = shown.answer
+        console.print(f"{shown.server} · {shown.tool} · {answer.ended} in {answer.ms:.0f} ms", style="bold")
+        if shown.refused_by_schema:
+            console.print(
+                f"its own schema refuses these arguments: {shown.refused_by_schema}", style="yellow"
+            )
+        if shown.breach:
+            console.print(f"the answer breaks the output schema: {shown.breach}", style="bold red")
+        if answer.progress:
+            console.print(f"progress: {' -> '.join(f'{one:g}' for one in answer.progress)}", style="dim")
+        console.print(answer.text, markup=False, highlight=False)
+
+    return written(write, width=width, color=color)
+
+
+def call_json(made: ToolCalled) -> str:
+    """One call for machines: `gapless.tools-call/1`."""
+    return _json({"schema": CALL, **plain(made)})
 
 
 def _json(body: dict[str, object]) -> str:
@@ -149,7 +203,11 @@ def _issue(issue: ToolIssue) -> str:
     return issue.said
 
 
-def _of(change: ToolChange, drift: Drift) -> str:
+def _mark(one: AnswerBreach) -> str:
+    return "inferred" if one.inferred else "answers"
+
+
+def _of(change: ToolChange | AnswerBreach, drift: Drift) -> str:
     return f"{change.server}: {change.tool}" if len(drift.servers) > 1 else change.tool
 
 

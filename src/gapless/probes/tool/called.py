@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.probes.tool.described import locked
+from gapless.probes.tool.reading import data_of
 from gapless.probes.tool.schemas import breach
 from gapless.probes.tool.survey import heard
 from gapless.probes.tool.visit import Tried, Visit
@@ -122,38 +124,62 @@ def says_error(answer: ToolAnswer) -> bool:
 
 
 def output(subject: Subject) -> Iterable[Finding]:
-    """Whether structured answers fit what their tools declare."""
-    wrong: dict[str, str] = {}
-    judged = 0
+    """Whether structured answers fit what their tools declare, else what was inferred when they were locked."""
+    lock = locked(subject)
+    wrong: dict[bool, dict[str, str]] = {False: {}, True: {}}
+    judged = {False: 0, True: 0}
     for visit in heard(subject):
+        reviewed = lock.servers[visit.name].tools if visit.name in lock.servers else {}
         for tried in visit.called:
             schema = visit.schema(tried.tool).output_schema
+            inferred = schema is None
+            if inferred and tried.tool in reviewed:
+                schema = reviewed[tried.tool].inferred_output_schema
             if schema is None or tried.answer.ended != "answered":
                 continue
-            judged += 1
-            why = (
-                "no structured answer"
-                if not tried.answer.has_structured
-                else breach(schema, tried.answer.structured)
-            )
-            if why:
-                wrong.setdefault(f"{visit.name}: {tried.tool}", why)
-    if not judged:
+            judged[inferred] += 1
+            if why := _broken(schema, tried.answer, inferred=inferred):
+                wrong[inferred].setdefault(f"{visit.name}: {tried.tool}", why)
+    if not any(judged.values()):
         raise ProbeUnavailable(
             "no answer of a tool with an output schema could be had: none declares one (gapless tools lock --sample 5"
             f" learns one from answers), none answered, or {uncalled(heard(subject))}"
         )
-    figures = (Figure(name="answers held against a schema", value=judged),)
-    if wrong:
-        name, why = next(iter(wrong.items()))
-        yield OUTPUT.finding(
+    yield _as_declared(wrong, judged)
+
+
+def _broken(schema: object, answer: ToolAnswer, *, inferred: bool) -> str:
+    if inferred:
+        return breach(schema, data_of(answer))
+    return breach(schema, answer.structured) if answer.has_structured else "no structured answer"
+
+
+def _as_declared(wrong: Mapping[bool, Mapping[str, str]], judged: Mapping[bool, int]) -> Finding:
+    figures = (
+        Figure(name="answers held against a declared schema", value=judged[False]),
+        Figure(name="answers held against an inferred one", value=judged[True]),
+    )
+    if wrong[False]:
+        name, why = next(iter(wrong[False].items()))
+        return OUTPUT.finding(
             "fail",
-            f"{count(len(wrong), 'tool')} with answers that break the output schema; {name}: {why[:300]}",
+            f"{count(len(wrong[False]), 'tool')} with answers that break the output schema; {name}: {why[:300]}",
             figures=figures,
             next_step="Mend the server, or put a contract on the step: callers read what is not there.",
         )
-    else:
-        yield OUTPUT.finding("ok", f"{judged} answers fit their output schemas", figures=figures)
+    if wrong[True]:
+        name, why = next(iter(wrong[True].items()))
+        return OUTPUT.finding(
+            "warn",
+            f"{count(len(wrong[True]), 'tool')} with answers unlike those that a schema was inferred from (the server"
+            f" declares none); {name}: {why[:300]}",
+            figures=figures,
+            next_step="Look at the answers: they changed, or too few were sampled. Then infer it again.",
+            command="gapless tools lock --sample 20",
+        )
+    parts = [f"{judged[False]} answers fit their output schemas"] if judged[False] else []
+    parts += [f"{judged[True]} fit inferred ones (not declared)"] if judged[True] else []
+    return OUTPUT.finding("ok", ", ".join(parts), figures=figures)
 
 
 def latency(subject: Subject) -> Iterable[Finding]:

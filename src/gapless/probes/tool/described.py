@@ -100,7 +100,7 @@ def linted(subject: Subject) -> Iterable[Finding]:
 def unreviewed(subject: Subject) -> Iterable[Finding]:
     """The tools that are offered, against the lock."""
     offers = [visit.offer for visit in heard(subject) if visit.offer is not None]
-    lock = _lock(subject)
+    lock = locked(subject)
     unknown = [offer.name for offer in offers if offer.name not in lock.servers]
     changes = [
         change
@@ -138,7 +138,12 @@ def _to_lock(name: str, server: ServerSettings) -> str:
     return f"gapless tools lock --name {shlex.quote(name)} {typed(server)}"
 
 
-def _lock(subject: Subject) -> ToolsLock:
+def locked(subject: Subject) -> ToolsLock:
+    """The reviewed tools; empty where nothing was reviewed.
+
+    Raises:
+        ProbeUnavailable: The file is no lock.
+    """
     if subject.tools_lock is None or not subject.tools_lock.is_file():
         return ToolsLock()
     try:

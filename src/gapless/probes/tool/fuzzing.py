@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from gapless.errors import GaplessError
+from gapless.errors import EndpointError, GaplessError
 from gapless.probes.tool.arguments import anything, valid_arguments
 from gapless.probes.tool.reading import crash_in
 from gapless.probes.tool.schemas import breach
@@ -86,6 +86,36 @@ def fuzz(
     wrong = _Search(tool.name, call, _wrong, Bound(calls // 2 - _KEPT, begun + seconds, right.bound.dead))
     failures = [*([found] if found is not None else []), *_wrongly_taken(tool, wrong, valid, differs)]
     return Fuzzed(tool.name, right.made, wrong.made, tuple(failures))
+
+
+def answers_of(
+    tool: ToolSchema, call: Call, *, calls: int, until: float, sendable: Check
+) -> list[ToolAnswer]:
+    """A tool's answers to different right arguments; none where no arguments can be made from its schema.
+
+    Args:
+        tool: What is called.
+        call: Makes one call; blocks until it has ended.
+        calls: The most calls.
+        until: When to stop, on `time.monotonic`.
+        sendable: Whether arguments can be sent at all.
+
+    Raises:
+        EndpointError: The server ended.
+    """
+    found: list[ToolAnswer] = []
+
+    def keep(arguments: Mapping[str, Any], answer: ToolAnswer) -> None:
+        found.append(answer)
+
+    try:
+        valid = valid_arguments(tool.input_schema).filter(sendable)
+    except Exception:  # the libraries refuse schemas each in its own words, or are missing
+        return []
+    failed = _Search(tool.name, call, keep, Bound(calls, until)).smallest(valid)
+    if failed is not None:
+        raise EndpointError(failed.said)
+    return found
 
 
 def _wrongly_taken(tool: ToolSchema, search: _Search, valid: Any, differs: Check) -> list[Failure]:
