@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -97,10 +98,15 @@ class Load:
     """What came of a load."""
 
     replies: tuple[Reply, ...]
-    lag: Lag
+    lag: Lag | None
+    """How the client fared; None where another one asked, whose file does not say."""
     seconds: float
     how: str
     """In words: "closed loop, 4 at a time"."""
+    read: bool = False
+    """Whether it was read from a file."""
+    mean_gaps: bool = False
+    """Whether of each answer only the mean time between its tokens is known."""
     dropped: int = 0
     """Requests that were due while as many as we allow were in flight; never sent, and counted as failed."""
 
@@ -113,6 +119,20 @@ class Load:
     def rate(self) -> float:
         """Whole answers per second."""
         return len(self.ok) / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def typical_ms(self) -> float | None:
+        """Median time to the first token; None where none came."""
+        times = [reply.ttft_ms for reply in self.ok if reply.ttft_ms is not None]
+        return statistics.median(times) if times else None
+
+    def saturated(self, target_ms: float = 0.0) -> str:
+        """Why its times are the client's rather than the server's; empty where they are not, or where nobody can say."""
+        return self.lag.saturated(self.typical_ms, target_ms) if self.lag is not None else ""
+
+    def tail_is_own(self, target_ms: float = 0.0) -> str:
+        """Why its p99 is the client's; empty where it is not, or where nobody can say."""
+        return self.lag.tail_is_own(self.typical_ms, target_ms) if self.lag is not None else ""
 
 
 def schedule(kind: Arrivals, *, rate: float, seconds: float, seed: int = 0) -> list[float]:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import atexit
 import functools
-import statistics
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
+
+import msgspec
 
 from gapless.probes.base import ProbeUnavailable, Subject
 from gapless.probes.model.endpoints.base import Endpoint, Question, Reply
 from gapless.probes.model.endpoints.named import endpoint_of
 from gapless.probes.model.load import Load, closed, opened, schedule
+from gapless.probes.model.results.shelf import read_results
 from gapless.records.estimate import Estimate
-from gapless.records.finding import STATUSES, Figure, Status
+from gapless.records.finding import STATUSES, Figure, Finding, Status
 
 T = TypeVar("T")
 TOKENS = 32
@@ -37,6 +39,8 @@ class Measured:
     subject: Subject
     reached: tuple[Endpoint, Reply] | None = None
     loads: dict[str, Load] = field(default_factory=dict[str, Load])
+    read: tuple[Load, ...] | None = None
+    """What is in the result files; None where nobody looked yet."""
 
 
 _latest: list[Measured] = []
@@ -175,10 +179,42 @@ def all_of(
     return run(work())
 
 
-def typical_ms(load: Load) -> float | None:
-    """Median time to the first token; None where none came."""
-    times = [reply.ttft_ms for reply in load.ok if reply.ttft_ms is not None]
-    return statistics.median(times) if times else None
+def loads_of(subject: Subject, own: Callable[[Subject], Load]) -> tuple[Load, ...]:
+    """The loads that times are taken from: those in the result files that were named, else our own."""
+    known = measured(subject)
+    if not subject.results:
+        return (own(subject),)
+    if known.read is None:
+        known.read = read_results(subject.results)
+    return known.read
+
+
+def each_of(loads: Sequence[Load], judge: Callable[[Load], Finding]) -> Finding:
+    """One finding of several loads: the worst status, and what was found in each.
+
+    Raises:
+        ProbeUnavailable: None of them could be judged.
+    """
+    found: list[Finding] = []
+    figures: list[Figure] = []
+    left_out: list[str] = []
+    for load in loads:
+        try:
+            found.append(judge(load))
+            which = f", {load.how.partition(', from ')[0]}" if len(loads) > 1 else ""
+            figures += [msgspec.structs.replace(one, name=f"{one.name}{which}") for one in found[-1].figures]
+        except ProbeUnavailable as error:
+            if len(loads) == 1:
+                raise
+            left_out.append(f"{load.how}: {error}")
+    if not found:
+        raise ProbeUnavailable("; ".join(left_out))
+    worst = min(found, key=lambda one: STATUSES.index(one.status))
+    return msgspec.structs.replace(
+        worst,
+        said=" | ".join([*(one.said for one in found), *left_out]),
+        figures=tuple(figures),
+    )
 
 
 def times_figures(name: str, estimates: dict[str, Estimate]) -> tuple[tuple[Figure, ...], str]:

@@ -10,16 +10,19 @@ from gapless.gap.latency import quantile
 from gapless.gap.rate import proportion
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.model.endpoints.base import Reply
+from gapless.probes.model.load import Load
 from gapless.probes.model.measured import (
     CHECKLIST,
     closed_load,
+    each_of,
+    loads_of,
     measured,
     open_load,
     share_figure,
     share_status,
-    typical_ms,
 )
 from gapless.probes.model.times import BETWEEN, BETWEEN_MS, FIRST_MS, TTFT, limit_s
+from gapless.records.estimate import Estimate
 from gapless.records.finding import Figure, Finding, Status
 
 _GOODPUT, _WHOLE, _BREAKS = 0.99, 0.99, 0.05
@@ -51,26 +54,45 @@ ANSWERS = Card(
 
 def goodput(subject: Subject) -> Iterable[Finding]:
     """The share of requests that met the budget, latency counted from when they should have begun."""
-    shut, load = closed_load(subject), open_load(subject)
+    if subject.results:
+        yield each_of(loads_of(subject, open_load), lambda load: _good(subject, load))
+    else:
+        yield _good(subject, open_load(subject), closed_load(subject))
+
+
+def _good(subject: Subject, load: Load, shut: Load | None = None) -> Finding:
+    """The goodput of a load, beside that of a closed loop where there is one."""
     first = subject.targets.get(TTFT.probe, FIRST_MS)
     each = subject.targets.get(BETWEEN.probe, BETWEEN_MS)
-    saturated = load.lag.saturated(typical_ms(load), first)
+    saturated = load.saturated(first)
     if saturated:
         raise ProbeUnavailable(f"{saturated}; ask it from another host")
+    share = _share_within(load, first, each)
+    figures = [share_figure("goodput" if shut is None else "goodput, open loop", share)]
+    said = f"{100 * (share.point or 0):.0f} % of {share.n_runs} within the budget ({load.how})"
+    in_closed = 0.0
+    if shut is not None:
+        beside = _share_within(shut, first, each)
+        in_closed = beside.point or 0.0
+        figures.append(share_figure("goodput, closed loop", beside))
+        said += f", {100 * in_closed:.0f} % of {len(shut.replies)} ({shut.how})"
+    named = ((", open loop", load), (", closed loop", shut)) if shut is not None else (("", load),)
+    figures += [_longest(name, one) for name, one in named]
+    name, last = named[-1]
+    figures.append(Figure(name=f"answers a second{name}", value=last.rate))
+    status = share_status(share, subject.targets.get(OPEN.probe, _GOODPUT))
+    next_step = "" if status == "ok" else _open_step(share.point or 0.0, in_closed)
+    return OPEN.finding(status, said, figures=tuple(figures), next_step=next_step)
+
+
+def _share_within(load: Load, first_ms: float, each_ms: float) -> Estimate:
     n = len(load.replies) + load.dropped
-    share = proportion(sum(_within(reply, first, each) for reply in load.replies), n)
-    figures = [share_figure("goodput, open loop", share)]
-    closed_share = proportion(sum(_within(reply, first, each) for reply in shut.replies), len(shut.replies))
-    figures.append(share_figure("goodput, closed loop", closed_share))
-    for name, one in (("open", load), ("closed", shut)):
-        longest = max((reply.ttft_ms or reply.total_ms for reply in one.replies), default=0.0)
-        figures.append(Figure(name=f"longest wait for a first token, {name} loop", value=longest, unit="ms"))
-    figures.append(Figure(name="answers a second, closed loop", value=shut.rate))
-    target = subject.targets.get(OPEN.probe, _GOODPUT)
-    status = share_status(share, target)
-    said = f"{100 * (share.point or 0):.0f} % of {n} within the budget ({load.how}), {100 * (closed_share.point or 0):.0f} % of {len(shut.replies)} ({shut.how})"
-    next_step = "" if status == "ok" else _open_step(share.point or 0.0, closed_share.point or 0.0)
-    yield OPEN.finding(status, said, figures=tuple(figures), next_step=next_step)
+    return proportion(sum(_within(reply, first_ms, each_ms) for reply in load.replies), n)
+
+
+def _longest(which: str, load: Load) -> Figure:
+    longest = max((reply.ttft_ms or reply.total_ms for reply in load.replies), default=0.0)
+    return Figure(name=f"longest wait for a first token{which}", value=longest, unit="ms")
 
 
 def _open_step(share: float, in_closed: float) -> str:
@@ -90,13 +112,16 @@ def _within(reply: Reply, first_ms: float, each_ms: float) -> bool:
 
 def cascade(subject: Subject) -> Iterable[Finding]:
     """The chance that one of k calls in a row breaks its limit, resampled from the measured times in their order."""
-    load = open_load(subject)
+    yield each_of(loads_of(subject, open_load), lambda load: _cascade(subject, load))
+
+
+def _cascade(subject: Subject, load: Load) -> Finding:
     replies = sorted(load.replies, key=lambda reply: reply.intended_s)
     if len(replies) < _LEAST:
         raise ProbeUnavailable(f"{len(replies)} answers in the {load.how} are too few to draw loops from")
     times = [reply.total_ms for reply in replies]
     limit = subject.targets.get(CASCADE.probe, 1e3 * limit_s(subject))
-    saturated = load.lag.saturated(typical_ms(load), limit)
+    saturated = load.saturated(limit)
     if saturated:
         raise ProbeUnavailable(f"{saturated}; the tail would be its own")
     over = [t > limit or not reply.ok for t, reply in zip(times, replies, strict=True)]
@@ -112,12 +137,12 @@ def cascade(subject: Subject) -> Iterable[Finding]:
         share_figure("calls over the limit", single),
     ]
     if most.point is not None:
-        figures.append(Figure(name="whole answer p95, open loop", value=most.point, unit="ms"))
+        figures.append(Figure(name="whole answer p95", value=most.point, unit="ms"))
     at_worst = 1 - (1 - (single.high or 0.0)) ** CALLS
-    said = f"{100 * drawn:.0f} % of loops of {CALLS} calls have one over {limit:g} ms ({100 * formula:.0f} % if calls were independent; at most {100 * at_worst:.0f} % with n={len(over)})"
+    said = f"{100 * drawn:.0f} % of loops of {CALLS} calls have one over {limit:g} ms or without an answer ({100 * formula:.0f} % if calls were independent; at most {100 * at_worst:.0f} % with n={len(over)}; {load.how})"
     status: Status = "ok" if drawn <= _BREAKS else "fail" if drawn >= 0.5 else "warn"
     next_step = "" if status == "ok" else _cascade_step(drawn, formula)
-    yield CASCADE.finding(status, said, figures=tuple(figures), next_step=next_step)
+    return CASCADE.finding(status, said, figures=tuple(figures), next_step=next_step)
 
 
 def _cascade_step(drawn: float, formula: float) -> str:
@@ -145,8 +170,9 @@ def loops_broken(over: Sequence[bool], calls: int, *, seed: int = 0) -> float:
 
 def answers(subject: Subject) -> Iterable[Finding]:
     """Requests of all loads so far that got no whole answer, by reason."""
-    closed_load(subject)
-    loads = measured(subject).loads.values()
+    loads = loads_of(subject, closed_load)
+    if not subject.results:
+        loads = tuple(measured(subject).loads.values())
     replies = [reply for load in loads for reply in load.replies]
     lost = [reply for reply in replies if not reply.ok]
     share = proportion(len(replies) - len(lost), len(replies))
@@ -171,7 +197,7 @@ def answers(subject: Subject) -> Iterable[Finding]:
 def _kind(reply: Reply) -> str:
     if reply.trouble != "status":
         return {"dropped": "stream broken off", "timeout": "no end within the limit"}.get(
-            reply.trouble, reply.trouble
+            reply.trouble, reply.said if reply.trouble == "raised" else reply.trouble
         )
     if reply.status == 429:
         return f"429 {'with' if reply.retry_after else 'without'} Retry-After"

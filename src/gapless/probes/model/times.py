@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from gapless.gap.latency import quantile
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.model.load import Load
-from gapless.probes.model.measured import CHECKLIST, closed_load, times_figures, typical_ms
+from gapless.probes.model.measured import CHECKLIST, closed_load, each_of, loads_of, times_figures
 from gapless.records.estimate import Estimate
 from gapless.records.finding import Figure, Finding
 
@@ -45,37 +45,46 @@ WHOLE = Card(
 
 def ttft(subject: Subject) -> Iterable[Finding]:
     """Time to the first token in a closed loop, from the start of the connection."""
-    load = closed_load(subject)
     target = subject.targets.get(TTFT.probe, FIRST_MS)
-    values = [reply.ttft_ms for reply in load.ok if reply.ttft_ms is not None]
-    _usable(load, values, target)
-    connects = [
-        1e3 * (reply.connected_s - reply.started_s) for reply in load.ok if reply.connected_s is not None
-    ]
-    of_that: tuple[Figure, ...] = ()
-    if connects:  # a framework does not say
-        of_that = (Figure(name="of that, connecting, median", value=statistics.median(connects), unit="ms"),)
-    yield _judged(TTFT, "first token", values, target, load, more=of_that)
+
+    def judge(load: Load) -> Finding:
+        values = [reply.ttft_ms for reply in load.ok if reply.ttft_ms is not None]
+        return _judged(TTFT, "first token", values, target, load, more=_connecting(load))
+
+    yield each_of(loads_of(subject, closed_load), judge)
+
+
+def _connecting(load: Load) -> tuple[Figure, ...]:
+    """How much of it was the connection; nothing where a framework or another client does not say."""
+    took = [1e3 * (one.connected_s - one.started_s) for one in load.ok if one.connected_s is not None]
+    if not took:
+        return ()
+    return (Figure(name="of that, connecting, median", value=statistics.median(took), unit="ms"),)
 
 
 def between(subject: Subject) -> Iterable[Finding]:
     """Time between the pieces of an answer; pieces of one answer count as one group."""
-    load = closed_load(subject)
     target = subject.targets.get(BETWEEN.probe, BETWEEN_MS)
-    pairs = [(gap, i) for i, reply in enumerate(load.ok) for gap in reply.gaps_ms]
-    _usable(load, [gap for gap, _ in pairs], target)
-    yield _judged(BETWEEN, "between", [gap for gap, _ in pairs], target, load, groups=[i for _, i in pairs])
+
+    def judge(load: Load) -> Finding:
+        pairs = [(gap, i) for i, reply in enumerate(load.ok) for gap in reply.gaps_ms]
+        values, groups = [gap for gap, _ in pairs], [i for _, i in pairs]
+        name = "between, mean of an answer" if load.mean_gaps else "between"
+        return _judged(BETWEEN, name, values, target, load, groups=groups)
+
+    yield each_of(loads_of(subject, closed_load), judge)
 
 
 def whole(subject: Subject) -> Iterable[Finding]:
     """Time of whole answers; one that the limit cut off lasted at least as long."""
-    load = closed_load(subject)
     target = subject.targets.get(WHOLE.probe, 1e3 * limit_s(subject))
-    kept = [reply for reply in load.replies if reply.ok or reply.trouble == "timeout"]
-    values = [reply.total_ms for reply in kept]
-    _usable(load, values, target)
-    cut = [i for i, reply in enumerate(kept) if not reply.ok]
-    yield _judged(WHOLE, "whole", values, target, load, cut=cut)
+
+    def judge(load: Load) -> Finding:
+        kept = [reply for reply in load.replies if reply.ok or reply.trouble == "timeout"]
+        cut = [i for i, reply in enumerate(kept) if not reply.ok]
+        return _judged(WHOLE, "whole", [reply.total_ms for reply in kept], target, load, cut=cut)
+
+    yield each_of(loads_of(subject, closed_load), judge)
 
 
 def limit_s(subject: Subject) -> float:
@@ -89,7 +98,7 @@ def _usable(load: Load, values: Sequence[float], target: float) -> None:
     if not values:
         said = next((reply.said for reply in load.replies), "nothing was asked")
         raise ProbeUnavailable(f"no whole answer came in the {load.how}: {said}")
-    saturated = load.lag.saturated(typical_ms(load), target)
+    saturated = load.saturated(target)
     if saturated:
         raise ProbeUnavailable(f"{saturated}; these times would be its own, not the endpoint's")
 
@@ -105,19 +114,19 @@ def _judged(
     cut: Sequence[int] = (),
     more: tuple[Figure, ...] = (),
 ) -> Finding:
+    _usable(load, values, target)
     found = {label: quantile(values, q, groups=groups, cut=cut) for label, q in QUANTILES.items()}
-    own = load.lag.tail_is_own(typical_ms(load), target)
+    own = load.tail_is_own(target)
     if own:
         found["p99"] = Estimate(n_runs=len(values), reason=own)
     figures, missing = times_figures(name, found)
     missing = "; ".join(filter(None, (missing, own)))
     if not figures:
         raise ProbeUnavailable(f"{missing}, {load.how}: a longer run, or a faster endpoint, would tell")
-    lag = Figure(name="the client's own lag, p99", value=load.lag.p99_ms, unit="ms")
     label, judged = _highest(found)
     said = ", ".join(f"{q} {one.point:.0f} ms" for q, one in found.items() if one.point is not None)
     said = f"{said}{f' ({missing})' if missing else ''}; {load.how}, n={len(load.ok)}"
-    shown = {"figures": (*figures, *more, lag), "target": f"<= {target:g} ms at p99"}
+    shown = {"figures": (*figures, *more, *_own_lag(load)), "target": f"<= {target:g} ms at p99"}
     assert judged.point is not None, "the highest that is estimable"
     if judged.point <= target and not judged.reason:
         return card.finding("ok", said, **shown)
@@ -127,6 +136,12 @@ def _judged(
         "limit the step (timeout_s, ttft_s) and give the rest of the run a deadline."
     )
     return card.finding("fail" if sure or judged.reason else "warn", said, next_step=next_step, **shown)
+
+
+def _own_lag(load: Load) -> tuple[Figure, ...]:
+    if load.lag is None:
+        return ()
+    return (Figure(name="the client's own lag, p99", value=load.lag.p99_ms, unit="ms"),)
 
 
 def _highest(found: dict[str, Estimate]) -> tuple[str, Estimate]:

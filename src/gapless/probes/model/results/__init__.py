@@ -1,0 +1,1 @@
+"""Readers of other load generators' result files: their requests become a load, and findings are the same."""
