@@ -78,6 +78,8 @@ def test_our_own_corpora_are_right_by_their_own_rules() -> None:
     for text in EXTRACTIONS:
         assert fits(text.schema, text.right)
         assert not fits(text.schema, text.right | {"extra": 1})
+        assert not fits(text.schema, {})
+    assert [text.kind for text in EXTRACTIONS[:6]] == ["flat", "enum", "array", "nested", "union", "optional"]
 
 
 def test_a_folder_without_cases_is_said(tmp_path: Path) -> None:

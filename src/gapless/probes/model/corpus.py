@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 
@@ -10,6 +11,8 @@ from typing import Any
 class Extraction:
     """A text, the schema of what is in it, and what that is."""
 
+    kind: str
+    """Of schema: flat, enum, array, nested, union, optional."""
     text: str
     schema: dict[str, Any]
     right: dict[str, Any]
@@ -39,34 +42,83 @@ def _object(**properties: Any) -> dict[str, Any]:
 
 
 _TEXT, _WHOLE, _NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}
-_INVOICE = _object(number=_WHOLE, total=_NUMBER, currency={"type": "string", "enum": ["EUR", "USD", "GBP"]})
+_CURRENCY = {"type": "string", "enum": ["EUR", "USD", "GBP"]}
+_INVOICE = _object(number=_WHOLE, total=_NUMBER, currency=_CURRENCY)
+_TICKET = _object(
+    topic={"type": "string", "enum": ["billing", "delivery", "login"]}, urgent={"type": "boolean"}
+)
 _PERSON = _object(name=_TEXT, age=_WHOLE)
-_ORDER = _object(items={"type": "array", "items": _object(product=_TEXT, quantity=_WHOLE)})
 _CLAUSE = _object(days=_WHOLE, written={"type": "boolean"})
-_PLACE = _object(city=_TEXT, country=_TEXT)
+_ORDER = _object(items={"type": "array", "items": _object(product=_TEXT, quantity=_WHOLE)})
+_SENDER = _object(sender=_object(name=_TEXT, address=_object(city=_TEXT, country=_TEXT)))
+_PAID = _object(
+    payment={
+        "anyOf": [
+            _object(kind={"type": "string", "enum": ["card"]}, last_digits=_TEXT),
+            _object(kind={"type": "string", "enum": ["transfer"]}, bank=_TEXT),
+        ]
+    }
+)
+_BOOKED = _object(guest=_TEXT, nights=_WHOLE, room={"type": ["string", "null"]})
 
 
 def _items(*pairs: tuple[str, int]) -> dict[str, Any]:
     return {"items": [{"product": product, "quantity": quantity} for product, quantity in pairs]}
 
 
-_EXTRACTIONS: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
-    ("Invoice 4711 over EUR 1,250.00.", _INVOICE, {"number": 4711, "total": 1250, "currency": "EUR"}),
-    ("Invoice 88 is for 99.50 USD.", _INVOICE, {"number": 88, "total": 99.5, "currency": "USD"}),
-    ("Please pay GBP 10 for invoice 3.", _INVOICE, {"number": 3, "total": 10, "currency": "GBP"}),
-    ("Maria is 34 years old.", _PERSON, {"name": "Maria", "age": 34}),
-    ("Tom, who turned nine last week.", _PERSON, {"name": "Tom", "age": 9}),
-    ("Two chairs and one table, please.", _ORDER, _items(("chairs", 2), ("table", 1))),
-    ("I order 12 lamps.", _ORDER, _items(("lamps", 12))),
-    ("Either party may end this with 30 days' written notice.", _CLAUSE, {"days": 30, "written": True}),
-    ("Notice is one week; a phone call will do.", _CLAUSE, {"days": 7, "written": False}),
-    ("Our office is in Lyon, France.", _PLACE, {"city": "Lyon", "country": "France"}),
-    ("She moved from Rome to Oslo in Norway.", _PLACE, {"city": "Oslo", "country": "Norway"}),
-    ("He lives in Kyoto, Japan.", _PLACE, {"city": "Kyoto", "country": "Japan"}),
-)
+def _from(name: str, city: str, country: str) -> dict[str, Any]:
+    return {"sender": {"name": name, "address": {"city": city, "country": country}}}
+
+
+def _card(digits: str) -> dict[str, Any]:
+    return {"payment": {"kind": "card", "last_digits": digits}}
+
+
+def _transfer(bank: str) -> dict[str, Any]:
+    return {"payment": {"kind": "transfer", "bank": bank}}
+
+
+_KINDS: dict[str, tuple[tuple[str, dict[str, Any], dict[str, Any]], ...]] = {
+    "flat": (
+        ("Maria is 34 years old.", _PERSON, {"name": "Maria", "age": 34}),
+        ("Tom, who turned nine last week.", _PERSON, {"name": "Tom", "age": 9}),
+        ("Either party may end this with 30 days' written notice.", _CLAUSE, {"days": 30, "written": True}),
+        ("Notice is one week; a phone call will do.", _CLAUSE, {"days": 7, "written": False}),
+    ),
+    "enum": (
+        ("Invoice 4711 over EUR 1,250.00.", _INVOICE, {"number": 4711, "total": 1250, "currency": "EUR"}),
+        ("Invoice 88 is for 99.50 USD.", _INVOICE, {"number": 88, "total": 99.5, "currency": "USD"}),
+        ("I was charged twice, fix it today!", _TICKET, {"topic": "billing", "urgent": True}),
+        ("No hurry: where is my parcel?", _TICKET, {"topic": "delivery", "urgent": False}),
+    ),
+    "array": (
+        ("Two chairs and one table, please.", _ORDER, _items(("chairs", 2), ("table", 1))),
+        ("I order 12 lamps.", _ORDER, _items(("lamps", 12))),
+        ("Three pens, one ruler and five folders.", _ORDER, _items(("pens", 3), ("ruler", 1), ("folders", 5))),
+    ),
+    "nested": (
+        ("Sent by Ana Ruiz, Lyon, France.", _SENDER, _from("Ana Ruiz", "Lyon", "France")),
+        ("From: Kenji Mori, who lives in Kyoto, Japan.", _SENDER, _from("Kenji Mori", "Kyoto", "Japan")),
+        ("Liv Berg moved from Rome to Oslo in Norway.", _SENDER, _from("Liv Berg", "Oslo", "Norway")),
+    ),
+    "union": (
+        ("Paid by card ending in 4242.", _PAID, _card("4242")),
+        ("The money came by bank transfer from Alpha Bank.", _PAID, _transfer("Alpha Bank")),
+        ("She used her card, the one that ends in 0017.", _PAID, _card("0017")),
+    ),
+    "optional": (
+        ("Ms Okafor stays three nights in room 12B.", _BOOKED, {"guest": "Okafor", "nights": 3, "room": "12B"}),
+        ("A booking for Weber, one night.", _BOOKED, {"guest": "Weber", "nights": 1, "room": None}),
+        ("Silva, two nights, room not yet given.", _BOOKED, {"guest": "Silva", "nights": 2, "room": None}),
+    ),
+}  # fmt: skip
 EXTRACTIONS: tuple[Extraction, ...] = tuple(
-    Extraction(text=text, schema=schema, right=right) for text, schema, right in _EXTRACTIONS
+    Extraction(kind=kind, text=case[0], schema=case[1], right=case[2])
+    for turn in zip_longest(*([(kind, case) for case in cases] for kind, cases in _KINDS.items()))
+    for kind, case in filter(None, turn)
 )
+"""Six kinds of schema in turn, so that a time that ends early cuts all kinds: plain fields, an enumeration, a list of objects,
+objects in objects, one of two forms, and a field that may be null."""
 
 
 def _tool(name: str, description: str, **properties: Any) -> dict[str, Any]:

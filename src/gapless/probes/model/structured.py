@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -54,10 +55,17 @@ def probe(subject: Subject) -> Iterable[Finding]:
     unasked = sum(reply is None for reply in found)
     said += f"; no time was left for {unasked} more" if unasked else ""
     wrong = next((case.text for (case, _), ok in zip(values, same, strict=True) if not ok), "")
+    by_kind = Counter(case.kind for case, _ in values)
+    right_by_kind = Counter(case.kind for (case, _), ok in zip(values, same, strict=True) if ok)
+    kinds = [(kind, proportion(right_by_kind[kind], n)) for kind, n in by_kind.items()]
     yield CARD.finding(
         status,
         said + (f"; wrong for example: {wrong}" if wrong else ""),
-        figures=(share_figure("valid against the schema", valid), share_figure("right", right)),
+        figures=(
+            share_figure("valid against the schema", valid),
+            share_figure("right", right),
+            *(share_figure(f"right, {kind}", share) for kind, share in kinds),
+        ),
         next_step="" if status == "ok" else _next_step(valid.point or 0.0, right.point or 0.0),
     )
 

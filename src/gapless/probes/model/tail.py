@@ -21,7 +21,7 @@ from gapless.probes.model.measured import (
     share_figure,
     share_status,
 )
-from gapless.probes.model.times import BETWEEN, BETWEEN_MS, FIRST_MS, TTFT, limit_s
+from gapless.probes.model.times import BETWEEN, BETWEEN_MS, FIRST_MS, MLPERF, TTFT, limit_s
 from gapless.records.estimate import Estimate
 from gapless.records.finding import Figure, Finding, Status
 
@@ -34,7 +34,7 @@ OPEN = Card(
     layer="model",
     title="goodput when requests do not wait for each other",
     target=f">= {100 * _GOODPUT:g} % of answers whole, with a first token within {FIRST_MS:g} ms and {BETWEEN_MS:g} ms a token",
-    source="MLPerf Inference v4.0, Llama-2-70B in the server scenario",
+    source=MLPERF,
 )
 CASCADE = Card(
     probe="tail-cascade",

@@ -1,8 +1,9 @@
 """Time to the first token, between tokens and to the end: p50, p95 and p99 of each by itself, with METHOD's intervals.
 
 Source:
-    METHOD section 7 (order statistics); targets from MLPerf Inference v4.0, server scenario of Llama-2-70B: 99 % of
-    requests with a first token within 2,000 ms, and 200 ms a token after it.
+    METHOD section 7 (order statistics); targets from MLPerf Inference, llama2-70b in the server scenario, as in LoadGen's
+    mlperf.conf: 99 % of requests with a first token within 2,000 ms (`ttft_latency`), and a mean of 200 ms a token after it
+    (`tpot_latency`). Its interactive scenario asks for 450 and 40 ms.
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ from gapless.records.finding import Figure, Finding
 
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 FIRST_MS, BETWEEN_MS = 2_000.0, 200.0
-_MLPERF = "MLPerf Inference v4.0, Llama-2-70B in the server scenario"
+MLPERF = "MLPerf Inference, llama2-70b in the server scenario (ttft_latency 2000, tpot_latency 200)"
 TTFT = Card(
     probe="ttft",
     layer="model",
     title="time to the first token: p50, p95, p99",
     target=f"<= {FIRST_MS:g} ms at p99",
-    source=_MLPERF,
+    source=MLPERF,
 )
 BETWEEN = Card(
     probe="inter-token",
     layer="model",
     title="time between tokens: p50, p95, p99",
     target=f"<= {BETWEEN_MS:g} ms at p99",
-    source=_MLPERF,
+    source=f"{MLPERF}, held against every gap where MLPerf takes an answer's mean",
 )
 WHOLE = Card(
     probe="end-to-end",
