@@ -1,4 +1,4 @@
-"""`python -m bench [imports|harness|node|bandwidth|run_table|load|cuad|chunking|agentrx [FOLDER] ...]`: runs the benchmarks and prints ratios; `--json FILE` keeps them."""
+"""`python -m bench [imports|harness|node|bandwidth|run_table|load|vectors|cuad|chunking|agentrx [FOLDER] ...]`: runs the benchmarks and prints ratios; `--json FILE` keeps them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ import json
 import os.path
 from pathlib import Path
 
-NAMES = ("imports", "harness", "node", "bandwidth", "run_table", "load", "cuad", "chunking", "agentrx")
+NAMES = (
+    "imports",
+    "harness",
+    "node",
+    "bandwidth",
+    "run_table",
+    "load",
+    "vectors",
+    "cuad",
+    "chunking",
+    "agentrx",
+)
 
 
 def main() -> None:

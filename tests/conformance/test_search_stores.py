@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from opened_stores import OPENERS, Hashed, postgresql
+from opened_stores import OPENERS, SIZE, Hashed, pinecone, postgresql
 
 from gapless.retrievers.base import Document, Hit
 from gapless.retrievers.stores import TABLE, store_class
@@ -29,6 +29,17 @@ def test_no_store_of_the_shelf_is_forgotten() -> None:
 def test_it_keeps_the_promise(name: str, embedder: Any, case: str, request: pytest.FixtureRequest) -> None:
     with OPENERS[name](name, embedder, lambda: request.getfixturevalue("postgres")) as store:
         CASES[case](store)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("text", [None, "text"], ids=["vectors", "documents"])
+def test_it_keeps_the_promise_where_changes_show_late(text: str | None, case: str) -> None:
+    with pinecone(size=SIZE, text=text, lag=2) as (_, index):
+        CASES[case](
+            store_class("pinecone" if text is None else "pinecone-documents")(
+                index, Hashed(), namespace="late"
+            )
+        )
 
 
 class Broken:

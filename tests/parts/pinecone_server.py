@@ -125,6 +125,12 @@ class PineconeServer:
                     for name, space in self.spaces.items()
                 ]
                 return {"namespaces": shown, "total_count": len(shown)}
+            if path == "/describe_index_stats":
+                counts = {name: {"vectorCount": len(space.records)} for name, space in self.spaces.items()}
+                return {"namespaces": counts, "dimension": self.size, "totalVectorCount": 0}
+            if method == "DELETE":
+                self.spaces.pop(unquote(path.removeprefix("/namespaces/")), None)
+                return {}
             if path.startswith("/namespaces/") and self.text is not None:
                 _, _, name, _, verb = path.split("/")
                 return getattr(self, f"_documents_{verb}")(self._space(unquote(name)), unquote(name), body)
@@ -337,7 +343,7 @@ def _handler(server: PineconeServer) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(sent)
 
-        do_GET = do_POST = _do
+        do_GET = do_POST = do_DELETE = _do
 
     return Handler
 
