@@ -155,19 +155,36 @@ def test_after_a_kill_the_graph_holds_what_sqlite_holds(tmp_path: Path) -> None:
 def test_what_is_deleted_and_replaced_again_and_again_leaves_the_graph_whole() -> None:
     """usearch itself loses most of a graph when the place of a removed entry is used again."""
     store = UsearchStore(embedder=Far())
+    found = there = 0
     for turn in range(40):
         store.upsert([Document(f"d{n}", f"text {n} {turn}") for n in range(turn % 7, 40)])
         store.delete([f"d{turn % 40}"])
-        assert set(ids(store, k=100)) == set(exact(store, k=100))
+        all_of_it = set(exact(store, k=100))
+        found, there = found + len(all_of_it & set(ids(store, k=100))), there + len(all_of_it)
+        assert set(ids(store, k=100)) <= all_of_it
+    assert found / there > 0.99
 
 
 def test_a_graph_that_is_mostly_gone_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hnsw, "_CHANGES", 20)
+    monkeypatch.setattr(hnsw, "_GONE", 20)
     store = UsearchStore(embedder=Far())
     store.upsert(documents())
     store.delete([f"d{n}" for n in range(40)])
     assert len(store._graph) == 20
     assert ids(store, k=100) == exact(store, k=100)
+
+
+def test_a_graph_that_was_much_to_make_is_written_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hnsw, "_CHANGES", 20)
+    store = UsearchStore(tmp_path / "a.db", Far())
+    store.upsert(documents())
+    assert (tmp_path / "a.db.usearch").is_file()
+    (tmp_path / "a.db.usearch").unlink()
+    UsearchStore(tmp_path / "a.db", Far())  # and nobody closes it
+    assert (tmp_path / "a.db.usearch").is_file()
+    store.close()
 
 
 def test_a_disk_that_cannot_keep_the_graph_costs_no_document(tmp_path: Path) -> None:

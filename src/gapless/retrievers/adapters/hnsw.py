@@ -15,8 +15,11 @@ from gapless.errors import MissingExtra
 from gapless.retrievers.base import Embedder, Hit
 from gapless.retrievers.sqlite_store import SqliteStore
 
-_CHANGES = 1_000  # fewer than that, and a graph is neither written before it is closed nor made anew
-_SAVED_SHARE, _GONE_SHARE = 10, 4  # it is written when a tenth is new, made anew when a quarter is gone
+_CHANGES, _SAVED_SHARE = (
+    1_000,
+    10,
+)  # a graph is written when so many are new, or a tenth of it if that is more
+_GONE, _GONE_SHARE = 100, 4  # and made anew when so many are gone, or a quarter of it if that is more
 _AT_ONCE, _DIGEST, _SAME = 1_000, 32, 1e-5
 
 
@@ -97,6 +100,7 @@ class UsearchStore(SqliteStore):
         with self._lock:
             self._graph = self._kept(empty()) or empty()
             self._catch_up()
+            self._save_if_due()
 
     def by_meaning(self, query: str, k: int = 10, *, filter: Mapping[str, Any] | None = None) -> list[Hit]:  # noqa: A002
         """The documents nearest in meaning, nearly all of them; the score is the cosine. Exact where there is a filter.
@@ -158,11 +162,10 @@ class UsearchStore(SqliteStore):
             self._add([number for (number,) in newer])
             if self._one("PRAGMA data_version") != self._version:
                 self._catch_up()
-            if len(self._gone) > max(_CHANGES, len(self._graph) // _GONE_SHARE):
+            if len(self._gone) > max(_GONE, len(self._graph) // _GONE_SHARE):
                 self._graph, self._gone = self._empty(), set()
                 self._catch_up()
-            if self._unsaved > max(_CHANGES, len(self._graph) // _SAVED_SHARE):
-                self._save()
+            self._save_if_due()
 
     def _near(self, vector: Any, k: int) -> list[tuple[float, int]]:
         """Distance and number of the nearest that are still there; asks for more where some are not."""
@@ -213,6 +216,10 @@ class UsearchStore(SqliteStore):
             return None
         graph.load(inside)
         return graph
+
+    def _save_if_due(self) -> None:
+        if self._unsaved > max(_CHANGES, len(self._graph) // _SAVED_SHARE):
+            self._save()
 
     def _save(self) -> None:
         """Writes the graph whole or not at all; a disk that is full costs only the time to make it again."""
