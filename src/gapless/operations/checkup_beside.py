@@ -156,15 +156,17 @@ class _Caller:
 
     async def _session(self) -> None:
         from gapless.errors import EndpointError
-        from gapless.frameworks.mcp.client import connected
-        from gapless.probes.tool.survey import callable_tools
+        from gapless.frameworks.tools.source import connected
+        from gapless.probes.tool.survey import ready
+        from gapless.probes.tool.visit import Visit
 
-        async with connected(self._server, self._name) as connection:
-            offer = await connection.offer()
-            tool, arguments = next(iter(callable_tools(offer)), (None, {}))
-            if tool is None:
-                raise EndpointError(f"{self._name}: no tool of it is declared safe to call")
+        async with connected(self._server, self._name) as source:
+            visit = Visit(self._name, offer=await source.offer())
+            found = next(ready(visit, self._server, source, effects=False), None)
+            if found is None:
+                why = visit.uncalled or f"{self._name}: no tool of it is declared safe to call"
+                raise EndpointError(why)
             self._over = asyncio.Event()
-            self._ready = lambda: connection.call(tool.name, arguments, _CALL_S)
+            self._ready = lambda: source.call(found.tool.name, found.arguments, _CALL_S)
             self._opened.set()
             await self._over.wait()
