@@ -50,7 +50,7 @@ langchain_retriever = langchain_store.as_retriever(search_kwargs={"k": 3})
 
 class LlamaIndexLike:  # the shape of its NodeWithScore
     def retrieve(self, query):
-        node = SimpleNamespace(text="x", id=f"d{query.split()[-1]}", score=0.5, metadata={})
+        node = SimpleNamespace(text="x", node_id=f"d{query.split()[-1]}", score=0.5, metadata={})
         return [node]
 
 llama_index = LlamaIndexLike()

@@ -240,6 +240,21 @@ def test_plain_word_search_stands_beside_a_retriever_that_shows_its_documents() 
         list(engines_compared(Subject(retrieve=right, labelled=asked())))
 
 
+def test_a_score_that_is_no_number_is_a_finding() -> None:
+    def nan(query: str) -> list[dict[str, Any]]:
+        return [{"id": right(query)[0], "score": float("nan")}]
+
+    none = tuple(
+        LabelledQuery(id=f"n{n}", query=f"x {n}", group=f"n{n}", answerable=False) for n in range(20)
+    )
+    subject = Subject(retrieve=nan, labelled=(*asked(), *none))
+    found = one(retriever_answers, subject)
+    assert found.status == "warn"
+    assert "50 answers hold a score that is NaN or infinite" in found.said
+    assert "Mend the score" in found.next_step
+    assert "there is no score to tell them by" in one(unanswerable, subject).said
+
+
 def test_engines_differ_in_one_slice_alone() -> None:
     labels = tuple(
         LabelledQuery(

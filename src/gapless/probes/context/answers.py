@@ -18,7 +18,7 @@ QUERY_S = 10.0
 _SHORT = 10  # words below which half of a quote is found by chance
 _LONGEST_S, _MOST_HUNG = 60.0, 3
 _TEXTS = ("text", "page_content", "content")
-_IDS = ("id", "document_id", "doc_id")
+_IDS = ("id", "document_id", "doc_id", "node_id")
 _BESIDE = (*_TEXTS, *_IDS, "score", "metadata", "indexed_at", "ranks")
 
 

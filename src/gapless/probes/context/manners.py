@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections import Counter
 from collections.abc import Iterable
 
@@ -45,6 +46,7 @@ def retriever_answers(subject: Subject) -> Iterable[Finding]:
     failed = [one for one in asked.answers if one.problem]
     empty = [one for one in asked.answers if not one.problem and not one.hits and one.query.answerable]
     double = [one for one in asked.answers if _doubles(one)]
+    scored = [one for one in asked.answers if not all(math.isfinite(hit.score or 0.0) for hit in one.hits)]
     groups = [one.query.group for one in asked.answers]
     figures = tuple(
         rate_figure(name, mean_of([one in kind for one in asked.answers], groups), asked.basis)
@@ -52,6 +54,7 @@ def retriever_answers(subject: Subject) -> Iterable[Finding]:
             ("queries that fail", failed),
             ("answerable, and nothing found", empty),
             ("with a document twice", double),
+            ("with a score that is no number", scored),
         )
     )
     parts: list[str] = []
@@ -64,6 +67,8 @@ def retriever_answers(subject: Subject) -> Iterable[Finding]:
         parts.append(
             f"{len(double)} answers hold a document twice, as {_shown(double[0])} does {_doubles(double[0])[0]!r}"
         )
+    if scored:
+        parts.append(f"{len(scored)} answers hold a score that is NaN or infinite, as {_shown(scored[0])}")
     if not parts:
         yield ANSWERS.finding("ok", f"{asked.basis} are answered, each document once", figures=figures)
         return
@@ -72,6 +77,8 @@ def retriever_answers(subject: Subject) -> Iterable[Finding]:
         "Let the step raise what it cannot do, and retry it under a contract; an empty answer must not pass for a whole one."
         if failed or empty
         else "Drop doubles before they are handed over: each takes the place of another document."
+        if double
+        else "Mend the score (a division by zero, an empty text that was embedded): nothing can be ranked or gated by it."
     )
     yield ANSWERS.finding(status, "; ".join(parts), figures=figures, next_step=step)
 

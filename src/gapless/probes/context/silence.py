@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import msgspec
@@ -67,6 +68,8 @@ def unanswerable(subject: Subject) -> Iterable[Finding]:
 def _separation(answers: list[Answer]) -> Estimate | None:
     """AUROC of the top score; an empty answer is the lowest. None where documents come without scores."""
     tops = [one.hits[0].score if one.hits else None for one in answers]
+    if not all(math.isfinite(top) for top in tops if top is not None):
+        return None
     if any(one.hits and top is None for one, top in zip(answers, tops, strict=True)):
         return None
     known = [top for top in tops if top is not None]
