@@ -175,7 +175,7 @@ async def _subject(
     said = place.settings.checkup
     servers, stands_in = _servers(ask, layers, place)
     found = await asyncio.to_thread(
-        open_retrieval, ask.retrieval, place, named.retrieval if "context" in layers else None
+        open_retrieval, ask.retrieval, place, named.retrieval if "context" in layers else None, tell
     )
     model = await asyncio.to_thread(named_model, ask.model, place)
     subject = Subject(

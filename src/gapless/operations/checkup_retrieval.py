@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from gapless.errors import GaplessError, InvalidTarget
 from gapless.operations.checkup_store import open_named_store
 from gapless.operations.open import import_object
+from gapless.operations.progress import Progress, Tell, silent
 from gapless.records.labelled_query import LabelledQuery
 from gapless.settings import CheckupSettings, Place
 
@@ -54,13 +55,16 @@ def is_named(ask: RetrievalAsk, place: Place) -> bool:
     return any(one is not None for one in (ask.texts, said.retriever, said.store, said.texts))
 
 
-def open_retrieval(ask: RetrievalAsk, place: Place, stand_in: Callable[[], Any] | None) -> Retrieval:
+def open_retrieval(
+    ask: RetrievalAsk, place: Place, stand_in: Callable[[], Any] | None, tell: Tell = silent
+) -> Retrieval:
     """What the context probes look at.
 
     Args:
         ask: Flags, which win over settings.
         place: Where paths in the settings begin.
         stand_in: Opens the reference agent's retriever, for when nothing is named.
+        tell: Told before many passages are embedded, which takes its time.
 
     Returns:
         One that cannot be imported is a retriever that raises why: the probes find that, and the others go on.
@@ -73,7 +77,7 @@ def open_retrieval(ask: RetrievalAsk, place: Place, stand_in: Callable[[], Any] 
         model = _at_hand() if texts is not None else None
         return Retrieval(retrieve=retrieve, engines=engines, queries=queries, texts=texts, embedder=model)
     if texts is not None:
-        return _built_in(texts, queries)
+        return _built_in(texts, queries, tell)
     if stand_in is None or queries is not None:
         return Retrieval(queries=queries)
     try:
@@ -139,7 +143,7 @@ def _at_hand() -> Embedder | None:
         return None
 
 
-def _built_in(folder: Path, queries: Path | None) -> Retrieval:
+def _built_in(folder: Path, queries: Path | None, tell: Tell) -> Retrieval:
     from gapless.retrievers.minilm import MiniLM
     from gapless.retrievers.remembering import Remembering
     from gapless.retrievers.texts import Collection, passages, read_texts
@@ -151,7 +155,10 @@ def _built_in(folder: Path, queries: Path | None) -> Retrieval:
             embedder = Remembering(MiniLM.load(), "minilm")
         except GaplessError as error:
             notes.append(f"Words alone are searched: {error}")
-        collection = Collection(passages(texts), embedder)
+        cut = passages(texts)
+        if embedder is not None and not embedder.known([one.text for one in cut]):
+            tell(Progress(what="passages to embed, once", done=0, total=len(cut), fresh=0))
+        collection = Collection(cut, embedder)
     except GaplessError as error:
         return Retrieval(queries=queries, notes=(f"The texts cannot be searched: {error}",))
     return Retrieval(

@@ -146,11 +146,11 @@ def _gain(name: str, gain: Estimate) -> str:
 
 def _figures(found: SideBySide, basis: str) -> Iterable[Figure]:
     """Each engine as a whole, how they differ, and then the slices, the worst of the one in use first."""
-    for name, rates in found.rates.items():
-        for measure in SLICED:
+    for measure in SLICED:
+        for name, rates in found.rates.items():
             yield rate_figure(f"{measure}, {name}", rates[measure], basis)
-    for name, gain in found.gains.items():
-        yield rate_figure(f"{HEADLINE}, {name} less the one in use", gain, basis)
+        for name, gain in found.gains.items() if measure == HEADLINE else ():
+            yield rate_figure(f"{HEADLINE}, {name} less the one in use", gain, basis)
     for key, value in worst_first(found.slices[USED][HEADLINE])[:_MOST_SLICES]:
         for name, measures in found.slices.items():
             for measure in SLICED:

@@ -28,7 +28,7 @@ def query_labels(subject: Subject) -> Iterable[Finding]:
     labels = queries_of(subject)
     if not any(one.source for one in labels):
         raise ProbeUnavailable(
-            f"all {len(labels)} labels were written by hand: they do not say where they come from (gapless label --queries does)"
+            f"none of {len(labels)} labels says where it comes from; those that gapless label --queries makes do"
         )
     unseen = [one for one in labels if one.source in ("proposed", "unreviewed")]
     lexical = [one for one in labels if one.lexical]
