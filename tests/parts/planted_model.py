@@ -128,6 +128,12 @@ PLANTED_MODEL = (
         lambda _: opened(),
     ),
     Planted(
+        "knee",
+        "a queue from ten answers a second on, where 25 are asked for",
+        lambda _: served(paced(100, 0, latency={"slots": 1}), seconds=5.0, streams=2, targets={"knee": 25.0}),
+        lambda _: served(paced(100, 0), seconds=5.0, streams=2, targets={"knee": 25.0}),
+    ),
+    Planted(
         "tail-cascade",
         "one answer in five over its limit",
         lambda _: served(paced(faults=SLOW_NOW_AND_THEN), seconds=3.0, targets={"tail-cascade": 1000.0}),
@@ -138,6 +144,12 @@ PLANTED_MODEL = (
         "a third of the streams break off without an end",
         lambda _: served(paced(faults={"truncated_stream": 0.33})),
         lambda _: served(paced()),
+    ),
+    Planted(
+        "usual-client",
+        "a client that is told not to try again",
+        lambda _: Subject(model=ModelSettings(url="http://127.0.0.1:9/v1", model="m", max_retries=0)),
+        lambda _: Subject(model=ModelSettings(url="http://127.0.0.1:9/v1", model="m")),
     ),
     Planted(
         "structured-output",

@@ -41,7 +41,7 @@ def test_an_endpoint_that_is_down_costs_one_line_a_failure_and_the_others_a_reas
     assert finding.status == "fail"
     assert "Nothing listens there" in finding.next_step
     for name in LINES:
-        if name != "endpoint-answers":
+        if name not in ("endpoint-answers", "usual-client"):  # the latter meets a server of its own
             with pytest.raises(ProbeUnavailable, match="does not answer"):
                 list(probe(name)(looked_at))
     assert time.perf_counter() - began < 20

@@ -70,6 +70,8 @@ def _loop() -> asyncio.AbstractEventLoop:
     def end() -> None:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(_END_S)
+        if not thread.is_alive():
+            loop.close()
 
     atexit.register(end)
     return loop
