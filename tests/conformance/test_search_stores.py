@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
 from opened_stores import OPENERS, SIZE, Hashed, pinecone, postgresql
 
+from gapless.errors import UnknownName
+from gapless.retrievers import stores
 from gapless.retrievers.base import Document, Hit
+from gapless.retrievers.sqlite_store import SqliteStore
 from gapless.retrievers.stores import TABLE, store_class
 from gapless.testing.search_stores import CASES
 
@@ -21,6 +25,16 @@ def postgres() -> Iterator[str]:
 
 def test_no_store_of_the_shelf_is_forgotten() -> None:
     assert set(OPENERS) == set(TABLE)
+
+
+def test_a_plug_in_adds_a_store_and_takes_no_name_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = f"{Hashed.__module__}:Hashed"
+    points = [EntryPoint(name, here, stores.GROUP) for name in ("theirs", "builtin")]
+    monkeypatch.setattr(stores, "entry_points", lambda group: points)
+    assert store_class("theirs") is Hashed
+    assert store_class("builtin") is SqliteStore
+    with pytest.raises(UnknownName, match="Did you mean `theirs`"):
+        store_class("thiers")
 
 
 @pytest.mark.parametrize("case", CASES)

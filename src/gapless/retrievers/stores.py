@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from importlib.metadata import entry_points
 from typing import Any
 
 from gapless.errors import UnknownName
@@ -19,15 +20,20 @@ TABLE = {
 """Name -> "module:class". Each keeps the promise of `base.SearchStore`."""
 
 
+GROUP = "gapless.search_stores"
+"""Entry points of this group add stores; ours win over those of the same name."""
+
+
 def store_class(name: str) -> type[Any]:
     """The class behind a store's name.
 
     Raises:
-        UnknownName: No store has that name.
+        UnknownName: No store has that name, and no plug-in brings one.
     """
-    if name not in TABLE:
-        near = difflib.get_close_matches(name, TABLE, 1)
+    known = {point.name: point.value for point in entry_points(group=GROUP)} | TABLE
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
         hint = f" Did you mean `{near[0]}`?" if near else ""
-        raise UnknownName(f"no search store is named {name!r}.{hint} There are: {', '.join(TABLE)}.")
-    module, _, attribute = TABLE[name].partition(":")
+        raise UnknownName(f"no search store is named {name!r}.{hint} There are: {', '.join(known)}.")
+    module, _, attribute = known[name].partition(":")
     return getattr(importlib.import_module(module), attribute)
