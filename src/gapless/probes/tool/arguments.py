@@ -13,11 +13,12 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, cast
 
-from gapless.probes.tool.schemas import breach, resolved
+from gapless.probes.tool.schemas import breach, fields, resolved
 
 _lock = threading.Lock()
 """Filters of warnings hold for every thread."""
-_ROOM, _MOST_NESTED = 4, 24
+_ROOM, _MOST_NESTED, _LONGEST = 4, 24, 5000
+_NO_VALUE = "gapless_no_such_value"
 _TEXT = frozenset(
     "title description default examples $schema $id $comment deprecated readOnly writeOnly".split()
 )
@@ -56,6 +57,28 @@ def anything() -> Any:
         lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
         max_leaves=3,
     )
+
+
+def beyond(schema: Any) -> dict[str, list[Any]]:
+    """Field -> values just outside of what is said of it, by its name.
+
+    Example:
+        >>> beyond({"properties": {"n": {"maximum": 9}, "kind": {"enum": ["a"]}}})
+        {'n': [10], 'kind': ['gapless_no_such_value']}
+    """
+    found: dict[str, list[Any]] = {}
+    for where, field in fields(schema):
+        outside: list[Any] = []
+        for key, step in (("minimum", -1), ("exclusiveMinimum", 0), ("maximum", 1), ("exclusiveMaximum", 0)):
+            if isinstance(field.get(key), int | float) and not isinstance(field[key], bool):
+                outside.append(field[key] + step)
+        least, most = field.get("minLength"), field.get("maxLength")
+        outside += ["x" * (least - 1)] if isinstance(least, int) and least > 0 else []
+        outside += ["x" * (most + 1)] if isinstance(most, int) and most < _LONGEST else []
+        outside += [_NO_VALUE] if "enum" in field or "const" in field else []
+        if outside:
+            found.setdefault(where.rpartition("/")[2], []).extend(outside)
+    return found
 
 
 class _Maker:

@@ -76,7 +76,7 @@ def honesty(subject: Subject) -> Iterable[Finding]:
                 wrong.append(f"{visit.name}: {' '.join((tried.tool, tried.why)).strip()} was {how}")
         wrong += [
             f"{visit.name}: {tool} answered success with the text {text[:_SHOWN]!r}"
-            for tool, text in _errors(visit)
+            for tool, text in _errors(visit).items()
         ]
     figures = (Figure(name="impossible calls", value=tries), Figure(name="refused", value=refused))
     if wrong:

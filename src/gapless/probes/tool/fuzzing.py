@@ -1,7 +1,7 @@
 """Schema-guided fuzzing of one tool: arguments made from its own schema, and the smallest ones under which it breaks its word.
 
 Hypothesis generates and shrinks. The search is seeded, and ends after so many
-calls or seconds: what was not called then counts as fine, so that a result found before is not lost.
+calls or seconds; what it has found by then is kept.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from gapless.errors import EndpointError, GaplessError
-from gapless.probes.tool.arguments import anything, valid_arguments
+from gapless.probes.tool.arguments import anything, beyond, valid_arguments
 from gapless.probes.tool.reading import crash_in
 from gapless.probes.tool.schemas import breach
 from gapless.probes.tool.visit import Failure, Fault, Fuzzed
@@ -37,6 +37,10 @@ Judge = Callable[[Mapping[str, Any], ToolAnswer], tuple[Fault, str] | None]
 
 class _Found(Exception):
     """Tells Hypothesis that these arguments fail."""
+
+
+class _Over(BaseException):
+    """Ends a search at once: Hypothesis lets pass what is no `Exception`."""
 
 
 @dataclass(slots=True)
@@ -121,11 +125,11 @@ def answers_of(
 def _wrongly_taken(tool: ToolSchema, search: _Search, valid: Any, differs: Check) -> list[Failure]:
     """Wrong arguments that a tool answers. What it only turns into the right type is looked for last."""
     found = _stranger(tool, search, differs)
-    failed = search.smallest(_mutated(valid, tool.input_schema, differs, cast_only=False))
+    failed = search.smallest(_mutated(valid, tool, search, differs, cast_only=False))
     if failed is not None:
         return [*found, failed]
     search.bound.calls = _KEPT
-    failed = search.smallest(_mutated(valid, tool.input_schema, differs, cast_only=True))
+    failed = search.smallest(_mutated(valid, tool, search, differs, cast_only=True))
     if failed is not None:
         found.append(replace(failed, fault="cast") if failed.fault == "accepted" else failed)
     return found
@@ -164,7 +168,9 @@ class _Search:
                 last.append(failed)
                 raise _Found
 
-        with suppress(_Found, HypothesisException):  # nothing fits the strategy, or it fails only sometimes
+        with suppress(
+            _Found, _Over, HypothesisException
+        ):  # nothing fits the strategy, or it fails only sometimes
             attempt()
         return last[-1] if last else None
 
@@ -172,10 +178,14 @@ class _Search:
         """What one call comes to; the same arguments are sent once."""
         key = json.dumps(arguments, sort_keys=True, default=repr)
         if key not in self.known:
-            if self.bound.spent:
-                return None
+            self.go_on()
             self.known[key] = self._called(arguments)
         return self.known[key]
+
+    def go_on(self) -> None:
+        """Ends the search where no further call may be made; what it has found by then is kept."""
+        if self.bound.spent:
+            raise _Over
 
     def _called(self, arguments: Mapping[str, Any]) -> Failure | None:
         self.bound.calls -= 1
@@ -217,20 +227,24 @@ def _wrong(arguments: Mapping[str, Any], answer: ToolAnswer) -> tuple[Fault, str
     return None
 
 
-def _mutated(valid: Any, schema: Any, differs: Check, *, cast_only: bool) -> Any:
+def _mutated(valid: Any, tool: ToolSchema, search: _Search, differs: Check, *, cast_only: bool) -> Any:
     """Arguments that were right, with one thing in them taken away or put in another's place.
 
     Args:
         valid: A strategy of right ones.
-        schema: What must refuse them.
+        tool: Whose schema must refuse them.
+        search: What they are made for.
         differs: Whether they are still wrong where they arrive.
         cast_only: Whether the thing is a value that many libraries turn into the right type ("5" for 5), or never that.
     """
     from hypothesis import assume
     from hypothesis import strategies as st
 
+    out = beyond(tool.input_schema)
+
     @st.composite
     def mutated(draw: Any) -> dict[str, Any]:
+        search.go_on()
         arguments = json.loads(json.dumps(draw(valid)))
         places = list(_places(arguments))
         assume(places)
@@ -238,9 +252,10 @@ def _mutated(valid: Any, schema: Any, differs: Check, *, cast_only: bool) -> Any
         if not cast_only and isinstance(held, dict) and draw(st.booleans()):
             del held[key]
         else:
-            was, held[key] = held[key], draw(anything())
+            was, beside = held[key], out.get(key) if not cast_only else None
+            held[key] = draw(st.sampled_from(beside) | anything() if beside else anything())
             assume(_casts(was, held[key]) == cast_only)
-        assume(breach(schema, arguments) and differs(arguments))
+        assume(breach(tool.input_schema, arguments) and differs(arguments))
         return arguments
 
     return mutated()
@@ -279,6 +294,8 @@ def _stranger(tool: ToolSchema, search: _Search, differs: Check) -> list[Failure
         return []
     arguments = {**good, STRANGER: "x"}
     if not breach(tool.input_schema, arguments) or not differs(arguments):
+        return []
+    if search.bound.spent:
         return []
     failed = search.asked(arguments)
     if failed is None or failed.fault != "accepted":

@@ -1,0 +1,204 @@
+"""What the probes say of tools that are called: on functions and documents, which need no process of their own."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tool_functions
+from click.testing import CliRunner
+from http_shop import document, shop
+
+from gapless.cli.main import cli
+from gapless.frameworks.target import find
+from gapless.probes.base import ProbeUnavailable, Subject
+from gapless.probes.shelf import probe
+from gapless.probes.tool import partial, steady
+from gapless.probes.tool.visit import Repeated, Together, Tried, Visit
+from gapless.records.finding import Finding
+from gapless.records.tools import Offer, ToolAnswer, ToolSchema
+from gapless.settings import ServerSettings
+
+CALLS: list[str] = []
+"""Of the module that the probes load from this file."""
+
+
+def remove_order(order: str) -> str:
+    """Removes an order."""
+    CALLS.append(order)
+    return "removed"
+
+
+def look_up(order: str) -> str:
+    """Looks an order up."""
+    return "Error: no such table" if order else "nothing"
+
+
+def read_order(order: str) -> dict[str, str]:
+    """Reads an order."""
+    if order == "gone":
+        raise ConnectionError("the order book is down")
+    return {"order": order}
+
+
+def subject(name: str, *, file: str = __file__, **more: Any) -> Subject:
+    effects = more.pop("allow_effects", False)
+    server = ServerSettings(functions=f"{file}:{name}", **({"read_only": ("look_*", "read_*")} | more))
+    return Subject(servers={"orders": server}, seconds=2.0, allow_effects=effects)
+
+
+def found(name: str, of: Subject) -> Finding:
+    (finding,) = probe(name)(of)
+    return finding
+
+
+def test_an_error_that_is_answered_to_right_arguments_is_no_success() -> None:
+    seen = found("tool-honesty", subject("look_up"))
+    assert seen.status == "fail"
+    assert "look_up" in seen.said
+
+
+def test_arguments_that_must_fail_are_named_by_the_user() -> None:
+    told = found("tool-honesty", subject("read_order", failing={"read_order": {"order": "gone"}}))
+    assert "read_order with order" in told.said  # it takes anything for a text
+    lies = found("tool-honesty", subject("read_order", failing={"read_order": {"order": "there"}}))
+    assert "read_order with arguments that must fail was answered with success" in lies.said
+
+
+def test_tools_that_are_not_safe_are_called_with_leave_only() -> None:
+    calls = find(f"{__file__}:CALLS")
+    without = subject("remove_order")
+    with pytest.raises(ProbeUnavailable, match="no tool is declared read-only"):
+        found("tool-twice", without)
+    assert calls == []
+    made = found("tool-twice", subject("remove_order", allow_effects=True))
+    assert made.status == "ok"
+    assert "cannot be seen" in made.said
+    assert calls
+
+
+def test_a_document_without_an_address_says_why_nothing_was_called(tmp_path: Path) -> None:
+    (tmp_path / "api.json").write_text(json.dumps(document()))
+    bare = Subject(servers={"shop": ServerSettings(openapi=str(tmp_path / "api.json"))})
+    for name in (
+        "tool-honesty",
+        "tool-latency",
+        "tool-cancel",
+        "tool-fuzz",
+        "tool-twice",
+        "tool-at-once",
+        "tool-partial",
+    ):
+        with pytest.raises(ProbeUnavailable, match="base_url"):
+            found(name, bare)
+    assert found("tool-lint", bare).status in ("ok", "warn")
+
+
+def test_a_document_is_called_and_fuzzed(tmp_path: Path) -> None:
+    (tmp_path / "api.json").write_text(json.dumps(document()))
+    with shop() as service:
+        server = ServerSettings(openapi=str(tmp_path / "api.json"), base_url=service.url)
+        of = Subject(servers={"shop": server}, seconds=4.0)
+        assert found("tool-server", of).status == "ok"
+        assert found("tool-output", of).status == "ok"
+        honest = found("tool-honesty", of)
+        assert honest.status == "ok", honest.said
+        assert found("tool-cancel", of).status == "ok"
+        wrong = found("tool-fuzz", of)  # it takes numbers above the largest that its document allows
+        assert wrong.status == "fail"
+        assert "showPet" in wrong.said
+        assert {path.split("?")[0] for path, _ in service.asked} >= {
+            "/pets/0",
+            "/pets",
+            "/gapless_no_such_tool",
+        }
+        again = CliRunner().invoke(cli, shlex.split(wrong.command)[1:])
+        assert "its own schema refuses these arguments" in again.stdout
+        assert again.exit_code == 0
+
+
+def test_what_fuzzing_found_is_sent_again_by_the_command_beside_it() -> None:
+    of = Subject(servers={"orders": tool_functions.source("price_per_piece", read_only=("*",))}, seconds=4.0)
+    made = found("tool-fuzz", of)
+    assert '{"price": 0, "pieces": 0}' in made.said
+    assert "--allow-effects" in made.command  # it is safe only because the user says so
+    again = CliRunner().invoke(cli, shlex.split(made.command)[1:])
+    assert again.exit_code == 1
+    assert "ZeroDivisionError" in again.stdout
+
+
+def answer(text: str = "a", ended: Any = "answered", **more: Any) -> ToolAnswer:
+    return ToolAnswer(ended=ended, text=text, **more)
+
+
+def visited(monkeypatch: pytest.MonkeyPatch, room: Any, **more: Any) -> None:
+    visit = Visit("orders", offer=Offer(name="orders", tools=(ToolSchema(name="t"),)), **more)
+    monkeypatch.setattr(room, "heard", lambda subject: (visit,))
+
+
+@pytest.mark.parametrize(
+    ("told", "status", "said"),
+    [
+        (
+            {"declared": True, "moved": ("list",), "watched": ("list",)},
+            "fail",
+            "its second call shows in list",
+        ),
+        (
+            {"declared": True, "second": answer("already there", "tool-error")},
+            "fail",
+            "its second call failed",
+        ),
+        ({"declared": False, "moved": ("list",), "watched": ("list",)}, "ok", "acts each time, as it says"),
+        ({"declared": True, "watched": ("list",)}, "ok", "watched through list"),
+    ],
+)
+def test_what_the_second_call_did_decides(
+    monkeypatch: pytest.MonkeyPatch, told: dict[str, Any], status: str, said: str
+) -> None:
+    one = Repeated(**({"tool": "t", "first": answer(), "second": answer()} | told))
+    visited(monkeypatch, steady, repeated=[one])
+    (made,) = steady.twice(Subject())
+    assert made.status == status
+    assert said in made.said
+
+
+def test_answers_that_differ_are_to_look_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    visited(monkeypatch, steady, called=[Tried("t", answer("1")), Tried("t", answer("2"))])
+    (made,) = steady.twice(Subject())
+    assert (made.status, "orders: t" in made.said) == ("warn", True)
+
+
+@pytest.mark.parametrize(
+    ("answers", "steady_alone", "status"),
+    [
+        ((answer("a"), answer("a")), True, "ok"),
+        ((answer("a"), answer("b")), True, "fail"),
+        ((answer("a"), answer("b")), False, "ok"),
+        ((answer("a"), answer("locked", "tool-error")), False, "fail"),
+        ((answer("a"), answer("", "timeout")), True, "fail"),
+    ],
+)
+def test_calls_at_the_same_time_are_held_against_calls_alone(
+    monkeypatch: pytest.MonkeyPatch, answers: Any, steady_alone: bool, status: str
+) -> None:
+    visited(monkeypatch, steady, together=[Together("t", answers, steady_alone, answer("a"))])
+    (made,) = steady.at_once(Subject())
+    assert made.status == status
+
+
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        (answer(ms=2500.0), "warn"),
+        (answer(ms=2500.0, progress=(1.0, 2.0)), "ok"),
+        (answer(progress=(1.0, 1.0)), "fail"),
+    ],
+)
+def test_long_calls_say_something(monkeypatch: pytest.MonkeyPatch, told: ToolAnswer, status: str) -> None:
+    visited(monkeypatch, partial, called=[Tried("t", told)])
+    (made,) = partial.progress(Subject())
+    assert made.status == status
