@@ -21,6 +21,8 @@ from gapless import Contract, Gate, Retry, guard
 from gapless.frameworks.langgraph import wiring
 from gapless.frameworks.target import adapt
 from gapless.probes.base import Records, Subject
+from gapless.records.baseline import BaselineVerdict, PromptBaseline
+from gapless.records.crash import CrashCell, CrashTable
 from gapless.records.estimate import Estimate
 from gapless.records.measurement import Measurement
 from gapless.records.replay import Fidelity
@@ -176,8 +178,50 @@ def clashing(keys: tuple[str, str]) -> Subject:
     return replace(found, workflow=graph().workflow, wiring=graph().wiring)
 
 
-def prompted(baseline: bool) -> Subject:
-    return replace(records(baseline=baseline), workflow=graph().workflow, wiring=graph().wiring)
+def prompted(verdict: BaselineVerdict | None) -> Subject:
+    found = None
+    if verdict is not None:
+        rate = Estimate(point=0.9, low=0.8, high=0.95, n_runs=40)
+        found = PromptBaseline(
+            verdict=verdict, reason="so it is", workflow=rate, prompt=rate, difference=rate
+        )
+    return replace(records(baseline=found), workflow=graph().workflow, wiring=graph().wiring)
+
+
+def killed(*doubled: str) -> Subject:
+    cell = CrashCell(
+        guarded=True,
+        durability="async",
+        step="pay",
+        moment="after",
+        end="ended",
+        doubled=doubled,
+        delivered=1,
+    )
+    table = CrashTable(target="t", case="c", checkpointer="sqlite", effects=("pay",), cells=(cell,))
+    return replace(graph(), crash=table, leave=True)
+
+
+def forked(second: str) -> Subject:
+    """Two steps that run side by side; the code of one writes a key of the other's, or one of its own."""
+
+    def left(state: State) -> dict[str, str]:
+        return {"one": "left"}
+
+    def right(state: State) -> dict[str, str]:
+        return {"one": "right"}
+
+    def aside(state: State) -> dict[str, str]:
+        return {"answer": "right"}
+
+    built = StateGraph(State)
+    built.add_node("left", left)
+    built.add_node("right", right if second == "one" else aside)
+    for name in ("left", "right"):
+        built.add_edge(START, name)
+        built.add_edge(name, END)
+    compiled: Any = built.compile()
+    return Subject(workflow=adapt(compiled), wiring=wiring(compiled))
 
 
 # -- MCP servers --------------------------------------------------------------------------------------------------
@@ -282,8 +326,8 @@ PLANTED = (
     Planted(
         "parallel-writes",
         "two steps of one round that write the same key",
-        lambda f: clashing(("one", "one")),
-        lambda f: clashing(("one", "both")),
+        lambda f: forked("one"),
+        lambda f: forked("answer"),
     ),
     Planted("tool-server", "a server that ends at its start", lambda f: server("crash"), lambda f: server()),
     Planted(
@@ -324,9 +368,15 @@ PLANTED = (
     ),
     Planted(
         "orchestration-needed",
-        "nobody asked one plain prompt",
-        lambda f: prompted(False),
-        lambda f: prompted(True),
+        "a verdict on record: ship the prompt",
+        lambda f: prompted("ship the prompt"),
+        lambda f: prompted("keep the workflow"),
+    ),
+    Planted(
+        "crash-recovery",
+        "an effect that took place twice after a kill",
+        lambda f: killed("pay"),
+        lambda f: killed(),
     ),
     Planted(
         "steps-recorded",

@@ -56,15 +56,15 @@ def calling(**faults: float) -> dict[str, Any]:
 
 
 def beside(part: Any) -> Subject:
-    """A model with a part of a pipeline beside it, which may cost it half: a busy machine is no planted defect."""
+    """A model with a part of a pipeline always beside it, which may cost it half: a busy machine is no planted defect."""
     return served(
-        paced(text=STORY["text"]), beside={"a neighbour": part}, runs_per_s=2.0, targets={"interference": 0.5}
+        paced(text=STORY["text"]), beside={"a neighbour": part}, runs_per_s=1e3, targets={"interference": 0.5}
     )
 
 
 def hogging() -> None:
-    """Takes the interpreter, which the server shares, for most of every window; how fast the machine is does not matter."""
-    ctypes.PyDLL(None).usleep(450_000)
+    """Holds the interpreter, which the server needs too; how fast or how busy the machine is does not matter."""
+    ctypes.PyDLL(None).usleep(100_000)
 
 
 PAUSING = {"pause_every_s": 3.0, "pause_ms": 1500.0}
@@ -81,7 +81,7 @@ def opened(**latency: float) -> Subject:
 PLANTED_MODEL = (
     Planted(
         "interference",
-        "a neighbour that leaves the model a tenth of the time",
+        "a neighbour that lets the model hardly run",
         lambda f: beside(hogging),
         lambda f: beside(lambda: None),
     ),

@@ -22,7 +22,12 @@ from gapless.cli.show import deliver, write
 @click.option(
     "--leave",
     is_flag=True,
-    help="Let probes run the workflow: replays of recorded trials, effects from the tape.",
+    help="Let probes run the workflow: replays of recorded trials, effects from the tape, and kills.",
+)
+@click.option(
+    "--allow-effects",
+    is_flag=True,
+    help="Let probes call tools that are not declared safe, and kill steps with effects: only where both may act.",
 )
 @click.option(
     "--allow-effects",

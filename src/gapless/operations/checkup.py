@@ -16,6 +16,7 @@ from gapless.errors import GaplessError, UnknownName
 from gapless.frameworks.tools.source import rooted
 from gapless.operations.checkup_beside import beside_for
 from gapless.operations.checkup_budget import held, need_known, passes
+from gapless.operations.checkup_crash import CRASH, crashed
 from gapless.operations.checkup_model import ModelAsk, model_for, named_model
 from gapless.operations.checkup_records import of_the_stand_in, records_of
 from gapless.operations.checkup_retrieval import RetrievalAsk, is_named, open_retrieval
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 _PROBE_S = 90.0
 _READ_FROM_RECORDS = {"orchestration", "observability"}
-_READ_NOTHING = {"tracing-cost", "redaction", "workflow-opens"}
+_READ_NOTHING = {"tracing-cost", "redaction", "workflow-opens", CRASH}
 """Lines of these layers that look at no record."""
 
 
@@ -48,9 +49,9 @@ class CheckupAsk:
     target: Any = None
     """The workflow; that of `gapless.toml`, else the reference agent, when None."""
     leave: bool = False
-    """Whether probes may run the workflow (replays of recorded trials; effects stay on the tape)."""
+    """Whether probes may run the workflow: replays of recorded trials, whose effects stay on the tape, and kills."""
     allow_effects: bool = False
-    """Whether tools may be called that are not declared safe."""
+    """Whether tools may be called that are not declared safe, and steps with effects be killed."""
     retrieval: RetrievalAsk = field(default_factory=RetrievalAsk)
     model: ModelAsk = field(default_factory=ModelAsk)
 
@@ -66,7 +67,7 @@ async def checkup_into(
     settings, stop = place.settings.checkup, stop or Stop()
     names, layers = _names(ask, place)
     begun = time.time()
-    subject, what, notes = await _subject(store, ask, layers, place, tell, stop)
+    subject, what, notes = await _subject(store, ask, (names, layers), place, tell, stop)
     found: list[Finding] = []
     halted = _halted(stop)
     nothing_named = ask.target is None and place.settings.workflow is None
@@ -155,10 +156,16 @@ async def _ask(name: str, subject: Subject, halted: asyncio.Event) -> list[Findi
 
 
 async def _subject(
-    store: Store, ask: CheckupAsk, layers: tuple[Layer, ...], place: Place, tell: Tell, stop: Stop
+    store: Store,
+    ask: CheckupAsk,
+    asked: tuple[list[str], tuple[Layer, ...]],
+    place: Place,
+    tell: Tell,
+    stop: Stop,
 ) -> tuple[Subject, str, list[str]]:
     from gapless.probes.base import Subject
 
+    names, layers = asked
     root = Path(place.root)
     named = Named()
     alone = {"hardware", "model", "tool", *(["context"] if is_named(ask.retrieval, place) else [])}
@@ -169,10 +176,13 @@ async def _subject(
     records, told = None, list[str]()
     if beyond_host:
         records = await records_of(store, named, place, stop, leave=ask.leave)
-    if records is None and named.agent is not None and _reads_records(ask, layers):
+    if records is None and named.agent is not None and _reads_records(names):
         records, told = await of_the_stand_in(named.agent, named, tell, stop)
     broken = [named.broken] if named.broken and ("orchestration" not in layers or not named.own) else []
     said = place.settings.checkup
+    crash, no_crash = None, ""
+    if ask.leave and CRASH in names:
+        crash, no_crash = await crashed(named, ask.target, place, tell, stop, allow_effects=ask.allow_effects)
     servers, stands_in = _servers(ask, layers, place)
     found = await asyncio.to_thread(
         open_retrieval, ask.retrieval, place, named.retrieval if "context" in layers else None, tell
@@ -184,6 +194,8 @@ async def _subject(
         no_workflow=named.broken,
         own_workflow=named.own,
         records=records,
+        crash=crash,
+        no_crash=no_crash,
         model=model.settings,
         chat=model.chat,
         results=model.results,
@@ -204,10 +216,10 @@ async def _subject(
     )
 
 
-def _reads_records(ask: CheckupAsk, layers: tuple[Layer, ...]) -> bool:
-    if ask.probes and not set(ask.probes) - _READ_NOTHING:
-        return False
-    return bool(_READ_FROM_RECORDS & set(layers))
+def _reads_records(names: Sequence[str]) -> bool:
+    from gapless.probes.shelf import card
+
+    return any(card(name).layer in _READ_FROM_RECORDS and name not in _READ_NOTHING for name in names)
 
 
 def _servers(

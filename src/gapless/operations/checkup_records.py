@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gapless.errors import GaplessError
 from gapless.operations.checkup_workflow import Named
 from gapless.operations.progress import Stop, Tell
+from gapless.records.baseline import PromptBaseline
 from gapless.records.measurement import Measurement
 from gapless.records.trial import TrialRecord
 from gapless.settings import Place
@@ -66,10 +67,21 @@ async def _on_record(
         sample=tuple(sample),
         values=store.payloads(wanted),
         unfinished=len(store.unfinished(measurement.id)),
-        baseline=any(m.baseline_of == measurement.suite_digest for m in store.measurements()),
+        baseline=_baseline(store, measurement),
         fidelity=fidelity,
         no_replay=why,
     )
+
+
+def _baseline(store: Store, measurement: Measurement) -> PromptBaseline | None:
+    from gapless.operations.prompt_baseline import baseline
+
+    if not any(m.baseline_of == measurement.suite_digest for m in store.measurements()):
+        return None
+    from gapless.gap.table import Table
+    from gapless.operations.report import run_table
+
+    return baseline(store, measurement, Table.of(run_table(store, measurement)))
 
 
 def _measured(store: Store, workflow: Workflow | None) -> Measurement | None:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gapless.records.baseline import PromptBaseline
 from gapless.records.cost import Prices
+from gapless.records.crash import CrashTable
 from gapless.records.finding import Finding, Status
 from gapless.records.measurement import Measurement
 from gapless.records.trial import Run, TrialRecord
@@ -40,8 +42,8 @@ class Records:
     """Trials that began and are not on record."""
     no_replay: str = ""
     """Why the sample could not be replayed."""
-    baseline: bool = False
-    """Whether one plain prompt was asked about the same cases."""
+    baseline: PromptBaseline | None = None
+    """The workflow held against one plain prompt on the same cases; None where none was asked."""
     fidelity: Fidelity | None = None
     """How replays of the sample came out; None where they were not run."""
 
@@ -60,6 +62,10 @@ class Subject:
     wiring: Wiring | None = None
     """How the graph behind it is wired; None where it is no graph."""
     records: Records | None = None
+    crash: CrashTable | None = None
+    """What kills of the workflow came to; None where none were made."""
+    no_crash: str = ""
+    """Why none were made, where there is more to say than that nobody gave leave."""
     model: ModelSettings = field(default_factory=ModelSettings)
     """The model that steps ask: `CheckupModelSettings`, or plain ones of an OpenAI-compatible endpoint; without a name, none."""
     chat: Any = None

@@ -74,6 +74,7 @@ SHELF: dict[str, tuple[str, str]] = {
     "bounded-loops": (f"{_ORCHESTRATION}.wired:bounded", f"{_ORCHESTRATION}.wired:LOOPS"),
     "reachable-steps": (f"{_ORCHESTRATION}.wired:reachable", f"{_ORCHESTRATION}.wired:REACH"),
     "parallel-writes": (f"{_ORCHESTRATION}.wired:parallel_writes", f"{_ORCHESTRATION}.wired:WRITES"),
+    "crash-recovery": (f"{_ORCHESTRATION}.crashed:probe", f"{_ORCHESTRATION}.crashed:CARD"),
     "steps-recorded": (f"{_OBSERVABILITY}.recorded:steps_recorded", f"{_OBSERVABILITY}.recorded:STEPS"),
     "verdicts": (f"{_OBSERVABILITY}.recorded:verdicts", f"{_OBSERVABILITY}.recorded:VERDICTS"),
     "trace-order": (f"{_OBSERVABILITY}.recorded:trace_order", f"{_OBSERVABILITY}.recorded:ORDER"),

@@ -14,6 +14,8 @@ class StepWiring(Record, frozen=True, kw_only=True):
     """Whether it has a time limit of its own."""
     cached: bool = False
     """Whether its answers are cached."""
+    writes: tuple[str, ...] = ()
+    """Keys that its own code is seen to hand over; silence proves nothing."""
     error_handler: bool = False
     """Whether another node takes its exceptions."""
 

@@ -13,7 +13,7 @@ from gapless.report.printable import printable
 from gapless.report.wording import count, listed, shortened
 
 SCHEMA = "gapless.crash/1"
-_MOMENTS: dict[Moment, str] = {
+MOMENTS: dict[Moment, str] = {
     "before": "about to act",
     "after": "has acted, nobody knows",
     "uncommitted": "ended, checkpoint not written",
@@ -145,7 +145,7 @@ def _rows(table: CrashTable) -> Iterator[tuple[str, ...]]:
     for durability, step, moment in places:
         cells = [by.get((durability, step, moment, guarded)) for guarded in modes]
         said = ["" if cell is None else f"{_mark(cell)} {told(cell)}" for cell in cells]
-        yield shortened(step, 32), _MOMENTS[moment], durability, *said
+        yield shortened(step, 32), MOMENTS[moment], durability, *said
 
 
 def _notes(table: CrashTable) -> Iterator[str]:

@@ -12,6 +12,7 @@ from langgraph.pregel import Pregel
 
 from gapless.frameworks.langgraph.facade import unwrap
 from gapless.frameworks.langgraph.state import ROOT
+from gapless.frameworks.langgraph.writes import written_by
 from gapless.records.wiring import StepWiring, Wiring
 from gapless.records.workflow import START
 
@@ -62,6 +63,7 @@ def _steps(graph: Any, prefix: str) -> Iterator[tuple[str, StepWiring]]:
                 attempts=max(attempts, default=None),
                 timeout=node.timeout is not None,
                 cached=node.cache_policy is not None or graph.cache_policy is not None,
+                writes=written_by(getattr(bound, "func", None) or getattr(bound, "afunc", None)),
                 error_handler=node.error_handler_node is not None,
             ),
         )

@@ -120,7 +120,10 @@ def _finding(
     at = f"at {subject.runs_per_s:g} runs a second" + (
         f" (left out: {'; '.join(left_out)})" if left_out else ""
     )
-    said = f"{_share(total)} of the model's throughput is lost to the pipeline beside it, {at}{_most(found)}"
+    lost = f"{_share(total)} of the model's throughput is lost to the pipeline beside it"
+    if total.low <= 0:
+        lost = f"the model loses nothing for sure to the pipeline beside it: {_share(total)}"
+    said = f"{lost}, {at}{_most(found)}"
     if total.low > target:
         return CARD.finding("warn", said, figures=figures, **_advice(subject))
     if total.median <= target:
@@ -211,26 +214,40 @@ def _take_turns(
 
 def _spent(parts: Sequence[Part], rate: float, window: float) -> tuple[float, float]:
     """One window with parts running beside the model; the next one begins when they are through."""
-    over = threading.Event()
-    beside = threading.Thread(target=_beside, args=(parts, rate, over), name="gapless-beside", daemon=True)
     begun = time.perf_counter()
-    if parts:
-        beside.start()
-    time.sleep(window)
+    if not parts:
+        time.sleep(window)
+        return begun, time.perf_counter()
+    beside = _Beside(parts, rate)
+    beside.start()
+    beside.under_way.wait(_WAIT_S)
+    begun = beside.begun
+    time.sleep(max(0.0, begun + window - time.perf_counter()))
     ended = time.perf_counter()
-    over.set()
-    if parts:
-        beside.join(_WAIT_S)
+    beside.over.set()
+    beside.join(_WAIT_S)
     return begun, ended
 
 
-def _beside(parts: Sequence[Part], rate: float, over: threading.Event) -> None:
-    due = time.perf_counter()
-    while not over.is_set():
-        for part in parts:
-            with contextlib.suppress(Exception):  # it ran before: what it costs is what counts here
-                part()
-            if over.is_set():
-                return
-        due = max(due + 1 / rate, time.perf_counter())
-        over.wait(due - time.perf_counter())
+class _Beside(threading.Thread):
+    """Runs parts one after the other, so many times a second, until it is over."""
+
+    def __init__(self, parts: Sequence[Part], rate: float) -> None:
+        super().__init__(name="gapless-beside", daemon=True)
+        self.begun = time.perf_counter()
+        """When it really did: a busy host starts threads late."""
+        self.under_way, self.over = threading.Event(), threading.Event()
+        self._parts, self._every_s = parts, 1 / rate
+
+    def run(self) -> None:
+        """Until it is over."""
+        due = self.begun = time.perf_counter()
+        self.under_way.set()
+        while not self.over.is_set():
+            for part in self._parts:
+                with contextlib.suppress(Exception):  # it ran before: what it costs is what counts here
+                    part()
+                if self.over.is_set():
+                    return
+            due = max(due + self._every_s, time.perf_counter())
+            self.over.wait(due - time.perf_counter())

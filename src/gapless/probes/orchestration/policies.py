@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.orchestration.opened import shape_of
 from gapless.probes.orchestration.reach import avoidable, forward
+from gapless.records.baseline import BaselineVerdict, PromptBaseline
 from gapless.records.finding import Figure, Finding
 from gapless.records.wiring import StepWiring
 from gapless.records.workflow import FINISH, Shape, Step
@@ -23,7 +24,7 @@ LIMITS = Card(
     probe="time-limits",
     layer="orchestration",
     title="every step that asks something outside has a time limit",
-    target="a timeout on model, context and tool steps",
+    target="one timeout on each model, context and tool step, with one owner",
     source="the six-layer checklist, layers 2 and 4",
 )
 RETRIES = Card(
@@ -102,7 +103,12 @@ def time_limits(subject: Subject) -> Iterable[Finding]:
         Figure(name="steps that ask outside", value=len(asking)),
         Figure(name="without a limit", value=len(bare)),
     )
-    if bare:
+    doubled = [s.name for s in asking if _native(subject, s.name).timeout and _TIMED & set(s.guards)]
+    if doubled:
+        said = f"{', '.join(doubled)} {'has' if len(doubled) == 1 else 'have'} a time limit of the framework's beside the contract's: the shorter one wins, and nobody is told which"
+        step = "Take the native one away, and let the contract own it: Contract(timeout_s=...)."
+        yield LIMITS.finding("warn", said, figures=figures, next_step=step)
+    elif bare:
         yield LIMITS.finding(
             "warn",
             f"nothing ends a call of {', '.join(bare)} that hangs",
@@ -202,12 +208,12 @@ def people(subject: Subject) -> Iterable[Finding]:
 
 
 def needed(subject: Subject) -> Iterable[Finding]:
-    """Whether the workflow was ever held against one plain prompt."""
+    """Whether the workflow was ever held against one plain prompt, and what came of it."""
     shape = shape_of(subject)
     length = len([step for step in shape.steps if not step.router])
     figures = (Figure(name="steps", value=length),)
-    if subject.records is not None and subject.records.baseline:
-        yield NEEDED.finding("ok", "held against one plain prompt on the same cases", figures=figures)
+    if subject.records is not None and subject.records.baseline is not None:
+        yield _held_against(subject.records.baseline, figures)
         return
     longest = max((len(targets - {FINISH}) for targets in forward(shape).values()), default=0)
     yield NEEDED.finding(
@@ -216,6 +222,37 @@ def needed(subject: Subject) -> Iterable[Finding]:
         figures=figures,
         next_step="Chains lose at every boundary: see whether one prompt does it.",
         command="gapless measure --baseline prompt",
+    )
+
+
+_ADVICE: dict[BaselineVerdict, str] = {
+    "ship the prompt": "Ship the prompt, or show on more cases that the steps earn what they cost.",
+    "undecided": "Measure more cases, both ways: until then nobody knows.",
+    "no evidence": "Hold it against a model that is strong enough to do without the steps: [prompt] in gapless.toml.",
+}
+
+
+def _held_against(found: PromptBaseline, figures: tuple[Figure, ...]) -> Finding:
+    """The verdict on record, with the rates that decided."""
+    rates = (("workflow", found.workflow), ("one prompt", found.prompt), ("difference", found.difference))
+    figures += tuple(
+        Figure(
+            name=name,
+            value=rate.point,
+            unit="share",
+            low=rate.low,
+            high=rate.high,
+            spread=f"95 % interval, n={found.cases} cases",
+        )
+        for name, rate in rates
+        if rate.point is not None
+    )
+    said = f"{found.verdict}: {found.reason}"
+    if found.verdict == "keep the workflow":
+        return NEEDED.finding("ok", said, figures=figures)
+    step = _ADVICE[found.verdict]
+    return NEEDED.finding(
+        "warn", said, figures=figures, next_step=step, command="gapless measure --baseline prompt"
     )
 
 

@@ -10,6 +10,7 @@ from gapless.probes.orchestration.reach import ends, forward, loops, reached
 from gapless.records.finding import Figure, Finding
 from gapless.records.trial import TrialRecord
 from gapless.records.wiring import Wiring
+from gapless.records.workflow import FINISH, Shape
 
 _SOURCE = "the six-layer checklist, layer 5"
 STATE = Card(
@@ -83,7 +84,10 @@ def checkpoints(subject: Subject) -> Iterable[Finding]:
         'Compile it with a SqliteSaver or a PostgresSaver, and run it with durability="sync" where steps act.'
     )
     if wiring.lasting:
-        yield CHECKPOINTS.finding("ok", f"{wiring.checkpointer} keeps every superstep")
+        said = f"{wiring.checkpointer} outlives the process"
+        if acts:
+            said += '; how soon it writes, whoever calls the graph says: durability="sync" where steps act'
+        yield CHECKPOINTS.finding("ok", said)
     elif wiring.checkpointer is not None:
         said = f"{wiring.checkpointer} loses every run with its process" + (f", and {why}" if why else "")
         yield CHECKPOINTS.finding("fail" if why else "warn", said, next_step=lasting)
@@ -129,25 +133,55 @@ def bounded(subject: Subject) -> Iterable[Finding]:
 
 
 def parallel_writes(subject: Subject) -> Iterable[Finding]:
-    """Keys without a reducer that two steps of one round wrote, in recorded trials."""
-    wiring = _wiring(subject)
-    if subject.records is None or not subject.records.sample:
-        raise ProbeUnavailable(
-            "which keys steps write shows in recorded trials, and there are none: run gapless measure"
-        )
-    rounds = sum(1 for record in subject.records.sample for _ in _rounds(record))
-    clashes = sorted(
-        {clash for record in subject.records.sample for clash in _clashes(record, wiring, subject)}
+    """Keys without a reducer that two steps of one round write: by their code, and in recorded trials."""
+    wiring, shape = _wiring(subject), shape_of(subject)
+    sample = subject.records.sample if subject.records is not None else ()
+    rounds = sum(1 for record in sample for _ in _rounds(record))
+    side_by_side = _siblings(shape)
+    clashes = {clash for record in sample for clash in _clashes(record, wiring, subject)}
+    clashes |= {clash for steps in side_by_side for clash in _shared(steps, wiring)}
+    figures = (
+        Figure(name="steps that lead on to several at once", value=len(side_by_side)),
+        Figure(name="rounds with several steps", value=rounds),
     )
     if clashes:
         yield WRITES.finding(
             "fail",
-            f"written by several steps of one round, without a reducer: {', '.join(clashes)}",
+            f"written by several steps of one round, without a reducer: {', '.join(sorted(clashes))}",
+            figures=figures,
             next_step="Give the key a reducer (Annotated[list, operator.add]), or let one step write it.",
         )
-    else:
-        figures = (Figure(name="rounds with several steps", value=rounds),)
-        yield WRITES.finding("ok", f"no key clashed in {rounds} rounds with several steps", figures=figures)
+        return
+    silent = [name for steps in side_by_side for name in steps if not _writes(name, wiring)]
+    if not sample and (silent or any(edge.conditional for edge in shape.edges)):
+        raise ProbeUnavailable(
+            "which keys steps write shows in recorded trials, and there are none: run gapless measure"
+        )
+    yield WRITES.finding("ok", f"no key clashed in {rounds} rounds with several steps", figures=figures)
+
+
+def _siblings(shape: Shape) -> list[tuple[str, ...]]:
+    """Steps that run in one round, because one step leads on to all of them whatever it finds."""
+    always: dict[str, list[str]] = {}
+    for edge in shape.edges:
+        if not edge.conditional and edge.target != FINISH:
+            always.setdefault(edge.source, []).append(edge.target)
+    return [tuple(dict.fromkeys(targets)) for targets in always.values() if len(set(targets)) > 1]
+
+
+def _writes(step: str, wiring: Wiring) -> tuple[str, ...]:
+    return wiring.steps[step].writes if step in wiring.steps else ()
+
+
+def _shared(steps: tuple[str, ...], wiring: Wiring) -> Iterable[str]:
+    """Keys that the code of several of these steps is seen to write."""
+    writers: dict[str, list[str]] = {}
+    for name in steps:
+        for key in _writes(name, wiring):
+            writers.setdefault(key, []).append(name)
+    for key, names in writers.items():
+        if len(names) > 1 and wiring.keys.get(key) is False:
+            yield f"{key} ({', '.join(sorted(names))})"
 
 
 def _rounds(record: TrialRecord) -> Iterable[list[tuple[str, str | None]]]:

@@ -1,0 +1,56 @@
+"""Kills the workflow for a checkup that has leave to, as `gapless crash` does, for as long as a checkup may take."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from gapless.errors import GaplessError
+from gapless.operations.progress import Stop, Tell
+from gapless.settings import Place
+
+if TYPE_CHECKING:
+    from gapless.operations.checkup_workflow import Named
+    from gapless.records.crash import CrashTable
+
+CRASH = "crash-recovery"
+_SECONDS = 45.0
+_MODES = ("async",)
+"""LangGraph's own default: how a graph runs whose caller says nothing."""
+
+
+async def crashed(
+    named: Named, target: object, place: Place, tell: Tell, stop: Stop, *, allow_effects: bool
+) -> tuple[CrashTable | None, str]:
+    """The crash table as far as the time allowed, or why there is none.
+
+    Args:
+        named: The workflow.
+        target: As it was named on the command line; None for that of the settings.
+        place: The settings; the first case of their suite is run.
+        tell: Is told how many kills were made.
+        stop: Ends it early; what is done is kept for the next time.
+        allow_effects: Whether steps may change the world: a run that is killed and resumed does, many times.
+    """
+    from gapless.operations.crash import CrashAsk, crash
+
+    if named.workflow is None:
+        return None, ""
+    if not named.own:
+        return None, "the reference agent stands in: gapless crash kills a workflow of yours"
+    acting = [step.name for step in named.workflow.shape.steps if step.effect]
+    if acting and not allow_effects:
+        return (
+            None,
+            f"kills would have {', '.join(acting)} act on the world many times: say --allow-effects where it may",
+        )
+    mine = Stop()
+    stop.listen(mine.request)
+    timer = asyncio.get_running_loop().call_later(_SECONDS, mine.request)
+    try:
+        ask = CrashAsk(durabilities=_MODES)
+        return await crash(target, ask=ask, place=place, tell=tell, stop=mine), ""
+    except GaplessError as error:
+        return None, f"it cannot be killed here: {error}"
+    finally:
+        timer.cancel()
