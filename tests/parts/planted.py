@@ -20,13 +20,14 @@ from tool_server import command, lock
 from gapless import Contract, Gate, Retry, guard
 from gapless.frameworks.langgraph import wiring
 from gapless.frameworks.target import adapt
+from gapless.operations.checkup_exports import exported
 from gapless.probes.base import Records, Subject
 from gapless.records.baseline import BaselineVerdict, PromptBaseline
 from gapless.records.crash import CrashCell, CrashTable
 from gapless.records.estimate import Estimate
 from gapless.records.measurement import Measurement
 from gapless.records.replay import Fidelity
-from gapless.records.trial import Run, StepEvent, StepOutcome, TrialRecord
+from gapless.records.trial import Call, Run, StepEvent, StepOutcome, TrialRecord
 from gapless.records.workflow import Shape, Step
 
 Make = Callable[[Path], Subject]
@@ -158,6 +159,20 @@ def records(events: tuple[StepEvent, ...] | None = None, **more: Any) -> Subject
     values = {"a-out": {"x": 1}, "b-out": {"y": 1}}
     given: dict[str, Any] = {"measurement": MEASUREMENT, "runs": (run,), "sample": (trial,), "values": values}
     return Subject(records=Records(**(given | more)), leave=True)
+
+
+def asking(*calls: tuple[bool, float]) -> Subject:
+    """A step that asked others over HTTP: whether with a traceparent, and by how much their clock was ahead."""
+    made = tuple(
+        Call(kind="http", name="GET api.example/x", started_ms=0.1, ms=0.5, traced=traced, ahead_s=ahead)
+        for traced, ahead in calls
+    )
+    return records((event("a", 0.0, calls=made), event("b", 2.0)))
+
+
+def sampled(share: str) -> Subject:
+    environment = {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": share}
+    return replace(records(), environment=environment)
 
 
 def unjudged(_: Path) -> Subject:
@@ -390,6 +405,30 @@ PLANTED = (
         "a step that runs outside of its caller (a lost parent)",
         lambda f: records((event("a", 0.0), event("a/b", 8.0))),
         lambda f: records((event("a", 0.0, 4.0), event("a/b", 1.0))),
+    ),
+    Planted(
+        "trace-context",
+        "a lost traceparent: a request that carries none beside one that does",
+        lambda f: asking((True, 0.0), (False, 0.0)),
+        lambda f: asking((True, 0.0), (True, 0.0)),
+    ),
+    Planted(
+        "clock-skew",
+        "a server whose clock is five minutes ahead",
+        lambda f: asking((True, 300.2)),
+        lambda f: asking((True, -0.4)),
+    ),
+    Planted(
+        "sampling",
+        "a sampler that keeps a tenth of the traces",
+        lambda f: sampled("0.1"),
+        lambda f: sampled("1.0"),
+    ),
+    Planted(
+        "redaction",
+        "an export that looks past redaction",
+        lambda f: replace(records(), exports=lambda store, measurement: {"my export": "078-05-1120-planted"}),
+        lambda f: replace(records(), exports=exported),
     ),
     Planted(
         "lost-trials",

@@ -17,7 +17,6 @@ MEASURED_ELSEWHERE = {
     "numa-remote": "needs two NUMA nodes",
     "gpu-copies": "needs a GPU",
     "tracing-cost": "a figure of this machine",
-    "redaction": "plants its own secret each time",
 }
 
 

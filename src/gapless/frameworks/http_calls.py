@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, cast
 
@@ -67,7 +69,9 @@ def _watch(send: Any) -> Any:
         except BaseException as error:
             pending.end(error=error)
             raise
-        pending.end(_answer(response, streamed=bool(kwargs.get("stream"))))
+        pending.end(
+            _answer(response, streamed=bool(kwargs.get("stream"))), ahead_s=_ahead_s(response.headers)
+        )
         return response
 
     cast("Any", watched).gapless = True
@@ -84,7 +88,9 @@ def _watch_async(send: Any) -> Any:
         except BaseException as error:
             pending.end(error=error)
             raise
-        pending.end(_answer(response, streamed=bool(kwargs.get("stream"))))
+        pending.end(
+            _answer(response, streamed=bool(kwargs.get("stream"))), ahead_s=_ahead_s(response.headers)
+        )
         return response
 
     cast("Any", watched).gapless = True
@@ -139,7 +145,19 @@ def _begin(request: Any) -> PendingCall | None:
     except RuntimeError:  # RequestNotRead: a stream belongs to whoever reads it
         body = None
     name = f"{request.method} {url.host}{url.path}"
-    return begin_call("http", name, {"method": request.method, "url": str(url), "body": body})
+    asked = {"method": request.method, "url": str(url), "body": body}
+    return begin_call("http", name, asked, traced="traceparent" in request.headers)
+
+
+def _ahead_s(headers: Any) -> float | None:
+    """By how much the other side's clock is ahead; what a cache answers says when it was stored, and not the time."""
+    said = headers.get("date")
+    if said is None or "age" in headers:
+        return None
+    try:
+        return parsedate_to_datetime(said).timestamp() - time.time()
+    except ValueError:
+        return None
 
 
 def _answer(response: Any, *, streamed: bool) -> dict[str, Any]:

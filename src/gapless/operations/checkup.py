@@ -17,6 +17,7 @@ from gapless.frameworks.tools.source import rooted
 from gapless.operations.checkup_beside import beside_for
 from gapless.operations.checkup_budget import held, need_known, passes
 from gapless.operations.checkup_crash import CRASH, crashed
+from gapless.operations.checkup_exports import exported
 from gapless.operations.checkup_model import ModelAsk, model_for, named_model
 from gapless.operations.checkup_records import of_the_stand_in, records_of
 from gapless.operations.checkup_retrieval import RetrievalAsk, is_named, open_retrieval
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 _PROBE_S = 90.0
 _READ_FROM_RECORDS = {"orchestration", "observability"}
-_READ_NOTHING = {"tracing-cost", "redaction", "workflow-opens", CRASH}
+_READ_NOTHING = {"sampling", "tracing-cost", "redaction", "workflow-opens", CRASH}
 """Lines of these layers that look at no record."""
 
 
@@ -189,6 +190,7 @@ async def _subject(
     )
     model = await asyncio.to_thread(named_model, ask.model, place)
     subject = Subject(
+        exports=exported,
         workflow=workflow,
         wiring=wiring_of(workflow),
         no_workflow=named.broken,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from gapless.records.replay import Fidelity
     from gapless.retrievers.base import Embedder
     from gapless.retrievers.labelled import LabelledQuery
+    from gapless.stores.store import Store
 
 
 class ProbeUnavailable(Exception):
@@ -54,6 +56,10 @@ class Subject:
 
     root: Path = Path("/")
     """Where the host's own files are; another folder in tests."""
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+    """Environment variables that probes read."""
+    exports: Callable[[Store, Measurement], Mapping[str, str]] | None = None
+    """Every way in which records leave the store: name -> what it says; the run table alone when None."""
     workflow: Workflow | None = None
     no_workflow: str = ""
     """Why the one that was named could not be opened."""

@@ -98,6 +98,11 @@ class Call(Record, frozen=True, kw_only=True):
     tokens_out: int | None = None
     effect: bool = False
     """Whether the call changed the world (as far as it was declared)."""
+    traced: bool | None = None
+    """Whether an HTTP request carried a `traceparent`, so that the other process can join the trace; None for other calls."""
+    ahead_s: float | None = None
+    """By how many seconds the other side's clock was ahead, by the `date` of its answer, to the second: the truth is at most a
+    second more. None where it does not say."""
 
 
 class StepEvent(Record, frozen=True, kw_only=True, gc=False):

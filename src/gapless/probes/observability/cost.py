@@ -85,14 +85,14 @@ def _hand_over(state: Any) -> Any:
 def redaction(subject: Subject) -> Iterable[Finding]:
     """Plants a secret in a trial of its own, in a store of its own, and looks for it in everything that was kept."""
     with tempfile.TemporaryDirectory(prefix="gapless-redaction-") as folder:
-        places = _kept(Path(folder))
+        places = _kept(Path(folder), subject)
     found = [name for name, text in places.items() if _PLANTED in text]
     figures = (
         Figure(name="places searched", value=len(places)),
         Figure(name="with the secret", value=len(found)),
     )
     if found:
-        step = "Do not record until this is mended: it is a fault of gapless."
+        step = "Do not record, or export, until this is mended: redaction does not reach there."
         yield SECRETS.finding(
             "fail", f"the planted secret was found in {', '.join(found)}", figures=figures, next_step=step
         )
@@ -101,13 +101,15 @@ def redaction(subject: Subject) -> Iterable[Finding]:
         yield SECRETS.finding("ok", said, figures=figures)
 
 
-def _kept(folder: Path) -> dict[str, str]:
+def _kept(folder: Path, subject: Subject) -> dict[str, str]:
     """Where a trial with a secret leaves something, and what it says there."""
     redacted = Redaction(["ssn", "*token*"])
     case = Case(id="planted", input={"ssn": _PLANTED, "question": f"who has ssn={_PLANTED}?"})
     recorder = TrialRecorder()
     opened = recorder.begin("ask", case.input)
     recorder.end(opened, output={"found": {"api_token": _PLANTED}, "note": f"as {_PLANTED} says"})
+    failing = recorder.begin("fail", {"authorization_token": _PLANTED})
+    recorder.end(failing, status="error", error=RuntimeError(f"no rights for token={_PLANTED}"))
     given, output = recorder.keep(case.input), recorder.keep({"ssn": _PLANTED})
     record = TrialRecord(
         case=case.id,
@@ -133,12 +135,14 @@ def _kept(folder: Path) -> dict[str, str]:
         store.begin(measurement, suite)
         store.commit([Batch(measurement.id, finished=[record], payloads=payloads)])
         runs: list[Run] = store.runs(measurement.id)
+        exported = subject.exports(store, measurement) if subject.exports is not None else {}
         return {
             "the database": _bytes(folder),
             "the stored values": json.dumps([store.payloads(payloads)], default=repr),
             "the record": repr(store.record(measurement.id, case.id, 0)),
             "the suite": repr(store.suite(suite_digest)),
-            "the export": b"".join(lines(measurement, runs, [])).decode(),
+            "the run table": b"".join(lines(measurement, runs, [])).decode(),
+            **exported,
         }
     finally:
         store.close()

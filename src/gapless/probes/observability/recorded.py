@@ -49,7 +49,12 @@ REPLAY = Card(
 _FAITHFUL, _SLACK_MS, _CALL_MS = 0.95, 5.0, 1.0
 
 
-def _records(subject: Subject) -> Records:
+def on_record(subject: Subject) -> Records:
+    """What is on record.
+
+    Raises:
+        ProbeUnavailable: Nothing is.
+    """
     if subject.records is None:
         raise ProbeUnavailable("nothing is on record yet: gapless measure app.py:graph --cases inputs.jsonl")
     return subject.records
@@ -57,7 +62,7 @@ def _records(subject: Subject) -> Records:
 
 def steps_recorded(subject: Subject) -> Iterable[Finding]:
     """Steps that no trial shows, and handoffs that were not kept."""
-    records = _records(subject)
+    records = on_record(subject)
     expected = [step.name for step in records.measurement.shape.steps if not step.router and not step.review]
     seen = {outcome.step for run in records.runs for outcome in run.events}
     unseen = [name for name in expected if name not in seen]
@@ -84,7 +89,7 @@ def steps_recorded(subject: Subject) -> Iterable[Finding]:
 
 def verdicts(subject: Subject) -> Iterable[Finding]:
     """Share of trials with an end verdict, and steps that no check judges."""
-    records = _records(subject)
+    records = on_record(subject)
     settled = [run.labelled or run.outcome in ("escalated", "failed") for run in records.runs]
     judged = sum(settled)
     checked = {o.step for run in records.runs for o in run.events if o.ok is not None and o.status == "ok"}
@@ -111,7 +116,7 @@ def verdicts(subject: Subject) -> Iterable[Finding]:
 
 def trace_order(subject: Subject) -> Iterable[Finding]:
     """Events outside of their trial's time, and events whose caller is not on record."""
-    records = _records(subject)
+    records = on_record(subject)
     wrong = [what for record in records.sample for what in _out_of_order(record)]
     count = sum(len(record.events) for record in records.sample)
     figures = (Figure(name="events looked at", value=count), Figure(name="out of order", value=len(wrong)))
@@ -151,7 +156,7 @@ def _has_parent(event: StepEvent, record: TrialRecord, nested: set[str]) -> bool
 
 def lost_trials(subject: Subject) -> Iterable[Finding]:
     """Trials that began and are not on record."""
-    records = _records(subject)
+    records = on_record(subject)
     began = len(records.runs) + records.unfinished
     figures = (Figure(name="trials kept", value=len(records.runs), unit=f"of {began}"),)
     if records.unfinished:
@@ -166,7 +171,7 @@ def lost_trials(subject: Subject) -> Iterable[Finding]:
 
 def replay_fidelity(subject: Subject) -> Iterable[Finding]:
     """How replays of a sample of trials came out."""
-    records = _records(subject)
+    records = on_record(subject)
     found = records.fidelity
     if found is None:
         why = "replaying runs the workflow: say --leave" if not subject.leave else records.no_replay

@@ -1,0 +1,110 @@
+"""What is left of a trace at the border of a process: whether requests carry it on, and whether the clocks agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gapless.gap.clustered import clustered
+from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.probes.observability.recorded import on_record
+from gapless.records.finding import Figure, Finding
+from gapless.records.trial import Call, TrialRecord
+
+CONTEXT = Card(
+    probe="trace-context",
+    layer="observability",
+    title="the trace goes on in other processes",
+    target="every HTTP request of a step carries a traceparent",
+    source="W3C Trace Context, section 3.2",
+)
+CLOCKS = Card(
+    probe="clock-skew",
+    layer="observability",
+    title="clocks of other processes agree with this one",
+    target="less than 2 seconds apart",
+    source="RFC 9110, section 6.6.1: Date; spans of several hosts are put in order by their clocks",
+)
+_TOGETHER_S = 2.0
+
+
+def context_passed(subject: Subject) -> Iterable[Finding]:
+    """Share of recorded HTTP requests with a traceparent, and where they go without."""
+    sent = [(record, call) for record, call in _calls(subject) if call.traced is not None]
+    if not sent:
+        raise ProbeUnavailable(
+            "no recorded step asked another process over HTTP (what MCP carries over stdio is not looked at)"
+        )
+    traced = [bool(call.traced) for _, call in sent]
+    rate = clustered(traced, [record.group for record, _ in sent])
+    figures = (
+        Figure(
+            name="requests with a traceparent",
+            value=rate.point or 0.0,
+            unit="share",
+            low=rate.low,
+            high=rate.high,
+            spread=f"95 % interval, n={len(sent)}",
+        ),
+    )
+    lost = list(dict.fromkeys(call.name for _, call in sent if not call.traced))
+    if not lost:
+        yield CONTEXT.finding(
+            "ok", f"{len(sent)} of {len(sent)} requests carry a traceparent", figures=figures
+        )
+        return
+    some = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
+    said = f"{traced.count(False)} of {len(sent)} requests carry no traceparent ({some}): what happens there belongs to no trace"
+    step = "Instrument the client (opentelemetry-instrumentation-httpx), or inject the current context into the request's headers."
+    # Where some carry it, somebody meant all of them to.
+    yield CONTEXT.finding("fail" if any(traced) else "warn", said, figures=figures, next_step=step)
+
+
+def clock_skew(subject: Subject) -> Iterable[Finding]:
+    """How far the clock of each host that answered over HTTP is from this one's."""
+    found: dict[str, list[Call]] = {}
+    for _, call in _calls(subject):
+        if call.ahead_s is not None:
+            found.setdefault(_host(call), []).append(call)
+    if not found:
+        raise ProbeUnavailable("no recorded HTTP answer says its date, so other clocks were not seen")
+    spans = {host: _between(seen) for host, seen in found.items()}
+    figures = tuple(
+        Figure(
+            name=f"{host} ahead by",
+            value=(low + high) / 2,
+            unit="s",
+            low=low,
+            high=high,
+            spread=f"what {len(found[host])} dates to the second leave open, and their travel",
+        )
+        for host, (low, high) in spans.items()
+    )
+    off = [host for host, (low, high) in spans.items() if low >= _TOGETHER_S or high <= -_TOGETHER_S]
+    if off:
+        low, high = spans[off[0]]
+        said = (
+            f"the clock of {', '.join(off)} is not this one's: {off[0]} is ahead by {low:.0f} to {high:.0f} s"
+        )
+        step = "Let both hosts keep time with NTP (chrony, systemd-timesyncd): traces across them are out of order."
+        yield CLOCKS.finding("warn", said, figures=figures, next_step=step)
+    else:
+        said = f"the clocks of {len(spans)} host{'s' if len(spans) != 1 else ''} agree with this one's to {_TOGETHER_S:g} s"
+        yield CLOCKS.finding("ok", said, figures=figures)
+
+
+def _between(calls: list[Call]) -> tuple[float, float]:
+    """Where the answers put the truth: a date is cut to the second, and was written at most the whole call before it was read."""
+    ahead = [(call.ahead_s or 0.0, call.ms / 1e3) for call in calls]
+    low, high = max(least for least, _ in ahead), min(least + took + 1.0 for least, took in ahead)
+    return (low, high) if low <= high else (high, low)  # the clock was set in between
+
+
+def _host(call: Call) -> str:
+    return call.name.partition(" ")[2].partition("/")[0] or call.name
+
+
+def _calls(subject: Subject) -> Iterable[tuple[TrialRecord, Call]]:
+    for record in on_record(subject).sample:
+        for event in record.events:
+            for call in event.calls:
+                yield record, call

@@ -1,0 +1,129 @@
+"""What is left of a trace at the border of a process, in recorded requests; samplers, missing trials, and where secrets are looked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import time
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from planted import asking, records
+
+from gapless.boundary.session import Passage, Session, current_session
+from gapless.frameworks.calls import recorded_calls
+from gapless.operations.checkup_exports import exported
+from gapless.probes import check
+from gapless.probes.base import Subject
+from gapless.probes.observability.sampling import sampled
+from gapless.records.trial import Call, TrialRecord
+from gapless.trace.recorder import TrialRecorder
+
+PARENT = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+
+
+class Clocked(BaseHTTPRequestHandler):
+    ahead_s = 0.0
+
+    def do_GET(self) -> None:
+        self.send_response_only(200)
+        self.send_header("date", formatdate(time() + self.ahead_s, usegmt=True))
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as the base class calls it
+        pass
+
+
+@pytest.fixture(params=[0.0, 120.0])
+def server(request: pytest.FixtureRequest) -> Iterator[tuple[str, float]]:
+    handler = type("Handler", (Clocked,), {"ahead_s": request.param})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_address[1]}/x", request.param
+        running.shutdown()
+        thread.join()
+
+
+def recorded(url: str, *headers: dict[str, str]) -> tuple[Call, ...]:
+    """Calls as a session records them of a step that asks the server."""
+
+    def step(_: Any) -> dict[str, str]:
+        with httpx.Client() as client:
+            for one in headers:
+                client.get(url, headers=one)
+        return {"x": "y"}
+
+    session = Session(TrialRecorder())
+    token = current_session.set(session)
+    try:
+        with recorded_calls():
+            session.cross(Passage(step="a"), {}, step)
+    finally:
+        current_session.reset(token)
+    (event,) = session.recorder.close()
+    return event.calls
+
+
+def subject_with(calls: tuple[Call, ...]) -> Subject:
+    subject = records()
+    assert subject.records is not None
+    (trial,) = subject.records.sample
+    first, *rest = trial.events
+    events = (msgspec.structs.replace(first, calls=calls), *rest)
+    sample: tuple[TrialRecord, ...] = (msgspec.structs.replace(trial, events=events),)
+    return replace(subject, records=replace(subject.records, sample=sample))
+
+
+def test_a_request_without_a_traceparent_and_a_clock_that_is_ahead_are_seen(
+    server: tuple[str, float],
+) -> None:
+    url, ahead = server
+    calls = recorded(url, PARENT, {})
+    assert [call.traced for call in calls] == [True, False]
+    context, clock = check(subject_with(calls), "trace-context", "clock-skew")
+    assert (context.status, "1 of 2 requests" in context.said) == ("fail", True)
+    assert clock.status == ("warn" if ahead else "ok")
+    (figure,) = clock.figures
+    assert figure.low is not None
+    assert figure.high is not None
+    assert figure.low <= ahead <= figure.high
+
+
+def test_where_none_carries_it_nobody_meant_it_to() -> None:
+    (found,) = check(asking((False, 0.0), (False, 0.0)), "trace-context")
+    assert found.status == "warn"
+    (found,) = check(records(), "trace-context")
+    assert (found.status, "over HTTP" in found.said) == ("not-applicable", True)
+
+
+def test_samplers_of_the_environment() -> None:
+    assert sampled({}) is None
+    assert sampled({"OTEL_TRACES_SAMPLER": "always_on"}) is None
+    assert sampled({"OTEL_TRACES_SAMPLER": "parentbased_always_off"}) == 0.0
+    assert sampled({"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "half"}) == 1.0
+
+
+def test_trials_that_are_missing_by_their_numbers() -> None:
+    subject = replace(records(), environment={})
+    assert subject.records is not None
+    (run,) = subject.records.runs
+    gap = (run, msgspec.structs.replace(run, trial=3))
+    (found,) = check(replace(subject, records=replace(subject.records, runs=gap)), "sampling")
+    assert (found.status, "2 trials are missing" in found.said) == ("warn", True)
+    (found,) = check(replace(subject, records=None), "sampling")
+    assert (found.status, found.figures[0].value) == ("ok", 10)
+
+
+def test_a_secret_is_looked_for_in_every_face() -> None:
+    (found,) = check(Subject(exports=exported), "redaction")
+    assert found.status == "ok"
+    for place in ("the database", "the run table", "as HTML", "as JUnit", "the export (runs)"):
+        assert place in found.said
