@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from planted import REMOTE, host, two_nodes
 
 from gapless.probes.base import ProbeUnavailable, Subject
-from gapless.probes.hardware import gpu, limits, memory_bandwidth, numa
+from gapless.probes.hardware import gpu, gpu_link, limits, memory_bandwidth, numa
 from gapless.probes.hardware.host import cpus_in, last_cache_bytes, listed
 
 
@@ -68,7 +69,7 @@ def test_a_host_that_says_nothing_is_not_guessed(tmp_path: Path) -> None:
 
 def test_a_driver_without_a_library_says_what_to_install(tmp_path: Path) -> None:
     subject = host(tmp_path, {"proc/driver/nvidia/version": "NVRM version: 1"})
-    with pytest.raises(ProbeUnavailable, match="PyTorch"):
+    with pytest.raises(ProbeUnavailable, match="pip install torch"):
         list(gpu.probe(subject))
 
 
@@ -85,3 +86,82 @@ def test_the_target_can_be_set() -> None:
     (found,) = memory_bandwidth.probe(Subject(targets={"memory-bandwidth": 0.001}, seconds=1.0))
     assert found.status in ("ok", "warn")
     assert "of 0.001 GB/s" in found.said
+
+
+def copied(node: int, rate: float) -> gpu.Copied:
+    return gpu.Copied(node=node, up=(rate, rate, rate), down=(rate, rate, rate), both=(1.5 * rate,) * 3)
+
+
+def test_copies_are_held_against_the_link_and_the_nodes_against_each_other() -> None:
+    link = gpu_link.Link(gb_s=31.5, said="16 GT/s x16 of x16")
+    good = gpu.finding("GPU 0", [copied(0, 28.0), copied(1, 27.0)], 0.95, link)
+    assert (good.status, "89 % of its link" in good.said) == ("ok", True)
+    far = gpu.finding("GPU 0", [copied(0, 12.0), copied(1, 27.0)], 0.95, link)
+    assert far.status == "warn"
+    assert far.command == "numactl --cpunodebind=1 --membind=1 COMMAND"
+    assert "node 0 reach 12.0" in far.next_step
+    slow = gpu.finding("GPU 0", [copied(0, 12.0)], 0.95, link)
+    assert "link is not filled" in slow.next_step
+    apart = gpu.finding("GPU 0", [copied(0, 28.0)], 0.1, link)
+    assert "non_blocking" in apart.next_step
+    unknown = gpu.finding("GPU 0", [copied(0, 28.0)], 0.95, gpu_link.Link())
+    assert (unknown.status, "link" in unknown.said) == ("ok", False)
+
+
+def test_overlap_is_a_share_of_the_shorter() -> None:
+    assert gpu.overlap(1.0, 2.0, 3.0) == 0.0
+    assert gpu.overlap(1.0, 2.0, 2.0) == 1.0
+    assert gpu.overlap(2.0, 1.0, 3.3) == 0.0
+
+
+def test_the_negotiated_link_as_the_kernel_says_it(tmp_path: Path) -> None:
+    folder = tmp_path / "sys/bus/pci/devices/0000:65:00.0"
+    folder.mkdir(parents=True)
+    for name, said in (
+        ("current_link_speed", "16.0 GT/s PCIe"),
+        ("current_link_width", "8"),
+        ("max_link_speed", "16.0 GT/s PCIe"),
+        ("max_link_width", "16"),
+    ):
+        (folder / name).write_text(said)
+    found = gpu_link.link_of(tmp_path, "0000:65:00.0")
+    assert found.gb_s == pytest.approx(15.752)
+    assert found.reduced
+    assert gpu_link.link_of(tmp_path, "0000:66:00.0").gb_s is None
+    assert gpu_link.link_of(tmp_path, None).gb_s is None
+
+
+class Simulated:
+    """A device whose copies take a known time: what the probe does with one, and not what a GPU does."""
+
+    name, bus = "GPU 0 (simulated)", None
+
+    def __init__(self) -> None:
+        self._waits: list[float] = []
+
+    def pinned(self) -> object:
+        return object()
+
+    def up(self, host: object) -> None:
+        self._waits.append(0.010)
+
+    def down(self, host: object) -> None:
+        self._waits.append(0.020)
+
+    def work(self) -> None:
+        self._waits.append(0.015)
+
+    def timed(self, work: Callable[[], object]) -> float:
+        self._waits.clear()
+        work()
+        return max(self._waits)
+
+
+def test_a_device_is_measured_on_every_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "devices", lambda: [Simulated()])
+    (found,) = gpu.probe(host(tmp_path, {"proc/driver/nvidia/version": "NVRM version: 1"}))
+    figures = {one.name: one.value for one in found.figures}
+    assert figures["pinned, to the device"] == pytest.approx(26.84, abs=0.01)
+    assert figures["both at once, together"] == pytest.approx(26.84, abs=0.01)
+    assert figures["copy hidden behind work"] == 1.0
+    assert found.status == "ok"
