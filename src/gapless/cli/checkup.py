@@ -30,11 +30,6 @@ from gapless.cli.show import deliver, write
     help="Let probes call tools that are not declared safe, and kill steps with effects: only where both may act.",
 )
 @click.option(
-    "--allow-effects",
-    is_flag=True,
-    help="Let probes call tools that are not declared safe: only against servers that may be acted on.",
-)
-@click.option(
     "--queries",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Labelled queries for the retriever (JSONL).",

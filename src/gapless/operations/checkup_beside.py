@@ -65,7 +65,7 @@ def _open(
     for name, server in servers.items():
         try:
             call = held.enter_context(_Caller(name, server))
-        except (GaplessError, TimeoutError) as error:
+        except Exception as error:  # whatever a foreign server does, the other parts run
             said.append(f"Tools of {name} are not called beside the model: {error}")
         else:
             parts[f"tools ({name})" if len(servers) > 1 else "tools"] = call.once
@@ -126,7 +126,7 @@ class _Caller:
         self._over: asyncio.Event | None = None
         self._thread = threading.Thread(target=self._live, name="gapless-tools", daemon=True)
         self._opened = threading.Event()
-        self._why: GaplessError | None = None
+        self._why: Exception | None = None
 
     def __enter__(self) -> _Caller:
         self._thread.start()
@@ -148,7 +148,7 @@ class _Caller:
     def _live(self) -> None:
         try:
             self._loop.run_until_complete(self._session())
-        except GaplessError as error:
+        except Exception as error:  # a foreign server, or a user's own function
             self._why = error
         finally:
             self._opened.set()
