@@ -199,3 +199,27 @@ def test_without_any_configuration_the_reference_agent_stands_in_for_everything(
     assert "nothing was measured yet" in str(gapless("report").exception), (
         "the user's store holds nothing of it"
     )
+
+
+@pytest.mark.full
+def test_kills_with_leave_are_a_finding() -> None:
+    found = findings("--probe", "crash-recovery", "--leave")["crash-recovery"]
+    assert (
+        found["status"] == "fail"
+    )  # without a checkpointer of its own, a run that dies before its first checkpoint is lost
+    assert "kills without contracts" in found["said"]
+
+
+def test_steps_that_act_are_killed_only_where_they_may() -> None:
+    text = Path("checkup_app.py").read_text()
+    Path("checkup_app.py").write_text(text.replace('"layer": "context"', '"layer": "tool", "effect": True'))
+    found = findings("--probe", "crash-recovery", "--leave")["crash-recovery"]
+    assert (found["status"], "--allow-effects" in found["said"]) == ("not-applicable", True)
+
+
+def test_the_page_leads_to_what_does_not_hold() -> None:
+    gapless("checkup", "orchestration", "observability", "--html", "c.html", "--quiet", "--no-budget")
+    page = Path("c.html").read_text()
+    assert '<a href="#checkpoints">' in page
+    assert page.count('id="checkpoints"') == 1
+    assert '<section id="observability">' in page

@@ -82,7 +82,8 @@ async def checkup_into(
                 break
             tell(Progress(what=name, done=done, total=len(names), fresh=done))
             found += await _ask(name, subject, halted)
-    tell(Progress(what="probes", done=len(names), total=len(names), fresh=len(names)))
+    asked = len({one.probe for one in found})
+    tell(Progress(what="probes", done=asked, total=len(names), fresh=asked))
     made = Checkup(
         id=new_ulid(),
         created_at=begun,

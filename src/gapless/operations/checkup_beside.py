@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gapless.errors import GaplessError
+from gapless.settings import ServerSettings
 
 if TYPE_CHECKING:
     from gapless.probes.base import Subject
@@ -96,9 +97,7 @@ def _agents_search() -> Callable[[str], Any] | None:
         return None
 
 
-def _agents_servers() -> dict[str, Any]:
-    from gapless.settings import ServerSettings
-
+def _agents_servers() -> dict[str, ServerSettings]:
     try:
         from gapless.operations.demo import find_agent
 
@@ -119,7 +118,7 @@ def _json() -> None:
 class _Caller:
     """An open session with a server, on a loop of its own, and a call of its first tool that is safe to make."""
 
-    def __init__(self, name: str, server: Any) -> None:
+    def __init__(self, name: str, server: ServerSettings) -> None:
         self._name, self._server = name, server
         self._loop = asyncio.new_event_loop()
         self._ready: Any = None

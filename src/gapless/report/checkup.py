@@ -65,6 +65,32 @@ def by_layer(made: Checkup) -> Iterator[tuple[Layer, list[Finding]]]:
         yield layer, [finding for finding in made.findings if finding.layer == layer]
 
 
+def urgent(made: Checkup) -> list[Finding]:
+    """What does not hold: failures first, in the order of the checklist."""
+    return [f for status in ("fail", "warn") for f in made.findings if f.status == status]
+
+
+def tally(findings: list[Finding]) -> str:
+    """How a layer's lines came out.
+
+    Example:
+        >>> tally([Finding(probe="p", layer="tool", title="t", status="ok", said="so")])
+        '1 ok'
+    """
+    found = Counter(finding.status for finding in findings)
+    return ", ".join(f"{found[status]} {_SAID[status]}" for status in STATUSES if found[status])
+
+
+def number(value: float) -> str:
+    """Three digits that count, and never an exponent for what people count in thousands.
+
+    Example:
+        >>> number(24.51), number(1334.2), number(0.000123)
+        ('24.5', '1,334', '0.000123')
+    """
+    return f"{value:,.0f}" if 1e3 <= abs(value) < 1e9 else f"{value:.3g}"
+
+
 def figure(one: Figure) -> str:
     """A figure with what it stands on.
 
@@ -78,10 +104,8 @@ def figure(one: Figure) -> str:
             (percent(one.low), percent(one.high)) if one.low is not None and one.high is not None else None
         )
     else:
-        value = f"{one.value:.3g}{' ' + one.unit if one.unit else ''}"
-        limits = (
-            (f"{one.low:.3g}", f"{one.high:.3g}") if one.low is not None and one.high is not None else None
-        )
+        value = f"{number(one.value)}{' ' + one.unit if one.unit else ''}"
+        limits = (number(one.low), number(one.high)) if one.low is not None and one.high is not None else None
     spread = f" ({limits[0]} to {limits[1]}{'; ' + one.spread if one.spread else ''})" if limits else ""
     return f"{one.name}: {value}{spread}"
 

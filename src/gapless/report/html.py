@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from gapless.records.calibration import Calibration
 from gapless.records.faults import ENDINGS, FaultCell, FaultMatrix
@@ -135,7 +135,13 @@ def render_checkup(made: Checkup) -> str:
     return (
         _environment()
         .get_template("checkup.html.j2")
-        .render(made=shown, c=checkup, layers=list(checkup.by_layer(shown)), when=moment(shown.created_at))
+        .render(
+            made=shown,
+            c=checkup,
+            layers=list(checkup.by_layer(shown)),
+            urgent=checkup.urgent(shown),
+            when=moment(shown.created_at),
+        )
     )
 
 
@@ -231,6 +237,7 @@ def _environment() -> Environment:
     )
     environment.filters["typeset"] = _typeset
     environment.filters["sentence"] = _sentence
+    environment.filters["quoted"] = _quoted
     return environment
 
 
@@ -241,6 +248,17 @@ def _isolated(value: Any) -> Any:
 def _typeset(text: str) -> str:
     """Figures set for reading: ranges with a dash, minus signs. Only for text that holds no user's words."""
     return re.sub(r"(?<![\w.])-(?=\d)", "−", re.sub(r"(?<=\d)-(?=\d)", "–", text))
+
+
+def _quoted(text: str) -> Markup:
+    """Escaped, and what stands between backticks as code."""
+    parts = isolated(text).split("`")
+    if len(parts) % 2 == 0:
+        return escape(isolated(text))
+    marked = (
+        Markup("<code>{}</code>").format(part) if n % 2 else escape(part) for n, part in enumerate(parts)
+    )
+    return Markup("").join(marked)
 
 
 def _sentence(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gapless.records.estimate import Estimate
 from gapless.records.trend import Change, Trend, TrendLine, TrendPoint
-from gapless.report.checkup import MARKS, STYLES
+from gapless.report.checkup import MARKS, STYLES, number
 from gapless.report.json import plain
 from gapless.report.printable import printable
 from gapless.report.terminal.chart import Axis
@@ -48,7 +48,7 @@ def said(point: TrendPoint) -> str:
         >>> said(TrendPoint(checkup="01", at=0.0, status="ok", figure=Figure(name="p50", value=45.12, unit="ms")))
         '45.1'
     """
-    return percent(point.figure.value) if point.figure.unit == "share" else f"{point.figure.value:.3g}"
+    return percent(point.figure.value) if point.figure.unit == "share" else number(point.figure.value)
 
 
 def moment(point: TrendPoint) -> str:
@@ -66,6 +66,14 @@ def span(line: TrendLine) -> tuple[float, float]:
     ]
     least, most = min(drawn), max(drawn)
     return (least, most) if most > least else (least - 0.5, most + 0.5)
+
+
+def spanned(line: TrendLine) -> str:
+    """What is drawn, from the bottom to the top."""
+    least, most = span(line)
+    if line.unit == "share":
+        return f"{percent(least)} to {percent(most)}"
+    return f"{number(least)} to {number(most)}"
 
 
 def heading(found: Trend) -> str:

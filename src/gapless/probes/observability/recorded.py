@@ -9,6 +9,7 @@ from gapless.probes.base import Card, ProbeUnavailable, Records, Subject
 from gapless.records.estimate import Estimate
 from gapless.records.finding import Figure, Finding
 from gapless.records.trial import StepEvent, TrialRecord
+from gapless.records.workflow import START
 
 _SOURCE = "the six-layer checklist, layer 6"
 STEPS = Card(
@@ -70,6 +71,7 @@ def steps_recorded(subject: Subject) -> Iterable[Finding]:
     lost = [event for event in handed if event.output is None or event.output not in records.values]
     figures = (
         Figure(name="steps seen", value=len(expected) - len(unseen), unit=f"of {len(expected)}"),
+        *_boundaries(records),
         Figure(name="handoffs kept whole", value=len(handed) - len(lost), unit=f"of {len(handed)}"),
     )
     if lost:
@@ -85,6 +87,22 @@ def steps_recorded(subject: Subject) -> Iterable[Finding]:
     else:
         said = f"{len(expected)} of {len(expected)} steps, and {len(handed)} handoffs of {len(records.sample)} trials, are kept whole"
         yield STEPS.finding("ok", said, figures=figures)
+
+
+def _boundaries(records: Records) -> Iterable[Figure]:
+    """How many of the known boundaries some trial of the sample passed; nothing where none are known beforehand."""
+    shape = records.measurement.shape
+    routers = {step.name for step in shape.steps if step.router}
+    known = {(e.source, e.target) for e in shape.edges if e.source != START and e.source not in routers}
+    passed = {
+        (event.step, target)
+        for record in records.sample
+        for event in record.events
+        if event.status == "ok"
+        for target in event.routed or shape.receivers(event.step)[:1]
+    }
+    if known:
+        yield Figure(name="boundaries passed", value=len(known & passed), unit=f"of {len(known)}")
 
 
 def verdicts(subject: Subject) -> Iterable[Finding]:

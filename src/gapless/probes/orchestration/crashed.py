@@ -25,7 +25,9 @@ def probe(subject: Subject) -> Iterable[Finding]:
     table = subject.crash
     if table is None:
         why = subject.no_crash or (
-            "" if subject.leave else "killing runs the workflow, effects and all: say --leave"
+            ""
+            if subject.leave
+            else "killing runs the workflow: say --leave, and --allow-effects where its steps may act"
         )
         raise ProbeUnavailable(why or "no kill was made")
     cells = [cell for cell in _that_count(table) if cell.end != "never there"]
@@ -43,7 +45,7 @@ def probe(subject: Subject) -> Iterable[Finding]:
     if not bad:
         yield CARD.finding("ok", f"{made}: nothing took place twice and no run was lost", figures=figures)
         return
-    first = bad[0]
+    first = next((cell for cell in bad if cell.doubled), bad[0])
     said = f"{len(bad)} of {made} do harm: at {first.step}, {MOMENTS[first.moment]}: {told(first)}"
     yield CARD.finding("fail", said, figures=figures, next_step=_advice(bad), command="gapless crash --full")
 
