@@ -165,3 +165,22 @@ def test_a_device_is_measured_on_every_node(tmp_path: Path, monkeypatch: pytest.
     assert figures["both at once, together"] == pytest.approx(26.84, abs=0.01)
     assert figures["copy hidden behind work"] == 1.0
     assert found.status == "ok"
+
+
+def test_remote_memory_is_held_against_local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, tuple[int, ...]]] = []
+
+    def simulated(root: Path, *, kernel: str, node: int, cpus: tuple[int, ...]) -> memory_bandwidth.Bandwidth:
+        asked.append((node, cpus))
+        rate = 20.0 if node == 1 else 8.0
+        return memory_bandwidth.Bandwidth("c", 2, 1000, (rate, rate * 1.1, rate))
+
+    monkeypatch.setattr(numa, "measure", simulated)
+    monkeypatch.setattr(numa, "compiled", lambda: "triad")
+    (found,) = numa.remote(host(tmp_path, two_nodes(REMOTE, "6-7")))
+    assert asked == [(0, (6, 7)), (1, (6, 7))]
+    assert "8.0 GB/s where local gives 20.0: 60 % less" in found.said
+    assert [one.name for one in found.figures] == [
+        "node 1 to memory of node 0 (distance 21)",
+        "node 1 to memory of node 1 (distance 10)",
+    ]
