@@ -77,12 +77,12 @@ def gapless(*words: str) -> Result:
 
 
 def test_the_exit_code_follows_the_budget() -> None:
-    Path("gapless.toml").write_text('[checkup.budget]\nmeasured = ["verdicts"]\n')
-    done = gapless("--probe", "verdicts", "--probe", "redaction")
+    Path("gapless.toml").write_text('[checkup.budget]\nmeasured = ["crash-recovery"]\n')
+    done = gapless("--probe", "crash-recovery", "--probe", "redaction")
     assert done.exit_code == 1
-    assert "verdicts must be measured, and was not" in done.output
+    assert "crash-recovery must be measured, and was not" in done.output
     assert gapless("--probe", "redaction").exit_code == 0
-    assert gapless("--probe", "verdicts", "--no-budget").exit_code == 0
+    assert gapless("--probe", "crash-recovery", "--no-budget").exit_code == 0
     limit = '[[checkup.budget.limits]]\nprobe = "tracing-cost"\nmax = 0.001\n'
     Path("gapless.toml").write_text(limit)
     done = gapless("--probe", "tracing-cost", "--json")

@@ -104,14 +104,13 @@ async def checkup_into(
 
 def _names(ask: CheckupAsk, place: Place) -> tuple[list[str], tuple[Layer, ...]]:
     """The probes to ask, in their order, and the layers that they belong to."""
-    from gapless.probes.shelf import SHELF, card
+    from gapless.probes.shelf import SHELF, card, unknown
 
     settings = place.settings.checkup
     for name in (*settings.skip, *settings.targets, *ask.probes):
         if name not in SHELF:
-            where = "" if name in ask.probes else "[checkup]: "
-            raise UnknownName(f"{where}no probe {name!r}. Probes: {', '.join(SHELF)}.")
-    need_known(settings.budget, SHELF)
+            raise unknown(name, "" if name in ask.probes else "[checkup]: ")
+    need_known(settings.budget)
     layers = _layers(ask.layers)
     if ask.probes:
         names = [name for name in SHELF if name in ask.probes]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from gapless.errors import UnknownName
 from gapless.records.budget import Kept
 from gapless.records.finding import CheckupLimit, Figure, Finding, Status
 from gapless.settings import CheckupBudget, FigureLimit
@@ -12,16 +11,17 @@ from gapless.settings import CheckupBudget, FigureLimit
 _BREAKS: dict[str, tuple[Status, ...]] = {"fail": ("fail",), "warn": ("fail", "warn"), "nothing": ()}
 
 
-def need_known(budget: CheckupBudget, probes: Iterable[str]) -> None:
+def need_known(budget: CheckupBudget) -> None:
     """Refuses a budget that names what is not there.
 
     Raises:
         UnknownName: No such probe.
     """
-    known = tuple(probes)
+    from gapless.probes.shelf import SHELF, unknown
+
     for name in (*budget.measured, *(limit.probe for limit in budget.limits)):
-        if name not in known:
-            raise UnknownName(f"[checkup.budget]: no probe {name!r}. Probes: {', '.join(known)}.")
+        if name not in SHELF:
+            raise unknown(name, "[checkup.budget]: ")
 
 
 def held(findings: Sequence[Finding], budget: CheckupBudget) -> tuple[CheckupLimit, ...]:

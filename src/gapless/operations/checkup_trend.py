@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from gapless.errors import UnknownName
 from gapless.records.finding import Checkup, Figure
 from gapless.records.trend import Change, Trend, TrendLine, TrendPoint
 
@@ -25,12 +24,10 @@ def trends(store: Store, name: str) -> list[Trend]:
     Raises:
         UnknownName: There is no such probe or layer.
     """
-    from gapless.probes.shelf import SHELF, card, layers
+    from gapless.probes.shelf import SHELF, card, layers, unknown
 
     if name not in SHELF and name not in layers():
-        raise UnknownName(
-            f"no probe or layer {name!r}. Layers: {', '.join(layers())}. Probes: {', '.join(SHELF)}."
-        )
+        raise unknown(name)
     made = store.checkups.newest(_MOST)[::-1]
     wanted = [name] if name in SHELF else [one for one in SHELF if card(one).layer == name]
     return [trend_of(made, one, card(one).title) for one in wanted]

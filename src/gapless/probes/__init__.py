@@ -29,12 +29,11 @@ def check(subject: Subject, *names: str) -> tuple[Finding, ...]:
         >>> [(one.probe, one.status) for one in check(Subject(), "verdicts")]
         [('verdicts', 'not-applicable')]
     """
-    from gapless.errors import UnknownName
-    from gapless.probes.shelf import SHELF
+    from gapless.probes.shelf import SHELF, unknown
 
     for name in names:
         if name not in SHELF:
-            raise UnknownName(f"no probe {name!r}. Probes: {', '.join(SHELF)}.")
+            raise unknown(name)
     return tuple(finding for name in names or SHELF for finding in _asked(name, subject))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from typing import Any
 
+from gapless.errors import UnknownName
 from gapless.probes.base import Card, Probe
 from gapless.records.workflow import LAYERS, Layer
 
@@ -103,6 +105,18 @@ def card(name: str) -> Card:
 def probe(name: str) -> Probe:
     """The probe itself."""
     return _at(SHELF[name][0])
+
+
+def unknown(name: str, where: str = "") -> UnknownName:
+    """What to say of a name that no probe has.
+
+    Args:
+        name: As it was given.
+        where: What stands before the message: "[checkup]: ".
+    """
+    near = difflib.get_close_matches(name, SHELF, 1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return UnknownName(f"{where}no probe {name!r}.{hint} `gapless checkup --list` shows all {len(SHELF)}.")
 
 
 def _at(reference: str) -> Any:

@@ -57,23 +57,29 @@ def moment(point: TrendPoint) -> str:
 
 
 def span(line: TrendLine) -> tuple[float, float]:
-    """The least and the largest value drawn, limits included; never of no width."""
+    """Where the drawing begins and ends; never of no width."""
+    least, most = _drawn(line)
+    return (least, most) if most > least else (least - 0.5, most + 0.5)
+
+
+def _drawn(line: TrendLine) -> tuple[float, float]:
+    """The least and the largest value drawn, limits included."""
     drawn = [
         value
         for point in line.points
         for value in (point.figure.value, point.figure.low, point.figure.high)
         if value is not None
     ]
-    least, most = min(drawn), max(drawn)
-    return (least, most) if most > least else (least - 0.5, most + 0.5)
+    return min(drawn), max(drawn)
 
 
 def spanned(line: TrendLine) -> str:
-    """What is drawn, from the bottom to the top."""
-    least, most = span(line)
-    if line.unit == "share":
-        return f"{percent(least)} to {percent(most)}"
-    return f"{number(least)} to {number(most)}"
+    """What is drawn, from the bottom to the top; empty where nothing ever differed."""
+    least, most = _drawn(line)
+    if least == most:
+        return ""
+    shown = percent if line.unit == "share" else number
+    return f"from {shown(least)} to {shown(most)}"
 
 
 def heading(found: Trend) -> str:
