@@ -91,6 +91,11 @@ def test_a_part_that_raises_is_left_out_and_named() -> None:
     assert "retrieval: RuntimeError: no index" in one.said
 
 
+def test_without_a_model_it_says_why() -> None:
+    (one,) = check(Subject(no_model="the weights are not there"), "interference")
+    assert (one.status, one.said) == ("not-applicable", "the weights are not there")
+
+
 def test_the_parts_of_a_pipeline_run(tmp_path: Path) -> None:
     from tool_server import command
 

@@ -62,12 +62,11 @@ class Lost:
 
 def probe(subject: Subject) -> Iterable[Finding]:
     """The model alone, beside each part, and beside all of them."""
-    parts = dict(subject.beside)
+    endpoint, parts = answering(subject), dict(subject.beside)
     if not parts:
         raise ProbeUnavailable(
             "no part of the pipeline is known that could run beside the model: gapless checkup opens them; Subject(beside=...) from Python"
         )
-    endpoint = answering(subject)
     rate, window = subject.runs_per_s, _window(subject, len(parts))
     parts, left_out = _warm(parts)
     if not parts:

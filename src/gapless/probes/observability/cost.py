@@ -54,7 +54,7 @@ def tracing_cost(subject: Subject) -> Iterable[Finding]:
         spread=f"quartiles of {_ROUNDS} rounds of {_STEPS} steps",
     )
     said = f"{median:.0f} us of CPU per step with a handoff of 2 KB"
-    if median <= _MOST_US:
+    if median <= subject.targets.get(COST.probe, _MOST_US):
         yield COST.finding("ok", said, figures=(figure,))
     else:
         step = "Something else takes the CPU (see `pressure`), or handoffs are copied: hand over less."
