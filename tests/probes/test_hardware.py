@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from planted import REMOTE, host, two_nodes
+from planted import LOCAL, REMOTE, host, two_nodes
 
 from gapless.probes.base import ProbeUnavailable, Subject
 from gapless.probes.hardware import gpu, gpu_link, limits, memory_bandwidth, numa
@@ -184,3 +184,21 @@ def test_remote_memory_is_held_against_local(tmp_path: Path, monkeypatch: pytest
         "node 1 to memory of node 0 (distance 21)",
         "node 1 to memory of node 1 (distance 10)",
     ]
+
+
+def test_one_cpu_that_is_held_down_is_found(tmp_path: Path) -> None:
+    subject = host(
+        tmp_path,
+        {
+            "sys/devices/system/cpu/cpu3/cpufreq/scaling_governor": "powersave",
+            "proc/meminfo": "MemTotal: 1 kB\nHugePages_Total:      12\n",
+        },
+    )
+    (found,) = limits.pages(subject)
+    assert (found.status, "performance, powersave" in found.said) == ("warn", True)
+    assert found.figures[0].value == 12
+
+
+def test_distances_are_told_from_the_node_that_fits(tmp_path: Path) -> None:
+    (found,) = numa.placement(host(tmp_path, two_nodes(LOCAL, "0-3")))
+    assert {one.name: one.value for one in found.figures}["distance from node 0 to node 1"] == 21

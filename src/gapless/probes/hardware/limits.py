@@ -118,6 +118,9 @@ def pressure(subject: Subject) -> Iterable[Finding]:
     figures: list[Figure] = []
     if waiting is not None:
         figures.append(Figure(name="tasks waiting for a CPU, last minute", value=waiting / 100, unit="share"))
+    memory = psi(subject.root, "memory")
+    if memory is not None:
+        figures.append(Figure(name="tasks waiting for memory, last minute", value=memory / 100, unit="share"))
     if stolen is not None:
         figures.append(Figure(name="stolen by the hypervisor, one second", value=stolen, unit="share"))
     busy = waiting is not None and waiting >= _WAITING
@@ -158,7 +161,8 @@ def _share(before: tuple[int, int] | None, after: tuple[int, int] | None) -> flo
 def pages(subject: Subject) -> Iterable[Finding]:
     """Transparent huge pages and the frequency governor."""
     chosen = re.search(r"\[(\w+)\]", text(subject.root, "sys/kernel/mm/transparent_hugepage/enabled") or "")
-    governor = text(subject.root, "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    governors = governors_of(subject.root)
+    governor = ", ".join(governors) or None
     if chosen is None and governor is None:
         raise ProbeUnavailable("the kernel tells neither its huge-page setting nor a governor")
     said = [f"transparent huge pages: {chosen[1]}"] if chosen is not None else []
@@ -172,10 +176,20 @@ def pages(subject: Subject) -> Iterable[Finding]:
     if chosen is not None and chosen[1] == "never":
         steps.append("Large models walk page tables for nothing: allow huge pages at least on request.")
         command = "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled"
-    if governor == "powersave":
+    if "powersave" in governors:
         steps.append("The clock is held down: choose the governor performance.")
         command = command or "sudo cpupower frequency-set -g performance"
+    reserved = re.search(r"^HugePages_Total:\s*(\d+)", text(subject.root, "proc/meminfo") or "", re.MULTILINE)
+    figures = (Figure(name="huge pages reserved", value=int(reserved[1])),) if reserved is not None else ()
     if steps:
-        yield PAGES.finding("warn", "; ".join(said), next_step=" ".join(steps), command=command)
+        yield PAGES.finding(
+            "warn", "; ".join(said), figures=figures, next_step=" ".join(steps), command=command
+        )
     else:
-        yield PAGES.finding("ok", "; ".join(said))
+        yield PAGES.finding("ok", "; ".join(said), figures=figures)
+
+
+def governors_of(root: Path) -> tuple[str, ...]:
+    """The frequency governors in use, each once; none where the kernel leaves the clock to somebody else."""
+    files = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
+    return tuple(sorted({said for file in files if (said := text(file.parent, file.name))}))

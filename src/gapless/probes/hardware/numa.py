@@ -47,6 +47,11 @@ def placement(subject: Subject) -> Iterable[Finding]:
         return
     best = _roomiest(at or list(nodes))
     share = _elsewhere(pages, {node.number for node in at} if len(at) == 1 else {best.number})
+    figures += [
+        Figure(name=f"distance from node {best.number} to node {other.number}", value=distance)
+        for other, distance in zip(nodes, best.distances, strict=False)
+        if other is not best
+    ]
     if share is not None:
         figures.append(Figure(name="pages on other nodes", value=share, unit="share"))
     where = ", ".join(f"node {node.number}: CPUs {listed(node.cpus)}" for node in nodes)
