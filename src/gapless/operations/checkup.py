@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -164,58 +164,66 @@ async def _subject(
     tell: Tell,
     stop: Stop,
 ) -> tuple[Subject, str, list[str]]:
-    from gapless.probes.base import Subject
-
-    names, layers = asked
-    root = Path(place.root)
-    named = Named()
-    alone = {"hardware", "model", "tool", *(["context"] if is_named(ask.retrieval, place) else [])}
-    beyond_host = bool(set(layers) - alone)
-    if beyond_host:
-        named = await asyncio.to_thread(open_named, ask.target, place)
-    workflow = named.workflow
-    records, told = None, list[str]()
-    if beyond_host:
-        records = await records_of(store, named, place, stop, leave=ask.leave)
-    if records is None and named.agent is not None and _reads_records(names):
-        records, told = await of_the_stand_in(named.agent, named, tell, stop)
-    broken = [named.broken] if named.broken and ("orchestration" not in layers or not named.own) else []
-    said = place.settings.checkup
-    crash, no_crash = None, ""
-    if ask.leave and CRASH in names:
-        crash, no_crash = await crashed(named, ask.target, place, tell, stop, allow_effects=ask.allow_effects)
+    layers, said, root = asked[1], place.settings.checkup, Path(place.root)
+    subject, named, notes = await _with_workflow(store, ask, asked, place, tell, stop)
     servers, stands_in = _servers(ask, layers, place)
     found = await asyncio.to_thread(
         open_retrieval, ask.retrieval, place, named.retrieval if "context" in layers else None, tell
     )
     model = await asyncio.to_thread(named_model, ask.model, place)
-    subject = Subject(
-        exports=exported,
-        workflow=workflow,
-        wiring=wiring_of(workflow),
-        no_workflow=named.broken,
-        own_workflow=named.own,
-        records=records,
-        crash=crash,
-        no_crash=no_crash,
+    subject = replace(
+        subject,
         model=model.settings,
         chat=model.chat,
         results=model.results,
         runs_per_s=said.runs_per_s,
         function_cases=root / said.function_cases if said.function_cases is not None else None,
         servers=servers,
-        allow_effects=ask.allow_effects,
         tools_lock=lock_path(place),
         **found.shown(),
-        prices=place.settings.cost,
+    )
+    what = subject.workflow.target if subject.workflow is not None else ""
+    return subject, what, [*notes, *found.notes, *stands_in]
+
+
+async def _with_workflow(
+    store: Store,
+    ask: CheckupAsk,
+    asked: tuple[list[str], tuple[Layer, ...]],
+    place: Place,
+    tell: Tell,
+    stop: Stop,
+) -> tuple[Subject, Named, list[str]]:
+    """The workflow, what is on record of it, and what kills came to, as far as the probes that are asked need it."""
+    from gapless.probes.base import Subject
+
+    names, layers = asked
+    named, records, told = Named(), None, list[str]()
+    alone = {"hardware", "model", "tool", *(["context"] if is_named(ask.retrieval, place) else [])}
+    if set(layers) - alone:
+        named = await asyncio.to_thread(open_named, ask.target, place)
+        records = await records_of(store, named, place, stop, leave=ask.leave)
+    if records is None and named.agent is not None and _reads_records(names):
+        records, told = await of_the_stand_in(named.agent, named, tell, stop)
+    broken = [named.broken] if named.broken and ("orchestration" not in layers or not named.own) else []
+    crash, no_crash = None, ""
+    if ask.leave and CRASH in names:
+        crash, no_crash = await crashed(named, ask.target, place, tell, stop, allow_effects=ask.allow_effects)
+    subject = Subject(
+        exports=exported,
+        workflow=named.workflow,
+        wiring=wiring_of(named.workflow),
+        no_workflow=named.broken,
+        own_workflow=named.own,
+        records=records,
+        crash=crash,
+        no_crash=no_crash,
+        allow_effects=ask.allow_effects,
         leave=ask.leave,
-        targets=said.targets,
+        prices=place.settings.cost,
+        targets=place.settings.checkup.targets,
     )
-    return (
-        subject,
-        workflow.target if workflow is not None else "",
-        [*named.notes, *broken, *told, *found.notes, *stands_in],
-    )
+    return subject, named, [*named.notes, *broken, *told]
 
 
 def _reads_records(names: Sequence[str]) -> bool:
