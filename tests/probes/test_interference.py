@@ -35,6 +35,13 @@ def test_each_window_is_held_against_the_one_alone_of_its_round() -> None:
     assert one.level == 0.75
 
 
+def test_of_nine_rounds_one_that_was_disturbed_does_not_decide() -> None:
+    speeds = [{"alone": 100.0, "all together": rate} for rate in (70, 71, 72, 73, 74, 75, 76, 77, 130)]
+    (one,) = losses(speeds)
+    assert (round(one.low, 9), round(one.high, 9), round(one.level, 4)) == (0.23, 0.29, 0.9609)
+    assert found(speeds).status == "warn"
+
+
 def test_pieces_are_interpolated_and_none_are_made_up() -> None:
     arrivals = [0.1 * n for n in range(101)]
     assert written(arrivals, 1.03, 2.57) == pytest.approx(10.0)

@@ -5,13 +5,15 @@ turns, in another order each round, so that a host that is busy with something e
 interference. Each part is held against the window without any of the same round.
 
 Source:
-    The limits are the smallest and the largest of n paired differences: they hold the median with probability
-    1 - 2^(1-n), whatever the distribution (David, Nagaraja 2003, Order Statistics, section 7.1).
+    The limits are the k-th smallest and the k-th largest of n paired differences: they hold the median with probability
+    1 - 2 P(Binomial(n, 1/2) < k), whatever the distribution (David, Nagaraja 2003, Order Statistics, section 7.1). Of nine
+    the second ones are taken, so that one round that something else disturbed does not decide.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import random
 import statistics
 import threading
@@ -35,7 +37,8 @@ CARD = Card(
 )
 MOST = 0.10
 ALONE, TOGETHER = "alone", "all together"
-ROUNDS = 6
+ROUNDS = 9
+_LEVEL = 0.95
 _LEAST_ROUNDS, _LEAST_PIECES = 5, 3.0
 _WINDOW_S, _LONGEST_S, _SHARES = (0.25, 0.5), 1.5, 2.5
 _WAIT_S = 10.0
@@ -53,11 +56,8 @@ class Lost:
     low: float
     high: float
     rounds: int
-
-    @property
-    def level(self) -> float:
-        """Chance that the limits hold the median."""
-        return 1 - 2.0 ** (1 - self.rounds)
+    level: float
+    """Chance that the limits hold the median."""
 
 
 def probe(subject: Subject) -> Iterable[Finding]:
@@ -84,23 +84,36 @@ def losses(speeds: Sequence[Mapping[str, float]]) -> list[Lost]:
 
     Example:
         >>> losses([{"alone": 10.0, "json": 9.0}, {"alone": 20.0, "json": 19.0}])
-        [Lost(name='json', median=0.075, low=0.050000000000000044, high=0.09999999999999998, rounds=2)]
+        [Lost(name='json', median=0.07500000000000001, low=0.050000000000000044, high=0.09999999999999998, rounds=2, level=0.5)]
     """
     found: list[Lost] = []
     for name in speeds[0] if speeds else ():
         if name != ALONE:
-            shares = [1 - speed[name] / speed[ALONE] for speed in speeds]
-            found.append(Lost(name, statistics.median(shares), min(shares), max(shares), len(shares)))
+            shares = sorted(1 - speed[name] / speed[ALONE] for speed in speeds)
+            k = _inner(len(shares))
+            low, high = shares[k - 1], shares[-k]
+            level = _level(len(shares), k)
+            found.append(Lost(name, statistics.median(shares), low, high, len(shares), level))
     return found
+
+
+def _level(n: int, k: int) -> float:
+    """Chance that the k-th smallest and largest of n hold the median."""
+    return 1 - 2 * sum(math.comb(n, i) for i in range(k)) / 2**n
+
+
+def _inner(n: int) -> int:
+    """The innermost pair that holds the median often enough; the outermost where none does."""
+    return max((k for k in range(1, n // 2 + 1) if _level(n, k) >= _LEVEL), default=1)
 
 
 def _finding(
     subject: Subject, speeds: Sequence[Mapping[str, float]], window: float, left_out: Sequence[str]
 ) -> Finding:
     alone = [speed[ALONE] for speed in speeds]
-    if len(alone) < _LEAST_ROUNDS or min(alone) * window < _LEAST_PIECES:
+    if len(alone) < _LEAST_ROUNDS or not all(alone) or statistics.median(alone) * window < _LEAST_PIECES:
         raise ProbeUnavailable(
-            f"the model wrote {min(alone, default=0) * window:.1f} pieces in a window of {window:g} s, in {len(alone)} rounds: too few to tell"
+            f"the model wrote {statistics.median(alone or [0]) * window:.1f} pieces in a window of {window:g} s, in {len(alone)} rounds: too few to tell"
         )
     found = losses(speeds)
     total = next((one for one in found if one.name == TOGETHER), found[0])
