@@ -242,4 +242,4 @@ def test_every_line_is_measured_whichever_way_the_model_is_asked(
             (finding,) = probe(name)(subject)
             assert finding.status == "ok", (name, finding.said)
             if kind == "langchain" and name == "ttft":
-                assert "through LangChain (its time and its retries included)" in finding.said
+                assert "through LangChain, its time and retries included" in finding.said

@@ -34,13 +34,14 @@ UNTRUE: dict[tuple[str, int], str] = {
 
 
 def broken(case: FunctionCase, call: tuple[str, dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
-    """The call with its first required argument dropped, and with it renamed."""
+    """The call with each of its required arguments dropped, and renamed."""
     name, arguments = call
     (tool,) = [tool for tool in case.tools if tool["name"] == name][:1]
+    found: list[tuple[str, dict[str, Any]]] = []
     for key in tool["parameters"].get("required", []):
         rest = {k: v for k, v in arguments.items() if k != key}
-        return [(name, rest), (name, rest | {f"{key}_x": arguments.get(key)})]
-    return []
+        found += [(name, rest), (name, rest | {f"{key}_x": arguments.get(key)})]
+    return found
 
 
 @needs_bfcl

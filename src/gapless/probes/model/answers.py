@@ -21,7 +21,7 @@ from gapless.probes.model.measured import (
 )
 from gapless.records.finding import Figure, Finding, Status
 
-_PROTOCOL = "the OpenAI API's reference"
+_PROTOCOL = "the references of OpenAI's API and of Anthropic's"
 ANSWERS = Card(
     probe="endpoint-answers",
     layer="model",

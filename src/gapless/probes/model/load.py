@@ -222,7 +222,7 @@ async def opened(
 
 
 def _through(endpoint: Endpoint) -> str:
-    return f", through {endpoint.through} (its time and its retries included)" if endpoint.through else ""
+    return f", through {endpoint.through}, its time and retries included" if endpoint.through else ""
 
 
 def _wait_s(reply: Reply) -> float:
