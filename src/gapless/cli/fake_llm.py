@@ -58,7 +58,7 @@ def command(
     as_json: bool,
     **changes: Any,
 ) -> int:
-    """Serve a scripted OpenAI-compatible model with seeded latency and faults.
+    """Serve a scripted model, as OpenAI and Anthropic do, with seeded latency and faults.
 
     SCRIPT is a YAML, JSON or Python file of rules; without one every answer is an echo. It runs until Ctrl-C (exit code
     130) or SIGTERM (exit code 0).

@@ -25,7 +25,7 @@ _STOP_S = 10.0
 
 
 class FakeLLM:
-    """A scripted OpenAI-compatible server: `with FakeLLM(script) as server: ... server.base_url ...`.
+    """A scripted server that speaks as OpenAI and Anthropic do: `with FakeLLM(script) as server: ... server.base_url ...`.
 
     Example:
         >>> with FakeLLM({"rules": [{"reply": "hello"}]}) as server:
