@@ -197,6 +197,40 @@ class CheckupSettings(Record, frozen=True, kw_only=True):
     """How often the pipeline runs beside the model: what `interference` is measured at."""
 
 
+class ToolSettings(Record, frozen=True, kw_only=True):
+    """How `gapless proxy` treats one tool; what is left out is as for all tools."""
+
+    timeout_s: float | None = None
+    """Seconds one attempt may take; 0: as long as it likes."""
+    attempts: int | None = None
+    """Calls in all where it may be repeated."""
+    repeatable: bool | None = None
+    """Whether a second call does no harm, in place of what the tool says of itself."""
+    approve: bool | None = None
+    """Whether a person approves each call, in place of what the tool says of itself."""
+    partial: Literal["note", "refuse", "off"] | None = None
+    error_as_success: Literal["refuse", "off"] | None = None
+
+
+class ProxySettings(Record, frozen=True, kw_only=True):
+    """How `gapless proxy` treats calls of tools."""
+
+    timeout_s: float = 120.0
+    """Seconds one attempt may take; 0: as long as it likes. Questions that the server asks the client meanwhile count."""
+    attempts: int = 3
+    """Calls in all of a tool that says that it only reads or is idempotent; any other is called once."""
+    approve: Literal["destructive", "acting", "never"] = "destructive"
+    """Whose calls a person approves: tools that say that they destroy; or all that do not say that they only read or
+    destroy nothing, which is how MCP reads silence; or nobody's."""
+    partial: Literal["note", "refuse", "off"] = "note"
+    """What is done with an answer that says that it is only a part: it is marked, or refused."""
+    error_as_success: Literal["refuse", "off"] = "refuse"
+    """What is done with an error that calls itself a success."""
+    record: Literal["batched", "sync", "off"] = "batched"
+    """Whether each call is on disk before its answer goes out, soon after (0.25 s at most), or not at all."""
+    tools: dict[str, ToolSettings] = {}
+
+
 class Settings(Record, frozen=True, kw_only=True):
     """Everything `gapless.toml` may hold."""
 
@@ -226,6 +260,7 @@ class Settings(Record, frozen=True, kw_only=True):
     prompt: PromptSettings = PromptSettings()
     """What `gapless measure --baseline prompt` asks."""
     checkup: CheckupSettings = CheckupSettings()
+    proxy: ProxySettings = ProxySettings()
 
 
 class Place(Record, frozen=True, kw_only=True):
@@ -287,6 +322,9 @@ def read(file: Path) -> Settings:
     checkup = data.get("checkup", {})
     _check_keys(checkup, CheckupSettings, f"{file} [checkup]")
     _check_keys(checkup.get("budget", {}), CheckupBudget, f"{file} [checkup.budget]")
+    _check_keys(data.get("proxy", {}), ProxySettings, f"{file} [proxy]")
+    for name, tool in cast("dict[str, Any]", data.get("proxy", {}).get("tools", {})).items():
+        _check_keys(tool, ToolSettings, f"{file} [proxy.tools.{name}]")
     try:
         settings = msgspec.convert(data, Settings)
     except msgspec.ValidationError as error:
@@ -329,6 +367,19 @@ def check_budget(budget: Budget, where: str) -> None:
             raise InvalidSettings(f"{where}: {name} is {limit:g}; allowed is a share, 0 to 1.")
 
 
+def check_proxy(proxy: ProxySettings, where: str) -> None:
+    """Refuses times and counts that no call could keep to.
+
+    Raises:
+        InvalidSettings: One is out of its range.
+    """
+    for place, held in ((where, proxy), *((f"{where} tools.{n}", t) for n, t in proxy.tools.items())):
+        if held.timeout_s is not None and not 0 <= held.timeout_s < math.inf:
+            raise InvalidSettings(f"{place}: timeout_s is {held.timeout_s:g}; allowed is 0 (none) or more.")
+        if held.attempts is not None and held.attempts < 1:
+            raise InvalidSettings(f"{place}: attempts is {held.attempts}; the first call counts, so 1 or more.")
+
+
 def _check_ranges(settings: Settings, file: Path) -> None:
     for name, value, least in (
         ("trials", settings.trials, 1),
@@ -340,6 +391,7 @@ def _check_ranges(settings: Settings, file: Path) -> None:
             raise InvalidSettings(f"{file}: {name} is {value}; the least allowed is {least}.")
     check_budget(settings.budget, f"{file} [budget]")
     _check_checkup(settings.checkup, file)
+    check_proxy(settings.proxy, f"{file} [proxy]")
     for name in (*(f"per_million_tokens_{what}" for what in ("in", "out", "embedded")), "per_review"):
         price = getattr(settings.cost, name)
         if price is not None and not 0 <= price < math.inf:

@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "benchmark": "Run each step alone on golden inputs.",
     "checkup": "Check the layers under a workflow: host to records.",
     "tools": "Lint, lock and compare the tools of MCP servers.",
+    "proxy": "Guard the calls of an MCP server's tools, from in front of it.",
     "faults": "Break a workflow at every step, and see what becomes of it.",
     "crash": "Kill a workflow everywhere, resume it, count what doubles.",
     "replay": "Run a recorded trial again from a step; find causes.",

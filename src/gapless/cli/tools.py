@@ -35,7 +35,7 @@ _effects = click.option(
 )
 
 
-class _ToACommand(click.Command):
+class ToACommand(click.Command):
     """Keeps what stands after `--` apart: it is a server to start, options and all."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -88,7 +88,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
         _list(as_json)
 
 
-@command.command("lint", cls=_ToACommand, epilog="Example: gapless tools lint -- python server.py")
+@command.command("lint", cls=ToACommand, epilog="Example: gapless tools lint -- python server.py")
 @_whose
 @click.option("--strict", is_flag=True, help="Exit code 1 on what is only to look at, too.")
 @click.pass_context
@@ -109,7 +109,7 @@ def linting(ctx: click.Context, **options: Any) -> int:
 
 @command.command(
     "lock",
-    cls=_ToACommand,
+    cls=ToACommand,
     epilog="Example: gapless tools lock --accept search -- python server.py",
 )
 @_whose
@@ -157,7 +157,7 @@ def locking(ctx: click.Context, lock: str | None, accept: tuple[str, ...], **opt
     return 0
 
 
-@command.command("diff", cls=_ToACommand, epilog="Example: gapless tools diff finance --strict")
+@command.command("diff", cls=ToACommand, epilog="Example: gapless tools diff finance --strict")
 @_whose
 @_lock_file
 @click.option("--strict", is_flag=True, help="Exit code 1 on any change, not only on breaking ones.")
@@ -184,7 +184,7 @@ def diffing(ctx: click.Context, lock: str | None, **options: Any) -> int:
 
 @command.command(
     "call",
-    cls=_ToACommand,
+    cls=ToACommand,
     epilog="""Example: gapless tools call --tool search --arguments '{"query": "x"}' -- python server.py""",
 )
 @_whose

@@ -1,0 +1,127 @@
+"""Asks the person at the client whether a call may go through: by elicitation, in the way of either protocol era.
+
+An approval holds for one tool with one set of arguments, and for one call.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gapless.records.value import digest, encode
+
+KEY = "gapless/approval"
+_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "approve": {"type": "boolean", "title": "Approve", "description": "Let this one call go through"}
+    },
+    "required": ["approve"],
+}
+_MOST_SHOWN, _MOST_PENDING, _PENDING_S = 2000, 1000, 600.0
+NO_ELICITATION = (
+    "this tool destroys things, so a person has to approve each call, and this client cannot ask anybody (it has no"
+    " elicitation). Use a client that has, or decide it for good: [proxy.tools.NAME] approve = false in gapless.toml."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What became of the question."""
+
+    go: bool = False
+    """Whether the call may go through."""
+    why: str = ""
+    """Why not, in words."""
+    ask: Any = None
+    """What the client is asked first, in the era without a back channel: its answer comes with the same call again."""
+    responses: Any = None
+    """What of the client's answers is meant for the server."""
+    state: str | None = None
+    """The server's own state of the exchange, as it gave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    subject: str
+    granted: bool
+    until: float
+
+
+class Approvals:
+    """The questions that are out. What a client sends back is held against them: each is good for one answer."""
+
+    def __init__(self, server: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._server, self._clock = server, clock
+        self._pending: OrderedDict[str, _Pending] = OrderedDict()
+
+    async def ask(self, context: Any, tool: str, arguments: dict[str, Any], *, modern: bool) -> Answered:
+        """Whether a call may go through, as far as that is known now."""
+        from mcp import types
+
+        subject = digest(encode([tool, arguments]))
+        known = self._taken(context.request_state, subject) if modern else None
+        if known is not None and known[0].granted:
+            return Answered(go=True, responses=context.input_responses, state=known[1])
+        reply = (context.input_responses or {}).get(KEY) if known is not None else None
+        if reply is not None:
+            return _read(reply)
+        able = types.ClientCapabilities(elicitation=types.ElicitationCapability())
+        if not context.session.check_client_capability(able):
+            return Answered(why=NO_ELICITATION.replace("NAME", tool))
+        message = self._message(tool, arguments, subject)
+        if not modern:
+            return _read(
+                await context.session.elicit(message, _SCHEMA, related_request_id=context.request_id)
+            )
+        params = types.ElicitRequestFormParams(message=message, requested_schema=_SCHEMA)
+        return Answered(
+            ask=types.InputRequiredResult(
+                input_requests={KEY: types.ElicitRequest(params=params)},
+                request_state=self._state(subject, None, granted=False),
+            )
+        )
+
+    def carried(self, asked: Any, tool: str, arguments: dict[str, Any]) -> Any:
+        """What the server asks in the middle of an approved call, so that the same call again is approved."""
+        subject = digest(encode([tool, arguments]))
+        return asked.model_copy(
+            update={"request_state": self._state(subject, asked.request_state, granted=True)}
+        )
+
+    def _state(self, subject: str, theirs: str | None, *, granted: bool) -> str:
+        while len(self._pending) >= _MOST_PENDING:
+            self._pending.popitem(last=False)
+        name = secrets.token_urlsafe(16)
+        self._pending[name] = _Pending(subject, granted, self._clock() + _PENDING_S)
+        return json.dumps({KEY: name, "server": theirs})
+
+    def _taken(self, state: str | None, subject: str) -> tuple[_Pending, str | None] | None:
+        """The question that a state belongs to; it is answered by that, whatever the answer is."""
+        try:
+            said = json.loads(state or "")
+            pending = self._pending.pop(said[KEY], None)
+        except (ValueError, KeyError, TypeError):
+            return None
+        if pending is None or pending.subject != subject or self._clock() > pending.until:
+            return None
+        return pending, said.get("server")
+
+    def _message(self, tool: str, arguments: dict[str, Any], subject: str) -> str:
+        shown = json.dumps(arguments, ensure_ascii=True)
+        if len(shown) > _MOST_SHOWN:
+            shown = f"{shown[:_MOST_SHOWN]}… ({len(shown)} characters in all, digest {subject[:12]})"
+        return f"{self._server}: {tool} destroys things. Approve this one call? Arguments: {shown}"
+
+
+def _read(reply: Any) -> Answered:
+    if reply.action == "accept" and (reply.content or {}).get("approve") is True:
+        return Answered(go=True)
+    said = {"decline": "declined", "cancel": "left the question without an answer"}
+    why = said.get(reply.action, "did not approve")
+    return Answered(why=f"the person asked {why}; nothing was called.")

@@ -1,0 +1,63 @@
+"""What the proxy needs of fastmcp that fastmcp keeps to itself, in one place: a new version of it is checked here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastmcp.client import Client
+from fastmcp.server.context import Context
+from fastmcp.server.providers import proxy as fastmcp_proxy
+
+
+def connection_of(context: Any) -> Any:
+    """What stays the same through all requests of one client; None where each request stands for itself."""
+    return getattr(context.session, "_connection", None)
+
+
+def relay(kind: Any, transport: Any, mode: str, heard: Callable[[], None]) -> Any:
+    """A client of the server behind that passes everything the server sends on to the client in front.
+
+    Args:
+        kind: `ProxyClient`, or its subclass for sessions that are kept.
+        transport: How the server is reached.
+        mode: The protocol era.
+        heard: Called when the server says that its tools have changed.
+    """
+    holder: list[Any] = []
+
+    async def message(told: Any) -> None:
+        if type(told).__name__ == "ToolListChangedNotification":
+            heard()
+        restored: Any = getattr(fastmcp_proxy, "_make_restoring_handler")  # noqa: B009  # private, see above
+        await restored(fastmcp_proxy.default_proxy_message_handler, getattr(holder[0], "_proxy_rc_ref"))(told)  # noqa: B009
+
+    client = kind(transport, mode=mode, message_handler=message)
+    holder.append(client)
+    return client
+
+
+def another(client: Any) -> Any:
+    """A client of the same session, for one request.
+
+    `ProxyClient.new` gives each its own place for the request in front; in a session that is shared the server's
+    questions then went to whoever came first. The plain `Client.new` shares that place.
+    """
+    return Client.new(client)
+
+
+def continued(server: Any, responses: Any, state: str | None) -> Context:
+    """The request in front, with other answers and another state than it carries: those that are meant for the server."""
+
+    class _Continued(Context):
+        @property
+        def input_responses(self) -> Any:
+            return responses
+
+        @property
+        def request_state(self) -> str | None:
+            return state
+
+    return _Continued(server)
+
+

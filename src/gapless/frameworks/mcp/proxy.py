@@ -1,0 +1,213 @@
+"""The guarding proxy: fastmcp's proxy with our guards round the calls of tools. Everything else passes as it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakValueDictionary
+
+from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+from fastmcp.server.providers.proxy import FastMCPProxy
+from fastmcp.tools.base import InputRequiredToolResult
+from mcp import MCPError
+from mcp.types import METHOD_NOT_FOUND
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from gapless.boundary.flow import Middleware as Fault
+from gapless.boundary.ledger import Ledger
+from gapless.boundary.tool_calls.answers import Answer, is_error, part_only
+from gapless.boundary.tool_calls.call import AskedBack, ToolCall
+from gapless.boundary.tool_calls.desk import Desk, Standing
+from gapless.boundary.tool_calls.policy import ErrorAnswer
+from gapless.errors import BoundaryError, GaplessError
+from gapless.frameworks.mcp import private
+from gapless.frameworks.mcp.answering import answer_of, as_reviewed, refusal, result_of, tool_of
+from gapless.frameworks.mcp.approval import Answered, Approvals
+from gapless.frameworks.mcp.failing import ProtocolFailure, as_ours, transient_answer
+from gapless.frameworks.mcp.upstream import Upstream
+from gapless.settings import ServerSettings
+
+IDEMPOTENCY_KEY = "gapless/idempotency-key"
+REPLAYED, PARTIAL = "gapless/replayed", "gapless/partial"
+
+
+@dataclass(kw_only=True)
+class Guarded:
+    """What the guards of one proxy work with."""
+
+    desk: Desk
+    server: ServerSettings
+    ledger: Ledger | None = None
+    """Remembers the actions that clients have named; None: in this process only."""
+    keep: Callable[[ToolCall], Awaitable[None] | None] = lambda call: None
+    """Takes every call that has ended; must not raise."""
+    faults: tuple[Fault, ...] = ()
+    legacy_only: bool = False
+    """Whether the server behind does not speak 2026-07-28: then the proxy does not either."""
+    most_bytes: int = 8 * 1024 * 1024
+    """A larger value is recorded as omitted."""
+    approvals: Approvals = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.approvals = Approvals(self.desk.server)
+
+
+def build(guarded: Guarded) -> tuple[FastMCPProxy, Upstream]:
+    """The proxy as a fastmcp server, and its connections, which whoever serves it has to close."""
+    upstream = Upstream(guarded.server, guarded.desk.forget)
+    proxy = FastMCPProxy(client_factory=upstream.client, name=guarded.desk.server, identity="upstream")
+    proxy.add_middleware(Guard(guarded, upstream))
+    return proxy, upstream
+
+
+class Guard(Middleware):
+    """Stands round `tools/list` and `tools/call`."""
+
+    def __init__(self, guarded: Guarded, upstream: Upstream) -> None:
+        self._own, self._upstream = guarded, upstream
+        self._running: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def on_discover(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+        """Clients that try the newer era first go back to the older one where the server behind knows no other."""
+        if self._own.legacy_only:
+            raise MCPError(code=METHOD_NOT_FOUND, message="Method not found")
+        return await call_next(context)
+
+    async def on_list_tools(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+        """The tools that were reviewed, as they were reviewed."""
+        tools = await call_next(context)
+        self._own.desk.learn(map(tool_of, tools))
+        served: list[Any] = []
+        for tool in tools:
+            standing = self._own.desk.find(tool.name)
+            if standing is not None and not standing.refused:
+                served.append(as_reviewed(tool, standing.tool))
+        return served
+
+    async def on_call_tool(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+        """One call, guarded."""
+        front, name = context.fastmcp_context, context.message.name
+        arguments: dict[str, Any] = dict(context.message.arguments or {})
+        standing = await self._standing(front, name)
+        if standing is None:
+            return await call_next(context)  # fastmcp says that there is no such tool
+        call = self._begin(front, standing, name, arguments)
+        async with self._one_at_a_time(call.key):
+            try:
+                return await self._guarded(front, standing, call)
+            finally:
+                kept = None if call.paused else self._own.keep(call)
+                if kept is not None:
+                    await kept
+
+    async def _guarded(self, front: Any, standing: Standing, call: ToolCall) -> Any:
+        refused = standing.refused
+        guard = "lock"
+        if not refused and (misfit := standing.misfit(call.arguments)):
+            guard, refused = "arguments", f"the arguments are not as its input schema says: {misfit}"
+        if refused:
+            return _said(call, call.refuse(guard, refused))
+        approved = Answered(responses=front.input_responses, state=front.request_state)
+        if standing.policy.approve:
+            modern = front.request_context.protocol_version in MODERN_PROTOCOL_VERSIONS
+            approved = await self._own.approvals.ask(front, call.tool, call.arguments, modern=modern)
+            if approved.ask is not None:
+                call.paused = True
+                return InputRequiredToolResult(approved.ask)
+            if not approved.go:
+                return _said(call, call.refuse("approval", approved.why))
+            call.note("approval", "proceed", "a person approved this call")
+        return await self._carried_out(front, standing, call, approved)
+
+    async def _carried_out(
+        self, front: Any, standing: Standing, call: ToolCall, approved: Answered
+    ) -> Any:
+        contract = standing.contract if call.key is None else standing.keyed_contract
+        tool = await front.fastmcp.get_tool(call.tool)
+        ours = private.continued(front.fastmcp, approved.responses, approved.state)
+
+        async def ask(arguments: dict[str, Any]) -> Answer:
+            with as_ours(call.tool, self._upstream.lost):
+                result = await tool.run(arguments, ours)
+            if isinstance(result, InputRequiredToolResult):
+                raise AskedBack(result.input_required)
+            answer = answer_of(result)
+            if contract.retry is not None and is_error(answer) and (text := transient_answer(answer)):
+                raise ErrorAnswer(text, answer)
+            return answer
+
+        try:
+            answer = await call.run(contract, ask)
+        except AskedBack as back:
+            asked = back.asked
+            if standing.policy.approve:
+                asked = self._own.approvals.carried(asked, call.tool, call.arguments)
+            return InputRequiredToolResult(asked)
+        except GaplessError as error:
+            return _failed(call, error)
+        return result_of(_marked(call, standing, answer), standing.tool.output_schema)
+
+    def _begin(self, front: Any, standing: Standing, name: str, arguments: dict[str, Any]) -> ToolCall:
+        meta = front.request_context.meta if front.request_context is not None else None
+        key = (meta or {}).get(IDEMPOTENCY_KEY)
+        call = ToolCall.begin(
+            name,
+            arguments,
+            key=str(key) if key is not None else None,
+            ledger=self._own.ledger,
+            scope=f"proxy:{self._own.desk.server}",
+            most_bytes=self._own.most_bytes,
+        )
+        call.effect = not standing.policy.repeatable
+        call.faults = self._own.faults
+        return call
+
+    async def _standing(self, front: Any, name: str) -> Standing | None:
+        desk = self._own.desk
+        if desk.stale or desk.find(name) is None:
+            # Past the middleware; it makes fastmcp's proxy ask the server too, whose own memory would last five minutes.
+            desk.learn(map(tool_of, await front.fastmcp.list_tools(run_middleware=False)))
+        return desk.find(name)
+
+    @asynccontextmanager
+    async def _one_at_a_time(self, key: str | None) -> AsyncGenerator[None]:
+        """Calls of one action wait for each other, so that the second one hears what the first one was told."""
+        if key is None:
+            yield
+            return
+        lock = self._running.setdefault(key, asyncio.Lock())
+        async with lock:
+            yield
+
+
+def _marked(call: ToolCall, standing: Standing, answer: Answer) -> Answer:
+    """The answer as it goes to the client, with what guards have to say about it in its `_meta`."""
+    said: dict[str, Any] = {}
+    if call.replayed:
+        said[REPLAYED] = True
+    if standing.policy.partial == "note" and (part := part_only(answer)):
+        said[PARTIAL] = part
+        call.note("partial-result", "proceed", f"the answer is only a part: {part}")
+    return {**answer, "_meta": {**answer.get("_meta", {}), **said}} if said else answer
+
+
+def _failed(call: ToolCall, error: GaplessError) -> Any:
+    if isinstance(error, ErrorAnswer):
+        return result_of(error.answer)  # the server's own words
+    cause = error.__cause__
+    if isinstance(error, ProtocolFailure) and cause is not None:
+        raise cause
+    if isinstance(cause, ErrorAnswer):
+        return result_of(cause.answer)
+    return _said(call, error)
+
+
+def _said(call: ToolCall, error: GaplessError) -> Any:
+    text = str(error)
+    if not text.startswith(f"{call.tool}: "):
+        text = f"{call.tool}: {text}"
+    answer = call.answer if isinstance(error, BoundaryError) else None
+    return refusal(f"gapless proxy: {text} ({error.code})", answer)

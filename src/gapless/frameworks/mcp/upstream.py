@@ -1,0 +1,87 @@
+"""The connections to the server behind a proxy: clients in front never share one over which the server asks back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from gapless.settings import ServerSettings
+
+LEGACY = "legacy"
+
+
+class Upstream:
+    """Makes the client for each request, in the era that the request came in.
+
+    Up to 2025-11-25 a session belongs to one client in front: the server asks it for input, and may remember it. From
+    2026-07-28 on each request stands for itself; a command is then one process for all, an address is called each time.
+    """
+
+    def __init__(self, server: ServerSettings, heard: Callable[[], None]) -> None:
+        self._server, self._heard = server, heard
+        self._kept: dict[Any, Any] = {}
+        self._lost: list[Any] = []
+
+    def client(self) -> Any:
+        """The client for the request that is being answered."""
+        from fastmcp.server.dependencies import get_context
+        from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+        from gapless.frameworks.mcp import private
+
+        context = get_context()
+        version = context.request_context.protocol_version if context.request_context is not None else LEGACY
+        mode = version if version in MODERN_PROTOCOL_VERSIONS else LEGACY
+        connection = private.connection_of(context) if mode == LEGACY else None
+        key: Any = connection if connection is not None else mode
+        if self._server.url and mode != LEGACY:
+            return self._relay(mode)
+        kept = self._kept.get(key)
+        if kept is None:
+            kept = self._kept[key] = self._relay(mode)
+            if connection is not None:
+                connection.exit_stack.push_async_callback(self._leave, key)
+        return kept if self._server.url else private.another(kept)
+
+    def lost(self) -> None:
+        """A connection broke during a call: the next request makes another."""
+        self._heard()
+        if self._server.url:  # a command's transport sees for itself that its process is gone
+            self._lost += self._kept.values()
+            self._kept.clear()
+
+    async def close(self) -> None:
+        """Ends every session, and the processes of commands."""
+        for key in list(self._kept):
+            await self._leave(key)
+        for client in self._lost:
+            await _end(client)
+        self._lost.clear()
+
+    async def _leave(self, key: Any) -> None:
+        client = self._kept.pop(key, None)
+        if client is not None:
+            await _end(client)
+
+    def _relay(self, mode: str) -> Any:
+        from fastmcp.client.transports import StdioTransport, StreamableHttpTransport
+        from fastmcp.server.providers.proxy import ProxyClient, StatefulProxyClient
+
+        from gapless.frameworks.mcp import private
+
+        if self._server.url:
+            kind = ProxyClient if mode != LEGACY else StatefulProxyClient
+            return private.relay(kind, StreamableHttpTransport(self._server.url), mode, self._heard)
+        command, *args = self._server.command
+        transport = StdioTransport(command, args, env=dict(os.environ), keep_alive=True)
+        return private.relay(ProxyClient, transport, mode, self._heard)
+
+
+async def _end(client: Any) -> None:
+    """Ends a session even where whoever does so is being cancelled; a command gets its time to go."""
+    import anyio
+
+    with anyio.CancelScope(shield=True), suppress(Exception):
+        await client.close()

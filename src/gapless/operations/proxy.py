@@ -1,0 +1,277 @@
+"""`gapless proxy`: an MCP server with guards in front of it; its settings, lock, ledger and store are wired here."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gapless.boundary.tool_calls.desk import Review, Reviewed, unlocked
+from gapless.boundary.tool_calls.faults import fault_at
+from gapless.boundary.tool_calls.policy import ToolPolicy, asks, repeatable
+from gapless.errors import InvalidSettings, MissingExtra, UsageError
+from gapless.operations.proxy_records import CallKeeper, nowhere
+from gapless.operations.tools import ToolsAsk, lock_path, offers, read_lock, servers_of
+from gapless.records.tools import LockedServer, Offer, ToolSchema
+from gapless.settings import Place, ProxySettings, ServerSettings
+
+if TYPE_CHECKING:
+    from gapless.boundary.ledger import Entry, Ledger
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyAsk:
+    """What to stand in front of, and how."""
+
+    target: str | None = None
+    """A server named in `gapless.toml`, or an address; the only named server when None."""
+    command: tuple[str, ...] = ()
+    """A server to start, in place of a target."""
+    name: str | None = None
+    """What to call it: its entry in the lock."""
+    timeout_s: float = 20.0
+    """Seconds it may take to start, and to name its tools."""
+    lock: Path | None = None
+    """The reviewed tools; `tools.lock.json` beside `gapless.toml` when None."""
+    faults: tuple[str, ...] = ()
+    """"KIND@TOOL", to try the client with."""
+    settings: ProxySettings | None = None
+    """In place of `[proxy]` in `gapless.toml`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenProxy:
+    """A proxy that is ready to be served."""
+
+    server: Any
+    """A fastmcp server: an `mcp.Client` can speak to it in this process."""
+    offer: Offer
+    """What the server behind offers."""
+    locked: bool
+    """Whether its tools are held against a lock."""
+    hidden: dict[str, str]
+    """Tool -> why nobody sees it."""
+    keeper: CallKeeper | None
+    """Counts what was recorded; None where nothing is."""
+
+
+@asynccontextmanager
+async def open_proxy(
+    ask: ProxyAsk, place: Place, say: Say = lambda told: None
+) -> AsyncGenerator[OpenProxy]:
+    """A guarding proxy; leaving ends its connections, and the processes of a command.
+
+    Looks at the server once before, in a session of its own: one that cannot be started is an error here and now.
+
+    Raises:
+        EndpointError: The server cannot be reached, crashes, or does not speak MCP; with what it wrote to stderr.
+        InvalidSettings: A fault is not of the form KIND@TOOL.
+        UnknownName: There is no such fault.
+        MissingExtra: fastmcp is not installed.
+    """
+    try:
+        import fastmcp  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    except ImportError as error:
+        raise MissingExtra("gapless proxy", "proxy") from error
+    from gapless.boundary.tool_calls.desk import Desk
+    from gapless.frameworks.mcp.proxy import Guarded, build
+
+    settings = ask.settings or place.settings.proxy
+    faults = tuple(fault_at(spoken) for spoken in ask.faults)
+    server = _server(ask, place)
+    (offer,) = await offers(_as_tools_ask(ask), place)
+    _check_names(ask, settings, offer)
+    lock = ask.lock or lock_path(place)
+    reviewed = _reviewed(lock, offer.name, needed=ask.lock is not None)
+    policy = policies(settings)
+    keeper = (
+        None
+        if settings.record == "off"
+        else CallKeeper(place, offer, policy, sync=settings.record == "sync", say=say)
+    )
+    desk = Desk(offer.name, reviewing(reviewed, ask, offer.name) if reviewed else unlocked, policy)
+    desk.learn(offer.tools)
+    ledger = _Kept(place, say)
+    guarded = Guarded(
+        desk=desk,
+        server=server,
+        ledger=ledger,
+        keep=keeper.keep if keeper is not None else nowhere,
+        faults=faults,
+        legacy_only=offer.protocol < _MODERN,
+        most_bytes=place.settings.max_payload_bytes,
+    )
+    proxy, upstream = build(guarded)
+    stands = {tool.name: desk.find(tool.name) for tool in offer.tools}
+    hidden = {name: stand.refused for name, stand in stands.items() if stand is not None and stand.refused}
+    try:
+        yield OpenProxy(
+            server=proxy, offer=offer, locked=reviewed is not None, hidden=hidden, keeper=keeper
+        )
+    finally:
+        await upstream.close()
+        ledger.close()
+        if keeper is not None:
+            keeper.close()
+
+
+_MODERN = "2026"
+"""Revisions from this year on need no handshake."""
+
+
+def policies(settings: ProxySettings) -> Callable[[ToolSchema], ToolPolicy]:
+    """How each tool is treated: its own settings, else those for all, else what it says of itself."""
+
+    def of(tool: ToolSchema) -> ToolPolicy:
+        own = settings.tools.get(tool.name)
+        said = tool.annotations
+
+        def pick(name: str, otherwise: Any) -> Any:
+            value = getattr(own, name) if own is not None else None
+            return otherwise if value is None else value
+
+        return ToolPolicy(
+            timeout_s=pick("timeout_s", settings.timeout_s) or None,
+            attempts=pick("attempts", settings.attempts),
+            repeatable=pick("repeatable", repeatable(said)),
+            approve=pick("approve", asks(said, settings.approve)),
+            partial=pick("partial", settings.partial),
+            disguise=pick("error_as_success", settings.error_as_success),
+        )
+
+    return of
+
+
+def reviewing(locked: LockedServer, ask: ProxyAsk, server: str) -> Review:
+    """Holds each tool against the lock: one that nobody reviewed, or that breaks its callers now, is refused."""
+    from gapless.probes.tool.drift import tool_drift
+
+    def review(tool: ToolSchema) -> Reviewed:
+        before = locked.tools.get(tool.name)
+        if before is None:
+            return Reviewed(
+                tool, f"the tool is new, and nobody has reviewed it. Accept it: {_accept(ask, tool.name)}"
+            )
+        broken = [c for c in tool_drift(server, before, tool) if c.kind == "breaking"]
+        if not broken:
+            return Reviewed(before)
+        where = f" ({broken[0].where})" if broken[0].where else ""
+        more = f", and {len(broken) - 1} more" if len(broken) > 1 else ""
+        return Reviewed(
+            before,
+            f"the tool has changed since it was reviewed, in a way that breaks callers: {broken[0].said}{where}{more}. "
+            f"Accept it: {_accept(ask, tool.name)}",
+        )
+
+    return review
+
+
+def _accept(ask: ProxyAsk, tool: str) -> str:
+    words = ["gapless", "tools", "lock", "--accept", tool]
+    words += ["--name", ask.name] if ask.name else []
+    words += ["--lock", str(ask.lock)] if ask.lock else []
+    words += ["--", *ask.command] if ask.command else [ask.target] if ask.target else []
+    return shlex.join(words)
+
+
+def _reviewed(lock: Path, name: str, *, needed: bool) -> LockedServer | None:
+    found = read_lock(lock)
+    if found is None and needed:
+        raise UsageError(f"{lock}: there is no lock there. Make it: gapless tools lock")
+    if needed and found is not None and name not in found.servers:
+        raise UsageError(
+            f"{lock}: nothing of {name!r} is locked there, only of {', '.join(found.servers)}. Name it as it stands there: --name"
+        )
+    return found.servers.get(name) if found is not None else None
+
+
+def _as_tools_ask(ask: ProxyAsk) -> ToolsAsk:
+    return ToolsAsk(target=ask.target, command=ask.command, name=ask.name, timeout_s=ask.timeout_s)
+
+
+def _server(ask: ProxyAsk, place: Place) -> ServerSettings:
+    if ask.target is not None and ask.target.endswith(".json"):
+        raise UsageError(f"{ask.target}: a file offers no tools to call. Name an address, or a command after --.")
+    found = servers_of(_as_tools_ask(ask), place)
+    if len(found) != 1:
+        raise UsageError(f"a proxy stands before one server; name one of {', '.join(n for n, _, _ in found)}.")
+    return found[0][1]
+
+
+def _check_names(ask: ProxyAsk, settings: ProxySettings, offer: Offer) -> None:
+    known = [tool.name for tool in offer.tools]
+    for spoken in ask.faults:
+        tool = spoken.partition("@")[2]
+        if tool not in known:
+            raise InvalidSettings(f"--fault {spoken}: no tool {tool!r}. Tools: {', '.join(known) or 'none'}.")
+
+
+class _Kept:
+    """The durable ledger, opened when the first client names an action. It is part of the promise: without it, no call."""
+
+    def __init__(self, place: Place, say: Say) -> None:
+        self._place, self._say = place, say
+        self._ledger: Any = None
+
+    def _open(self) -> Ledger:
+        from gapless.operations.review import open_ledger
+
+        if self._ledger is None:
+            self._ledger = open_ledger(self._place)
+        return self._ledger
+
+    def reserve(self, scope: str, action: str, step: str = "") -> Entry:
+        return self._open().reserve(scope, action, step)
+
+    def release(self, scope: str, action: str) -> None:
+        self._open().release(scope, action)
+
+    def consume(self, scope: str, action: str, value: Any) -> None:
+        try:
+            self._open().consume(scope, action, value)
+        except Exception as error:  # it did take place: its answer goes out, and the ledger goes on to call it in doubt
+            self._say(f"an action took place and could not be noted: {error}")
+
+    def close(self) -> None:
+        if self._ledger is not None:
+            self._ledger.close()
+
+
+async def serve_proxy(
+    proxy: OpenProxy,
+    *,
+    http: tuple[str, int] | None = None,
+    token: str | None = None,
+    hosts: tuple[str, ...] = (),
+    ready: Say = lambda address: None,
+) -> None:
+    """Serves an open proxy: over stdio until its client goes, or over HTTP until the task is cancelled.
+
+    Args:
+        proxy: What `open_proxy` gave.
+        http: Where to listen; None: over stdio.
+        token: What clients have to send.
+        hosts: Further names under which clients may ask for it.
+        ready: Told the address once it listens.
+
+    Raises:
+        UsageError: It would listen beyond this machine without a token, or cannot listen there.
+    """
+    from gapless.frameworks.mcp import front
+
+    if http is None:
+        await front.over_stdio(proxy.server)
+        return
+    host, port = http
+    if not front.is_loopback(host) and not token:
+        raise UsageError(
+            f"{host} can be reached from other machines, so a token is needed: --token-env NAME names the variable that holds it."
+        )
+    await front.over_http(proxy.server, host=host, port=port, token=token, hosts=hosts, ready=ready)
+
+

@@ -1,0 +1,206 @@
+"""Writes the calls that pass a proxy: each is a trial of the condition "proxy". A store that fails never disturbs them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gapless import __version__
+from gapless.boundary.tool_calls.answers import is_error, text_of
+from gapless.boundary.tool_calls.call import ToolCall
+from gapless.boundary.tool_calls.policy import ToolPolicy
+from gapless.errors import GaplessError
+from gapless.records.measurement import Measurement, resume_key
+from gapless.records.suite import Suite
+from gapless.records.tools import Offer, ToolSchema
+from gapless.records.trial import ErrorInfo, Outcome, StepEvent, TrialRecord, summary
+from gapless.records.ulid import new_ulid
+from gapless.records.value import decode, digest, encode
+from gapless.records.workflow import FINISH, START, Edge, Shape, Step
+from gapless.settings import Place
+
+if TYPE_CHECKING:
+    from gapless.stores.store import Store
+    from gapless.stores.writer import Writer
+
+CONDITION = "proxy"
+Say = Callable[[str], None]
+
+
+class CallKeeper:
+    """One measurement for the life of a proxy; it begins with the first call."""
+
+    def __init__(
+        self, place: Place, offer: Offer, policy: Callable[[ToolSchema], ToolPolicy], *, sync: bool, say: Say
+    ) -> None:
+        from gapless.trace.redaction import Redaction
+
+        self.count = 0
+        """Calls on disk."""
+        self.failed = 0
+        """Calls that could not be written."""
+        self._place, self._offer, self._policy, self._say, self._sync = place, offer, policy, say, sync
+        self._redaction = Redaction.of(place.settings.privacy.redact)
+        self._store: Store | None = None
+        self._writer: Writer | None = None
+        self._measurement: Measurement | None = None
+        self._next: dict[str, int] = {}
+
+    @property
+    def measurement(self) -> str | None:
+        """Id of what was recorded; None before the first call."""
+        return self._measurement.id if self._measurement is not None else None
+
+    def keep(self, call: ToolCall) -> Awaitable[None] | None:
+        """Hands a call that has ended to the writing thread; what is returned is done when it is on disk."""
+        try:
+            return self._keep(call)
+        except Exception as error:  # the store's, the disk's, or a value's that cannot be kept
+            self._broken(error)
+            return None
+
+    def close(self) -> None:
+        """Writes what is left."""
+        try:
+            if self._writer is not None:
+                self._writer.close()
+            if self._store is not None and self._measurement is not None:
+                self._store.finish(msgspec.structs.replace(self._measurement, cases=len(self._next)))
+        except GaplessError as error:
+            self._broken(error)
+        finally:
+            if self._store is not None:
+                self._store.close()
+
+    def _keep(self, call: ToolCall) -> Awaitable[None] | None:
+        from gapless.stores.store import Batch
+
+        if self._writer is None:
+            self._begin()
+        assert self._writer is not None
+        assert self._measurement is not None
+        record, payloads = self._record(call), dict(call.recorder.payloads)
+        if self._redaction is not None:
+            record, payloads = self._redaction.trial(record, payloads)
+        done = self._writer.commit(Batch(self._measurement.id, finished=[record], payloads=payloads))
+        done.add_done_callback(self._written)
+        return _waited(done) if self._sync else None
+
+    def _written(self, done: asyncio.Future[None]) -> None:
+        if done.cancelled():
+            return
+        error = done.exception()
+        if error is None:
+            self.count += 1
+        else:
+            self._broken(error)
+
+    def _broken(self, error: BaseException) -> None:
+        self.failed += 1
+        if self.failed == 1:
+            self._say(f"calls go on, but are not recorded: {error}")
+
+    def _begin(self) -> None:
+        from gapless.stores.store import Store
+        from gapless.stores.writer import Writer
+
+        self._store = Store(self._place.database)
+        self._measurement = self._store.begin(self._wanted(), Suite(name=self._offer.name, cases=()))
+        self._writer = Writer(self._store)
+
+    def _wanted(self) -> Measurement:
+        made, suite = new_ulid(), digest(encode([CONDITION, self._offer.name]))
+        mark = digest(msgspec.json.encode(self._offer.tools))
+        return Measurement(
+            id=made,
+            # Each proxy's own: two that ran at once would give the same numbers to different calls.
+            key=resume_key("measure", mark, suite, f"{CONDITION}:{made}", None, 0),
+            target=self._offer.name,
+            fingerprint=mark,
+            suite=self._offer.name,
+            suite_digest=suite,
+            condition=CONDITION,
+            created_at=time.time(),
+            shape=_shape(self._offer, self._policy),
+            settings=msgspec.to_builtins(self._place.settings),
+            version=__version__,
+        )
+
+    def _record(self, call: ToolCall) -> TrialRecord:
+        from gapless.gap.blame import blame
+
+        recorder = call.recorder
+        given = recorder.keep({"tool": call.tool, "arguments": call.arguments})
+        case = given[:12]
+        if self._redaction is not None:
+            case = digest(encode(self._redaction.value(decode(recorder.payloads[given]))))[:12]
+        number = self._next.get(case, 0)
+        self._next[case] = number + 1
+        error = _error_of(call)
+        outcome: Outcome = "failed" if error is not None else "unjudged"
+        record = TrialRecord(
+            case=case,
+            trial=number,
+            group=case,
+            outcome=outcome,
+            events=tuple(map(partial(_judged, failed=error is not None), recorder.close())),
+            input=given,
+            output=recorder.keep(call.answer) if call.answer is not None else None,
+            error=error,
+            started_at=recorder.started_at,
+            ms=recorder.now_ms(),
+            omitted=recorder.omitted,
+            rulings=tuple(call.watch.rulings),
+        )
+        return msgspec.structs.replace(record, blame=blame(summary(record).events, outcome))
+
+
+async def _waited(done: asyncio.Future[None]) -> None:
+    try:
+        await asyncio.shield(done)
+    except GaplessError:
+        return  # said already
+
+
+def _error_of(call: ToolCall) -> ErrorInfo | None:
+    from gapless.trace.recorder import error_info
+
+    if call.error is not None:
+        return error_info(call.error)
+    if call.answer is not None and is_error(call.answer):
+        return ErrorInfo(type="ToolError", message=text_of(call.answer)[:2000])
+    return None
+
+
+def _judged(event: StepEvent, *, failed: bool) -> StepEvent:
+    bad = event.status in ("error", "abandoned") or failed
+    return msgspec.structs.replace(event, ok=False) if bad else event
+
+
+def _shape(offer: Offer, policy: Callable[[ToolSchema], ToolPolicy]) -> Shape:
+    steps: list[Step] = []
+    edges: list[Edge] = []
+    for tool in offer.tools:
+        held = policy(tool)
+        contract = held.contract(tool, keyed=False)
+        steps.append(
+            Step(
+                name=tool.name,
+                layer="tool",
+                layer_source="metadata",
+                effect=not held.repeatable,
+                guards=contract.names,
+                limit_s=contract.longest_s,
+            )
+        )
+        edges += [Edge(source=START, target=tool.name), Edge(source=tool.name, target=FINISH)]
+    return Shape(steps=tuple(steps), edges=tuple(edges))
+
+
+def nowhere(call: Any) -> None:
+    """Keeps nothing."""
