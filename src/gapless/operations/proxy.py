@@ -79,7 +79,7 @@ async def open_proxy(
     except ImportError as error:
         raise MissingExtra("gapless proxy", "proxy") from error
     from gapless.boundary.tool_calls.desk import Desk
-    from gapless.frameworks.mcp.proxy import Guarded, build
+    from gapless.frameworks.mcp.proxy import Guarded, build, capabilities
 
     settings = ask.settings or place.settings.proxy
     faults = tuple(fault_at(spoken) for spoken in ask.faults)
@@ -104,6 +104,7 @@ async def open_proxy(
         keep=keeper.keep if keeper is not None else nowhere,
         faults=faults,
         legacy_only=offer.protocol < _MODERN,
+        able=capabilities(offer.able),
         most_bytes=place.settings.max_payload_bytes,
     )
     proxy, upstream = build(guarded)

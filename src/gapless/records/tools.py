@@ -48,6 +48,8 @@ class Offer(Record, frozen=True, kw_only=True):
     protocol: str = ""
     """Revision of MCP that was agreed on; empty for a file."""
     tools: tuple[ToolSchema, ...] = ()
+    able: dict[str, Any] = {}
+    """The capabilities it declared, by MCP's names."""
     noise: int = 0
     """Lines on the server's stdout that are no message."""
     breach: str = ""

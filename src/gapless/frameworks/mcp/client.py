@@ -69,6 +69,7 @@ class Connection:
             server=f"{info.name} {info.version or ''}".strip() if info is not None else "",
             protocol=self._client.protocol_version,
             tools=tools,
+            able=_able(self._client.server_capabilities),
             noise=self.noise,
             breach=breach,
         )
@@ -209,6 +210,10 @@ def shown(server: ServerSettings) -> str:
     """A server as one would type it, on one line."""
     typed = server.url or " ".join(shlex.join(server.command).split())
     return typed if len(typed) <= _MOST_SHOWN else f"{typed[:_MOST_SHOWN]}…"
+
+
+def _able(declared: Any) -> dict[str, Any]:
+    return declared.model_dump(by_alias=True, exclude_none=True) if declared is not None else {}
 
 
 def _transport(server: ServerSettings, stderr: IO[str]) -> Any:

@@ -7,7 +7,17 @@ from typing import Any
 
 from fastmcp.client import Client
 from fastmcp.server.context import Context
+from fastmcp.server.dependencies import get_context
 from fastmcp.server.providers import proxy as fastmcp_proxy
+from mcp import types
+
+
+_PASSED_ON = (
+    types.ToolListChangedNotification,
+    types.ResourceListChangedNotification,
+    types.PromptListChangedNotification,
+    types.ResourceUpdatedNotification,
+)
 
 
 def connection_of(context: Any) -> Any:
@@ -27,10 +37,12 @@ def relay(kind: Any, transport: Any, mode: str, heard: Callable[[], None]) -> An
     holder: list[Any] = []
 
     async def message(told: Any) -> None:
-        if type(told).__name__ == "ToolListChangedNotification":
+        if isinstance(told, types.ToolListChangedNotification):
             heard()
-        restored: Any = getattr(fastmcp_proxy, "_make_restoring_handler")  # noqa: B009  # private, see above
-        await restored(fastmcp_proxy.default_proxy_message_handler, getattr(holder[0], "_proxy_rc_ref"))(told)  # noqa: B009
+        if isinstance(told, _PASSED_ON):
+            restore: Any = getattr(fastmcp_proxy, "_restore_request_context")  # noqa: B009
+            restore(getattr(holder[0], "_proxy_rc_ref"))  # noqa: B009
+            await get_context().send_notification(told)
 
     client = kind(transport, mode=mode, message_handler=message)
     holder.append(client)
@@ -61,3 +73,18 @@ def continued(server: Any, responses: Any, state: str | None) -> Context:
     return _Continued(server)
 
 
+def stash(client: Any, front: Any) -> None:
+    """Notes with a client for which request in front it works, so that what the server sends finds its way."""
+    put: Any = getattr(fastmcp_proxy, "_stash_proxy_request_context")  # noqa: B009
+    put(client, front)
+
+
+def handler(proxy: Any, method: str) -> Any:
+    """What answers a method now; None where nothing does."""
+    entry = proxy._mcp_server.get_request_handler(method)
+    return entry.handler if entry is not None else None
+
+
+def handle(proxy: Any, method: str, params: Any, answering: Any) -> None:
+    """Has a method answered by something else."""
+    proxy._mcp_server.add_request_handler(method, params, answering)

@@ -13,7 +13,7 @@ from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.server.providers.proxy import FastMCPProxy
 from fastmcp.tools.base import InputRequiredToolResult
 from mcp import MCPError
-from mcp.types import METHOD_NOT_FOUND
+from mcp.types import METHOD_NOT_FOUND, DiscoverResult, ServerCapabilities
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from gapless.boundary.flow import Middleware as Fault
@@ -23,7 +23,7 @@ from gapless.boundary.tool_calls.call import AskedBack, ToolCall
 from gapless.boundary.tool_calls.desk import Desk, Standing
 from gapless.boundary.tool_calls.policy import ErrorAnswer
 from gapless.errors import BoundaryError, GaplessError
-from gapless.frameworks.mcp import private
+from gapless.frameworks.mcp import private, relays
 from gapless.frameworks.mcp.answering import answer_of, as_reviewed, refusal, result_of, tool_of
 from gapless.frameworks.mcp.approval import Answered, Approvals
 from gapless.frameworks.mcp.failing import ProtocolFailure, as_ours, transient_answer
@@ -47,6 +47,8 @@ class Guarded:
     faults: tuple[Fault, ...] = ()
     legacy_only: bool = False
     """Whether the server behind does not speak 2026-07-28: then the proxy does not either."""
+    able: Any = None
+    """The capabilities that the server behind declared when it was looked at, as MCP's library has them."""
     most_bytes: int = 8 * 1024 * 1024
     """A larger value is recorded as omitted."""
     approvals: Approvals = field(init=False)
@@ -60,7 +62,13 @@ def build(guarded: Guarded) -> tuple[FastMCPProxy, Upstream]:
     upstream = Upstream(guarded.server, guarded.desk.forget)
     proxy = FastMCPProxy(client_factory=upstream.client, name=guarded.desk.server, identity="upstream")
     proxy.add_middleware(Guard(guarded, upstream))
+    relays.add(proxy, upstream)
     return proxy, upstream
+
+
+def capabilities(declared: dict[str, Any]) -> Any:
+    """What a server declared that it can, as MCP's library has it."""
+    return ServerCapabilities.model_validate(declared)
 
 
 class Guard(Middleware):
@@ -74,6 +82,25 @@ class Guard(Middleware):
         """Clients that try the newer era first go back to the older one where the server behind knows no other."""
         if self._own.legacy_only:
             raise MCPError(code=METHOD_NOT_FOUND, message="Method not found")
+        result = await call_next(context)
+        if self._own.able is None or not isinstance(result, DiscoverResult):
+            return result
+        return relays.declared(result, self._own.able)
+
+    async def on_initialize(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+        """The proxy can what the server behind can."""
+        result = await call_next(context)
+        client = self._upstream.client()
+        async with client:
+            behind = client.server_capabilities
+        return relays.declared(result, behind) if result is not None and behind is not None else result
+
+    async def on_notification(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+        """Tells the server behind that the client's roots have changed."""
+        if context.method == "notifications/roots/list_changed":
+            client = self._upstream.client()
+            async with client:
+                await client.send_roots_list_changed()
         return await call_next(context)
 
     async def on_list_tools(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
