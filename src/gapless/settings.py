@@ -377,7 +377,9 @@ def check_proxy(proxy: ProxySettings, where: str) -> None:
         if held.timeout_s is not None and not 0 <= held.timeout_s < math.inf:
             raise InvalidSettings(f"{place}: timeout_s is {held.timeout_s:g}; allowed is 0 (none) or more.")
         if held.attempts is not None and held.attempts < 1:
-            raise InvalidSettings(f"{place}: attempts is {held.attempts}; the first call counts, so 1 or more.")
+            raise InvalidSettings(
+                f"{place}: attempts is {held.attempts}; the first call counts, so 1 or more."
+            )
 
 
 def _check_ranges(settings: Settings, file: Path) -> None:

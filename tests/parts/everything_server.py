@@ -125,8 +125,12 @@ async def _defaults(ctx: Any, given: dict[str, Any]) -> list[Any]:
 
 async def _enums(ctx: Any, given: dict[str, Any]) -> list[Any]:
     options = ["option1", "option2", "option3"]
-    titled = [{"const": f"value{n}", "title": f"{word} Option"} for n, word in enumerate(("First", "Second"), 1)]
-    chosen = [{"const": f"value{n}", "title": f"{word} Choice"} for n, word in enumerate(("First", "Second"), 1)]
+    titled = [
+        {"const": f"value{n}", "title": f"{word} Option"} for n, word in enumerate(("First", "Second"), 1)
+    ]
+    chosen = [
+        {"const": f"value{n}", "title": f"{word} Choice"} for n, word in enumerate(("First", "Second"), 1)
+    ]
     names = ["Option One", "Option Two", "Option Three"]
     fields: dict[str, Any] = {
         "untitledSingle": {"type": "string", "enum": options},
@@ -143,7 +147,11 @@ async def _echo(ctx: Any, given: dict[str, Any]) -> list[Any]:
 
 
 def _takes(**fields: str) -> dict[str, Any]:
-    return {"type": "object", "properties": {n: {"type": t} for n, t in fields.items()}, "required": list(fields)}
+    return {
+        "type": "object",
+        "properties": {n: {"type": t} for n, t in fields.items()},
+        "required": list(fields),
+    }
 
 
 _ADDRESS = {"type": "object", "properties": {"street": {"type": "string"}, "city": {"type": "string"}}}
@@ -242,7 +250,9 @@ async def list_prompts(ctx: Any, params: Any) -> types.ListPromptsResult:
         types.Prompt(
             name=name,
             description=f"For the suite: {name}",
-            arguments=[types.PromptArgument(name=a, description="For the suite", required=True) for a in takes],
+            arguments=[
+                types.PromptArgument(name=a, description="For the suite", required=True) for a in takes
+            ],
         )
         for name, takes in PROMPTS.items()
     ]

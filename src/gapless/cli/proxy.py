@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     epilog="Example: gapless proxy --http 8808 --approve acting -- python server.py --data ./orders",
 )
 @click.argument("target", required=False, metavar="[TARGET] [-- COMMAND...]")
-@click.option("--name", help="What to call the server: its entry in the lock. What it calls itself by default.")
+@click.option(
+    "--name", help="What to call the server: its entry in the lock. What it calls itself by default."
+)
 @click.option(
     "--http",
     metavar="[HOST:]PORT",
@@ -37,7 +39,9 @@ if TYPE_CHECKING:
 @click.option(
     "--allow-host", "hosts", multiple=True, metavar="NAME", help="A further name clients may ask for it by."
 )
-@click.option("--lock", type=click.Path(dir_okay=False), help="The reviewed tools; tools.lock.json by default.")
+@click.option(
+    "--lock", type=click.Path(dir_okay=False), help="The reviewed tools; tools.lock.json by default."
+)
 @click.option("--timeout", type=click.FloatRange(min=0), help="Seconds an attempt may take; 0: any time.")
 @click.option("--attempts", type=click.IntRange(min=1), help="Calls in all of a tool that may be repeated.")
 @click.option(
@@ -60,7 +64,9 @@ if TYPE_CHECKING:
     default=20.0,
     help="Seconds the server may take to start and name its tools; 20 by default.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Say on stderr what is served, and where, as one line of JSON.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Say on stderr what is served, and where, as one line of JSON."
+)
 @click.pass_context
 def command(ctx: click.Context, **options: Any) -> int:
     """Stand in front of an MCP server and guard the calls of its tools.
@@ -127,7 +133,9 @@ def _ready(proxy: OpenProxy, where: str, as_json: bool) -> None:
         }
         click.echo(json.dumps(body, ensure_ascii=False), err=True)
         return
-    lock = "held against the lock" if proxy.locked else "not locked: gapless tools lock keeps them as reviewed"
+    lock = (
+        "held against the lock" if proxy.locked else "not locked: gapless tools lock keeps them as reviewed"
+    )
     _say(f"{offer.name} at {where}: {served} tools, {lock}")
     for name, why in proxy.hidden.items():
         _say(f"hidden: {name}: {why}")

@@ -39,6 +39,7 @@ class ToACommand(click.Command):
     """Keeps what stands after `--` apart: it is a server to start, options and all."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The arguments before it; what stands behind it is kept as `gapless.server`."""
         if "--" in args:
             at = args.index("--")
             ctx.meta["gapless.server"] = tuple(args[at + 1 :])

@@ -61,9 +61,7 @@ class OpenProxy:
 
 
 @asynccontextmanager
-async def open_proxy(
-    ask: ProxyAsk, place: Place, say: Say = lambda told: None
-) -> AsyncGenerator[OpenProxy]:
+async def open_proxy(ask: ProxyAsk, place: Place, say: Say = lambda told: None) -> AsyncGenerator[OpenProxy]:
     """A guarding proxy; leaving ends its connections, and the processes of a command.
 
     Looks at the server once before, in a session of its own: one that cannot be started is an error here and now.
@@ -111,9 +109,7 @@ async def open_proxy(
     stands = {tool.name: desk.find(tool.name) for tool in offer.tools}
     hidden = {name: stand.refused for name, stand in stands.items() if stand is not None and stand.refused}
     try:
-        yield OpenProxy(
-            server=proxy, offer=offer, locked=reviewed is not None, hidden=hidden, keeper=keeper
-        )
+        yield OpenProxy(server=proxy, offer=offer, locked=reviewed is not None, hidden=hidden, keeper=keeper)
     finally:
         await upstream.close()
         ledger.close()
@@ -197,10 +193,14 @@ def _as_tools_ask(ask: ProxyAsk) -> ToolsAsk:
 
 def _server(ask: ProxyAsk, place: Place) -> ServerSettings:
     if ask.target is not None and ask.target.endswith(".json"):
-        raise UsageError(f"{ask.target}: a file offers no tools to call. Name an address, or a command after --.")
+        raise UsageError(
+            f"{ask.target}: a file offers no tools to call. Name an address, or a command after --."
+        )
     found = servers_of(_as_tools_ask(ask), place)
     if len(found) != 1:
-        raise UsageError(f"a proxy stands before one server; name one of {', '.join(n for n, _, _ in found)}.")
+        raise UsageError(
+            f"a proxy stands before one server; name one of {', '.join(n for n, _, _ in found)}."
+        )
     return found[0][1]
 
 
@@ -235,7 +235,9 @@ class _Kept:
     def consume(self, scope: str, action: str, value: Any) -> None:
         try:
             self._open().consume(scope, action, value)
-        except Exception as error:  # it did take place: its answer goes out, and the ledger goes on to call it in doubt
+        except (
+            Exception
+        ) as error:  # it did take place: its answer goes out, and the ledger goes on to call it in doubt
             self._say(f"an action took place and could not be noted: {error}")
 
     def close(self) -> None:
@@ -274,5 +276,3 @@ async def serve_proxy(
             f"{host} can be reached from other machines, so a token is needed: --token-env NAME names the variable that holds it."
         )
     await front.over_http(proxy.server, host=host, port=port, token=token, hosts=hosts, ready=ready)
-
-

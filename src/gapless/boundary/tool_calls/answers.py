@@ -105,7 +105,9 @@ class NoDisguise:
     def breach(self, crossing: Crossing, handoff: Any) -> Breach | None:
         """The error, in its own words."""
         said = disguised(handoff)
-        return Breach(self.name, f"the answer calls itself a success and is an error: {said}") if said else None
+        return (
+            Breach(self.name, f"the answer calls itself a success and is an error: {said}") if said else None
+        )
 
 
 @dataclass(frozen=True)

@@ -82,9 +82,7 @@ class ToolCall:
         """Writes down that the call goes no further; the error says so to whoever called."""
         self.note(guard, "refuse", reason)
         self.error = Refused(reason, boundary=self.tool)
-        self.recorder.end(
-            self.recorder.begin(self.tool, self.arguments), status="error", error=self.error
-        )
+        self.recorder.end(self.recorder.begin(self.tool, self.arguments), status="error", error=self.error)
         return self.error
 
     async def run(self, contract: Contract, call: Callable[[Any], Awaitable[Answer]]) -> Answer:
@@ -97,9 +95,7 @@ class ToolCall:
         session = Session(
             self.recorder, case_input=self.key, watch=self.watch, live=True, middlewares=self.faults
         )
-        passage = Passage(
-            step=self.tool, task=f"call-{id(self)}", effect=self.effect, control=(AskedBack,)
-        )
+        passage = Passage(step=self.tool, task=f"call-{id(self)}", effect=self.effect, control=(AskedBack,))
         guarding = Guarding(contract, self.watch, _same, _other)
 
         async def noted(given: Any) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import Any
 
 from gapless.boundary.crossing import Crossing
@@ -56,10 +57,10 @@ class AtAnswers:
         if fault is None:
             return answer
         before = len(crossing.faults)
-        changed = yield from fault(crossing, lambda _: _given(value))
+        changed = yield from fault(crossing, partial(_given, value))
         return with_value(answer, changed) if len(crossing.faults) > before else answer
 
 
-def _given(value: Any) -> Flow:
+def _given(value: Any, _state: Any) -> Flow:
     return value
     yield  # a flow that asks for nothing

@@ -45,7 +45,7 @@ def as_reviewed(tool: Any, reviewed: ToolSchema) -> Any:
 def _hints(known: Any, hints: Hints) -> Any:
     from mcp.types import ToolAnnotations
 
-    found = {
+    found: dict[str, Any] = {
         "read_only_hint": hints.read_only,
         "destructive_hint": hints.destructive,
         "idempotent_hint": hints.idempotent,
@@ -61,9 +61,7 @@ def answer_of(result: Any) -> Answer:
     from fastmcp.tools.base import RawStructuredToolResult
 
     answer: Answer = {
-        "content": [
-            part.model_dump(by_alias=True, exclude_none=True, mode="json") for part in result.content
-        ]
+        "content": [part.model_dump(by_alias=True, exclude_none=True, mode="json") for part in result.content]
     }
     if result.structured_content is not None or isinstance(result, RawStructuredToolResult):
         answer["structuredContent"] = result.structured_content

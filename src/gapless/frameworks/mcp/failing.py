@@ -52,7 +52,12 @@ def as_ours(tool: str, lost: Callable[[], None]) -> Generator[None]:
         if _never_sent(error):
             raise EndpointError(f"{tool}: the server behind the proxy cannot be reached: {error}") from error
         raise _broken(tool, error) from error
-    except (httpx2.HTTPError, anyio.ClosedResourceError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
+    except (
+        httpx2.HTTPError,
+        anyio.ClosedResourceError,
+        anyio.BrokenResourceError,
+        anyio.EndOfStream,
+    ) as error:
         lost()
         raise _broken(tool, error) from error
 
@@ -67,7 +72,9 @@ def _never_sent(error: BaseException) -> bool:
     import httpx2
 
     refused = isinstance(error, (httpx2.ConnectError, ConnectionRefusedError, FileNotFoundError))
-    return refused or "failed to connect" in str(error).lower() or "failed to initialize" in str(error).lower()
+    return (
+        refused or "failed to connect" in str(error).lower() or "failed to initialize" in str(error).lower()
+    )
 
 
 def _broken(tool: str, error: BaseException) -> BoundaryError:

@@ -28,7 +28,10 @@ def quiet() -> None:
 
 async def over_stdio(proxy: Any) -> None:
     """Serves one client, until it closes the proxy's stdin."""
-    await proxy.run_stdio_async(show_banner=False, log_level="CRITICAL")
+    from gapless.frameworks.mcp import private
+    from gapless.frameworks.mcp.stdin import Lines
+
+    await private.over_stdio(proxy, Lines())
 
 
 async def over_http(
@@ -125,4 +128,6 @@ class _Token:
             return
         headers = [(b"content-type", b"text/plain"), (b"www-authenticate", b"Bearer")]
         await send({"type": "http.response.start", "status": 401, "headers": headers})
-        await send({"type": "http.response.body", "body": b"a token is needed: Authorization: Bearer TOKEN\n"})
+        await send(
+            {"type": "http.response.body", "body": b"a token is needed: Authorization: Bearer TOKEN\n"}
+        )

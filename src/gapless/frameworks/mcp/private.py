@@ -11,7 +11,6 @@ from fastmcp.server.dependencies import get_context
 from fastmcp.server.providers import proxy as fastmcp_proxy
 from mcp import types
 
-
 _PASSED_ON = (
     types.ToolListChangedNotification,
     types.ResourceListChangedNotification,
@@ -88,3 +87,17 @@ def handler(proxy: Any, method: str) -> Any:
 def handle(proxy: Any, method: str, params: Any, answering: Any) -> None:
     """Has a method answered by something else."""
     proxy._mcp_server.add_request_handler(method, params, answering)
+
+
+async def over_stdio(proxy: Any, lines: Any) -> None:
+    """`FastMCP.run_stdio_async` with a stdin of ours: its own reader cannot be stopped, and would hold up Ctrl-C."""
+    from fastmcp.server.context import reset_transport, set_transport
+    from mcp.server.stdio import stdio_server
+
+    token = set_transport("stdio")
+    try:
+        async with proxy._lifespan_manager(), stdio_server(stdin=lines) as (read, write):
+            inner = proxy._mcp_server
+            await inner.run(read, write, inner.create_initialization_options())
+    finally:
+        reset_transport(token)

@@ -19,7 +19,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from gapless.boundary.flow import Middleware as Fault
 from gapless.boundary.ledger import Ledger
 from gapless.boundary.tool_calls.answers import Answer, is_error, part_only
-from gapless.boundary.tool_calls.call import AskedBack, ToolCall
+from gapless.boundary.tool_calls.call import AskedBack, Refused, ToolCall
 from gapless.boundary.tool_calls.desk import Desk, Standing
 from gapless.boundary.tool_calls.policy import ErrorAnswer
 from gapless.errors import BoundaryError, GaplessError
@@ -149,9 +149,7 @@ class Guard(Middleware):
             call.note("approval", "proceed", "a person approved this call")
         return await self._carried_out(front, standing, call, approved)
 
-    async def _carried_out(
-        self, front: Any, standing: Standing, call: ToolCall, approved: Answered
-    ) -> Any:
+    async def _carried_out(self, front: Any, standing: Standing, call: ToolCall, approved: Answered) -> Any:
         contract = standing.contract if call.key is None else standing.keyed_contract
         tool = await front.fastmcp.get_tool(call.tool)
         ours = private.continued(front.fastmcp, approved.responses, approved.state)
@@ -173,7 +171,9 @@ class Guard(Middleware):
             if standing.policy.approve:
                 asked = self._own.approvals.carried(asked, call.tool, call.arguments)
             return InputRequiredToolResult(asked)
-        except GaplessError as error:
+        except MCPError:
+            raise
+        except Exception as error:  # a guard's, or one that was injected: never a bare "internal error"
             return _failed(call, error)
         return result_of(_marked(call, standing, answer), standing.tool.output_schema)
 
@@ -221,7 +221,7 @@ def _marked(call: ToolCall, standing: Standing, answer: Answer) -> Answer:
     return {**answer, "_meta": {**answer.get("_meta", {}), **said}} if said else answer
 
 
-def _failed(call: ToolCall, error: GaplessError) -> Any:
+def _failed(call: ToolCall, error: Exception) -> Any:
     if isinstance(error, ErrorAnswer):
         return result_of(error.answer)  # the server's own words
     cause = error.__cause__
@@ -232,9 +232,9 @@ def _failed(call: ToolCall, error: GaplessError) -> Any:
     return _said(call, error)
 
 
-def _said(call: ToolCall, error: GaplessError) -> Any:
-    text = str(error)
-    if not text.startswith(f"{call.tool}: "):
-        text = f"{call.tool}: {text}"
+def _said(call: ToolCall, error: Exception) -> Any:
+    text = str(error) or type(error).__name__
+    text = text if text.startswith(call.tool) else f"{call.tool}: {text}"
+    code = f" ({error.code})" if isinstance(error, GaplessError) and not isinstance(error, Refused) else ""
     answer = call.answer if isinstance(error, BoundaryError) else None
-    return refusal(f"gapless proxy: {text} ({error.code})", answer)
+    return refusal(f"gapless proxy: {text}{code}", answer)

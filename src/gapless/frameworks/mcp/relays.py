@@ -34,7 +34,9 @@ def declared(result: Any, behind: Any) -> Any:
         behind: The server's own capabilities.
     """
     ours = result.capabilities
-    held = {name: getattr(behind, name) for name in ("tools", "prompts", "resources", "completions", "logging")}
+    held = {
+        name: getattr(behind, name) for name in ("tools", "prompts", "resources", "completions", "logging")
+    }
     kept = {name: value if getattr(ours, name) is not None else None for name, value in held.items()}
     return result.model_copy(update={"capabilities": ours.model_copy(update=kept)})
 
