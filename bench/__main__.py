@@ -1,4 +1,4 @@
-"""`python -m bench [imports|harness|node|bandwidth|run_table|load|vectors|cuad|chunking|agentrx [FOLDER] ...]`: runs the benchmarks and prints ratios; `--json FILE` keeps them."""
+"""`python -m bench [imports|harness|node|bandwidth|run_table|load|proxy|vectors|cuad|chunking|agentrx [FOLDER] ...]`: runs the benchmarks and prints ratios; `--json FILE` keeps them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ NAMES = (
     "bandwidth",
     "run_table",
     "load",
+    "proxy",
     "vectors",
     "cuad",
     "chunking",

@@ -20,6 +20,8 @@ from gapless.settings import Place, ProxySettings, Settings, ToolSettings
 pytest.importorskip("fastmcp")
 LEGACY, MODERN = "legacy", "2026-07-28"
 ERAS = pytest.mark.parametrize("era", [LEGACY, MODERN])
+SAME = pytest.mark.parametrize("era", [LEGACY, pytest.param(MODERN, marks=pytest.mark.full)])
+"""Where the era should make no difference, the second one is left to the slower run."""
 KEY = "gapless/idempotency-key"
 
 
@@ -76,7 +78,7 @@ def approving(word: str = "please", go: bool = True) -> Any:
     return answer
 
 
-@ERAS
+@SAME
 async def test_what_is_right_passes_as_it_is(tmp_path: Path, era: str) -> None:
     async with fronted(tmp_path, era) as front:
         result = await front.call("look", n=1)
@@ -89,7 +91,7 @@ async def test_what_is_right_passes_as_it_is(tmp_path: Path, era: str) -> None:
         assert (await front.call("echo", word=big)).content[0].text == str(len(big))
 
 
-@ERAS
+@SAME
 async def test_wrong_arguments_never_reach_the_server(tmp_path: Path, era: str) -> None:
     async with fronted(tmp_path, era) as front:
         said = await front.said_of("look", n="one")
@@ -99,7 +101,7 @@ async def test_wrong_arguments_never_reach_the_server(tmp_path: Path, era: str) 
         assert "Unknown tool" in await front.said_of("no such tool")
 
 
-@ERAS
+@SAME
 async def test_only_what_may_be_repeated_is(tmp_path: Path, era: str) -> None:
     async with fronted(tmp_path, era) as front:
         assert (await front.call("put")).content[0].text == "put 3"
@@ -111,7 +113,7 @@ async def test_only_what_may_be_repeated_is(tmp_path: Path, era: str) -> None:
         assert not (await front.call("look", n=1)).is_error
 
 
-@ERAS
+@SAME
 async def test_one_key_is_one_call(tmp_path: Path, era: str) -> None:
     async with fronted(tmp_path, era) as front:
         results = await asyncio.gather(*(front.call("pay", key="k", n=1) for _ in range(5)))
@@ -124,7 +126,7 @@ async def test_one_key_is_one_call(tmp_path: Path, era: str) -> None:
         assert front.effects.count("pay") == 2
 
 
-@ERAS
+@SAME
 async def test_an_action_whose_end_nobody_saw_is_asked_about(tmp_path: Path, era: str) -> None:
     async with fronted(tmp_path, era) as front:
         assert "may have taken place" in (await front.call("die", key="k")).content[0].text
@@ -134,7 +136,7 @@ async def test_an_action_whose_end_nobody_saw_is_asked_about(tmp_path: Path, era
         assert front.effects.count("die") == 1
 
 
-@ERAS
+@SAME
 async def test_a_call_that_takes_too_long_is_cancelled(tmp_path: Path, era: str) -> None:
     limited = ProxySettings(tools={"wait": ToolSettings(timeout_s=0.3)})
     async with fronted(tmp_path, era, settings=limited) as front:
@@ -146,7 +148,7 @@ async def test_a_call_that_takes_too_long_is_cancelled(tmp_path: Path, era: str)
         assert front.effects.count("cancelled") == 1
 
 
-@ERAS
+@SAME
 async def test_answers_that_are_not_what_they_seem(tmp_path: Path, era: str) -> None:
     async with fronted(tmp_path, era) as front:
         assert "the disk is full" in await front.said_of("lie")
@@ -216,7 +218,7 @@ async def test_an_approval_is_for_its_arguments_and_for_one_call(tmp_path: Path)
         assert front.effects.count("delete") == 1
 
 
-@ERAS
+@SAME
 async def test_the_lock_holds_while_the_server_changes(tmp_path: Path, era: str) -> None:
     place = place_at(tmp_path)
     ask = ToolsAsk(command=guarded_server.command(tmp_path / "effects"))
@@ -249,7 +251,7 @@ async def test_a_lock_that_was_named_must_be_there(tmp_path: Path) -> None:
             pass
 
 
-@ERAS
+@SAME
 async def test_faults_are_injected_and_labelled(tmp_path: Path, era: str) -> None:
     faults = ("http-503@pay", "wrong-figure@look", "empty@page")
     async with fronted(tmp_path, era, faults=faults) as front:

@@ -14,7 +14,7 @@ from gapless.boundary.tool_calls.faults import fault_at
 from gapless.boundary.tool_calls.policy import ToolPolicy, asks, repeatable
 from gapless.errors import InvalidSettings, MissingExtra, UsageError
 from gapless.operations.proxy_records import CallKeeper, nowhere
-from gapless.operations.tools import ToolsAsk, lock_path, offers, read_lock, servers_of
+from gapless.operations.tools import ToolsAsk, lock_path, offers, read_lock, servers
 from gapless.records.tools import LockedServer, Offer, ToolSchema
 from gapless.settings import Place, ProxySettings, ServerSettings
 
@@ -196,7 +196,7 @@ def _server(ask: ProxyAsk, place: Place) -> ServerSettings:
         raise UsageError(
             f"{ask.target}: a file offers no tools to call. Name an address, or a command after --."
         )
-    found = servers_of(_as_tools_ask(ask), place)
+    found = servers(_as_tools_ask(ask), place)
     if len(found) != 1:
         raise UsageError(
             f"a proxy stands before one server; name one of {', '.join(n for n, _, _ in found)}."

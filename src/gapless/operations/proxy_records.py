@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from gapless.stores.writer import Writer
 
 CONDITION = "proxy"
+WITHIN_S, _MOST_TOGETHER = 0.25, 256
+"""How long a call waits for others to be written with, and how many go together at most."""
 Say = Callable[[str], None]
 
 
@@ -50,6 +53,9 @@ class CallKeeper:
         self._writer: Writer | None = None
         self._measurement: Measurement | None = None
         self._next: dict[str, int] = {}
+        self._finished: list[TrialRecord] = []
+        self._payloads: dict[str, bytes] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def measurement(self) -> str | None:
@@ -68,6 +74,7 @@ class CallKeeper:
         """Writes what is left."""
         try:
             if self._writer is not None:
+                self._send()
                 self._writer.close()
             if self._store is not None and self._measurement is not None:
                 self._store.finish(msgspec.structs.replace(self._measurement, cases=len(self._next)))
@@ -78,31 +85,54 @@ class CallKeeper:
                 self._store.close()
 
     def _keep(self, call: ToolCall) -> Awaitable[None] | None:
-        from gapless.stores.store import Batch
-
         if self._writer is None:
             self._begin()
-        assert self._writer is not None
-        assert self._measurement is not None
         record, payloads = self._record(call), dict(call.recorder.payloads)
         if self._redaction is not None:
             record, payloads = self._redaction.trial(record, payloads)
-        done = self._writer.commit(Batch(self._measurement.id, finished=[record], payloads=payloads))
-        done.add_done_callback(self._written)
-        return _waited(done) if self._sync else None
+        self._finished.append(record)
+        self._payloads |= payloads
+        if self._sync:
+            return self._waited(self._send())
+        if len(self._finished) >= _MOST_TOGETHER:
+            self._send()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(WITHIN_S, self._send)
+        return None
 
-    def _written(self, done: asyncio.Future[None]) -> None:
+    def _send(self) -> asyncio.Future[None] | None:
+        """Hands over what has come together; one transaction for all of it."""
+        from gapless.stores.store import Batch
+
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._finished or self._writer is None or self._measurement is None:
+            return None
+        batch = Batch(self._measurement.id, finished=self._finished, payloads=self._payloads)
+        self._finished, self._payloads = [], {}
+        done = self._writer.commit(batch)
+        done.add_done_callback(partial(self._written, len(batch.finished)))
+        return done
+
+    def _written(self, calls: int, done: asyncio.Future[None]) -> None:
         if done.cancelled():
             return
         error = done.exception()
         if error is None:
-            self.count += 1
+            self.count += calls
         else:
-            self._broken(error)
+            self._broken(error, calls)
 
-    def _broken(self, error: BaseException) -> None:
-        self.failed += 1
-        if self.failed == 1:
+    async def _waited(self, done: asyncio.Future[None] | None) -> None:
+        if done is not None:
+            with suppress(GaplessError):  # said by `_written`
+                await asyncio.shield(done)
+
+    def _broken(self, error: BaseException, calls: int = 1) -> None:
+        first = self.failed == 0
+        self.failed += calls
+        if first:
             self._say(f"calls go on, but are not recorded: {error}")
 
     def _begin(self) -> None:
@@ -158,13 +188,6 @@ class CallKeeper:
             rulings=tuple(call.watch.rulings),
         )
         return msgspec.structs.replace(record, blame=blame(summary(record).events, outcome))
-
-
-async def _waited(done: asyncio.Future[None]) -> None:
-    try:
-        await asyncio.shield(done)
-    except GaplessError:
-        return  # said already
 
 
 def _error_of(call: ToolCall) -> ErrorInfo | None:

@@ -18,6 +18,14 @@ Problem = Callable[[Any], str]
 """What breaks a schema; empty where nothing does."""
 
 
+def as_answer(value: Any) -> Answer:
+    """A value as an answer: what a person says that an action handed over need not be in MCP's form."""
+    if isinstance(value, dict) and ("content" in value or "structuredContent" in value):
+        return cast("Answer", value)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return {"content": [{"type": "text", "text": text}]}
+
+
 def is_error(answer: Answer) -> bool:
     """Whether the tool itself says that it failed."""
     return answer.get("isError") is True

@@ -12,7 +12,7 @@ from gapless.boundary.flow import Middleware, adrive, compose
 from gapless.boundary.guarding import Guarding, Watch
 from gapless.boundary.ledger import Ledger
 from gapless.boundary.session import Passage, Session, crossing_here, current_session, deliveries
-from gapless.boundary.tool_calls.answers import Answer
+from gapless.boundary.tool_calls.answers import Answer, as_answer
 from gapless.errors import BoundaryError
 from gapless.records.trial import Action
 from gapless.trace.recorder import TrialRecorder
@@ -122,8 +122,8 @@ class ToolCall:
             raise
         finally:
             current_session.reset(token)
-        self.answer = passed.output
-        return passed.output
+        self.answer = as_answer(passed.output)
+        return self.answer
 
 
 def _same(output: Any) -> Any:

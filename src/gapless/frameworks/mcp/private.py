@@ -11,6 +11,8 @@ from fastmcp.server.dependencies import get_context
 from fastmcp.server.providers import proxy as fastmcp_proxy
 from mcp import types
 
+from gapless.frameworks.mcp.approval import Answered
+
 _PASSED_ON = (
     types.ToolListChangedNotification,
     types.ResourceListChangedNotification,
@@ -57,19 +59,22 @@ def another(client: Any) -> Any:
     return Client.new(client)
 
 
-def continued(server: Any, responses: Any, state: str | None) -> Context:
+class Continued(Context):
     """The request in front, with other answers and another state than it carries: those that are meant for the server."""
 
-    class _Continued(Context):
-        @property
-        def input_responses(self) -> Any:
-            return responses
+    def __init__(self, server: Any, meant: Answered) -> None:
+        super().__init__(server)
+        self._meant = meant
 
-        @property
-        def request_state(self) -> str | None:
-            return state
+    @property
+    def input_responses(self) -> Any:
+        """The client's answers to what the server asked."""
+        return self._meant.responses
 
-    return _Continued(server)
+    @property
+    def request_state(self) -> str | None:
+        """The server's own state."""
+        return self._meant.state
 
 
 def stash(client: Any, front: Any) -> None:

@@ -60,7 +60,13 @@ class Guarded:
 def build(guarded: Guarded) -> tuple[FastMCPProxy, Upstream]:
     """The proxy as a fastmcp server, and its connections, which whoever serves it has to close."""
     upstream = Upstream(guarded.server, guarded.desk.forget)
-    proxy = FastMCPProxy(client_factory=upstream.client, name=guarded.desk.server, identity="upstream")
+    proxy = FastMCPProxy(
+        client_factory=upstream.client,
+        name=guarded.desk.server,
+        identity="upstream",
+        # Else a server that cannot be reached would look like one without tools.
+        provider_error_strategy="raise",
+    )
     proxy.add_middleware(Guard(guarded, upstream))
     relays.add(proxy, upstream)
     return proxy, upstream
@@ -76,6 +82,7 @@ class Guard(Middleware):
 
     def __init__(self, guarded: Guarded, upstream: Upstream) -> None:
         self._own, self._upstream = guarded, upstream
+        self._tools: dict[str, Any] = {}
         self._running: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def on_discover(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
@@ -106,7 +113,7 @@ class Guard(Middleware):
     async def on_list_tools(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
         """The tools that were reviewed, as they were reviewed."""
         tools = await call_next(context)
-        self._own.desk.learn(map(tool_of, tools))
+        self._learn(tools)
         served: list[Any] = []
         for tool in tools:
             standing = self._own.desk.find(tool.name)
@@ -137,7 +144,7 @@ class Guard(Middleware):
             guard, refused = "arguments", f"the arguments are not as its input schema says: {misfit}"
         if refused:
             return _said(call, call.refuse(guard, refused))
-        approved = Answered(responses=front.input_responses, state=front.request_state)
+        approved = Answered()
         if standing.policy.approve:
             modern = front.request_context.protocol_version in MODERN_PROTOCOL_VERSIONS
             approved = await self._own.approvals.ask(front, call.tool, call.arguments, modern=modern)
@@ -151,8 +158,9 @@ class Guard(Middleware):
 
     async def _carried_out(self, front: Any, standing: Standing, call: ToolCall, approved: Answered) -> Any:
         contract = standing.contract if call.key is None else standing.keyed_contract
-        tool = await front.fastmcp.get_tool(call.tool)
-        ours = private.continued(front.fastmcp, approved.responses, approved.state)
+        tool = self._tools[call.tool]
+        ours = private.Continued(front.fastmcp, approved) if standing.policy.approve else None
+        made: list[Any] = [None, None]  # the newest answer, and fastmcp's result that it was read from
 
         async def ask(arguments: dict[str, Any]) -> Answer:
             with as_ours(call.tool, self._upstream.lost):
@@ -160,6 +168,7 @@ class Guard(Middleware):
             if isinstance(result, InputRequiredToolResult):
                 raise AskedBack(result.input_required)
             answer = answer_of(result)
+            made[:] = [answer, result]
             if contract.retry is not None and is_error(answer) and (text := transient_answer(answer)):
                 raise ErrorAnswer(text, answer)
             return answer
@@ -175,7 +184,8 @@ class Guard(Middleware):
             raise
         except Exception as error:  # a guard's, or one that was injected: never a bare "internal error"
             return _failed(call, error)
-        return result_of(_marked(call, standing, answer), standing.tool.output_schema)
+        marked = _marked(call, standing, answer)
+        return made[1] if marked is made[0] else result_of(marked, standing.tool.output_schema)
 
     def _begin(self, front: Any, standing: Standing, name: str, arguments: dict[str, Any]) -> ToolCall:
         meta = front.request_context.meta if front.request_context is not None else None
@@ -194,10 +204,14 @@ class Guard(Middleware):
 
     async def _standing(self, front: Any, name: str) -> Standing | None:
         desk = self._own.desk
-        if desk.stale or desk.find(name) is None:
+        if desk.stale or name not in self._tools:
             # Past the middleware; it makes fastmcp's proxy ask the server too, whose own memory would last five minutes.
-            desk.learn(map(tool_of, await front.fastmcp.list_tools(run_middleware=False)))
+            self._learn(await front.fastmcp.list_tools(run_middleware=False))
         return desk.find(name)
+
+    def _learn(self, tools: Any) -> None:
+        self._tools = {tool.name: tool for tool in tools}
+        self._own.desk.learn(map(tool_of, tools))
 
     @asynccontextmanager
     async def _one_at_a_time(self, key: str | None) -> AsyncGenerator[None]:
