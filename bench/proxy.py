@@ -16,7 +16,7 @@ import psutil
 
 from bench.proxy_parts import SERVER
 
-ROUNDS, CALLS, WARM = 7, 200, 50
+ROUNDS, CALLS, WARM = 7, 500, 100
 _PLAIN = (sys.executable, "-m", "bench.proxy_parts", "plain")
 _GUARDED = (sys.executable, "-m", "gapless", "proxy")
 

@@ -85,9 +85,7 @@ def test_the_end_of_the_proxy_is_the_end_of_the_server(tmp_path: Path, how: Any)
         assert gone(below)
 
 
-def test_a_killed_proxy_leaves_its_action_in_doubt(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_proxy_leaves_its_action_in_doubt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     effects = guarded_server.Effects(tmp_path / "effects")
     meta = {"gapless/idempotency-key": "k"}
     with started(tmp_path) as process:

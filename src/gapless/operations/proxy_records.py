@@ -165,10 +165,11 @@ class CallKeeper:
         from gapless.gap.blame import blame
 
         recorder = call.recorder
-        given = recorder.keep({"tool": call.tool, "arguments": call.arguments})
-        case = given[:12]
+        given = recorder.keep(call.arguments)
+        named = given
         if self._redaction is not None:
-            case = digest(encode(self._redaction.value(decode(recorder.payloads[given]))))[:12]
+            named = digest(encode(self._redaction.value(decode(recorder.payloads[given]))))
+        case = digest(encode([call.tool, named]))[:12]
         number = self._next.get(case, 0)
         self._next[case] = number + 1
         error = _error_of(call)
