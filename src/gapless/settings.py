@@ -14,6 +14,7 @@ import msgspec
 from gapless.errors import InvalidSettings
 from gapless.records.base import Record
 from gapless.records.cost import Prices
+from gapless.records.proxy import ProxySettings, ToolSettings, check_proxy
 from gapless.records.workflow import Layer
 
 FILE = "gapless.toml"
@@ -197,40 +198,6 @@ class CheckupSettings(Record, frozen=True, kw_only=True):
     """How often the pipeline runs beside the model: what `interference` is measured at."""
 
 
-class ToolSettings(Record, frozen=True, kw_only=True):
-    """How `gapless proxy` treats one tool; what is left out is as for all tools."""
-
-    timeout_s: float | None = None
-    """Seconds one attempt may take; 0: as long as it likes."""
-    attempts: int | None = None
-    """Calls in all where it may be repeated."""
-    repeatable: bool | None = None
-    """Whether a second call does no harm, in place of what the tool says of itself."""
-    approve: bool | None = None
-    """Whether a person approves each call, in place of what the tool says of itself."""
-    partial: Literal["note", "refuse", "off"] | None = None
-    error_as_success: Literal["refuse", "off"] | None = None
-
-
-class ProxySettings(Record, frozen=True, kw_only=True):
-    """How `gapless proxy` treats calls of tools."""
-
-    timeout_s: float = 120.0
-    """Seconds one attempt may take; 0: as long as it likes. Questions that the server asks the client meanwhile count."""
-    attempts: int = 3
-    """Calls in all of a tool that says that it only reads or is idempotent; any other is called once."""
-    approve: Literal["destructive", "acting", "never"] = "destructive"
-    """Whose calls a person approves: tools that say that they destroy; or all that do not say that they only read or
-    destroy nothing, which is how MCP reads silence; or nobody's."""
-    partial: Literal["note", "refuse", "off"] = "note"
-    """What is done with an answer that says that it is only a part: it is marked, or refused."""
-    error_as_success: Literal["refuse", "off"] = "refuse"
-    """What is done with an error that calls itself a success."""
-    record: Literal["batched", "sync", "off"] = "batched"
-    """Whether each call is on disk before its answer goes out, soon after (0.25 s at most), or not at all."""
-    tools: dict[str, ToolSettings] = {}
-
-
 class Settings(Record, frozen=True, kw_only=True):
     """Everything `gapless.toml` may hold."""
 
@@ -365,21 +332,6 @@ def check_budget(budget: Budget, where: str) -> None:
                 )
         elif not 0 <= limit <= 1:
             raise InvalidSettings(f"{where}: {name} is {limit:g}; allowed is a share, 0 to 1.")
-
-
-def check_proxy(proxy: ProxySettings, where: str) -> None:
-    """Refuses times and counts that no call could keep to.
-
-    Raises:
-        InvalidSettings: One is out of its range.
-    """
-    for place, held in ((where, proxy), *((f"{where} tools.{n}", t) for n, t in proxy.tools.items())):
-        if held.timeout_s is not None and not 0 <= held.timeout_s < math.inf:
-            raise InvalidSettings(f"{place}: timeout_s is {held.timeout_s:g}; allowed is 0 (none) or more.")
-        if held.attempts is not None and held.attempts < 1:
-            raise InvalidSettings(
-                f"{place}: attempts is {held.attempts}; the first call counts, so 1 or more."
-            )
 
 
 def _check_ranges(settings: Settings, file: Path) -> None:

@@ -172,7 +172,7 @@ def test_two_clients_are_kept_apart(tmp_path: Path) -> None:
     [
         (("--http", "eighty", "x"), "allowed is [HOST:]PORT"),
         (("--token-env", "NO_SUCH_VARIABLE", "x"), "not set, or empty"),
-        (("answer.json",), "a file offers no tools"),
+        (("answer.json",), "a proxy stands before an MCP server"),
         ((), "no server is named"),
         (("x", "--", "y"), "name one server"),
     ],

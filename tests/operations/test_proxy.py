@@ -14,8 +14,9 @@ import pytest
 from gapless.errors import EndpointError, InvalidSettings, UnknownName, UsageError
 from gapless.operations.open import open_store
 from gapless.operations.proxy import OpenProxy, ProxyAsk, open_proxy
-from gapless.operations.tools import ToolsAsk, lock_tools
-from gapless.settings import Place, ProxySettings, Settings, ToolSettings
+from gapless.operations.tools import Learn, ToolsAsk, lock_tools
+from gapless.records.proxy import ProxySettings, ToolSettings
+from gapless.settings import Place, Settings
 
 pytest.importorskip("fastmcp")
 LEGACY, MODERN = "legacy", "2026-07-28"
@@ -242,6 +243,19 @@ async def test_a_change_is_seen_without_a_listing(tmp_path: Path) -> None:
         assert not (await front.call("look", n=1)).is_error
         await front.call("drift")
         assert "changed since it was reviewed" in await front.said_of("look", n=1)
+
+
+async def test_answers_unlike_those_the_lock_has_learnt(tmp_path: Path) -> None:
+    place, ask = place_at(tmp_path), ToolsAsk(command=guarded_server.command(tmp_path / "effects"))
+    async with fronted(tmp_path) as front:
+        await front.call("page")
+    await lock_tools(ask, place, learn=Learn(recorded=True))  # from what the proxy has recorded
+    async with fronted(tmp_path) as front:
+        assert "gapless/unlike-earlier" not in ((await front.call("page")).meta or {})
+        changed = await front.call("page", n=7)
+        assert "items" in changed.meta["gapless/unlike-earlier"]
+    async with fronted(tmp_path, settings=ProxySettings(inferred="refuse")) as front:
+        assert "not as earlier ones were" in await front.said_of("page", n=7)
 
 
 async def test_a_lock_that_was_named_must_be_there(tmp_path: Path) -> None:

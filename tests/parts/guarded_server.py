@@ -115,7 +115,7 @@ class Behind:
             "look": _said('{"n": 1}', structured={"n": 1}),
             "breach": _said('{"n": "one"}', structured={"n": "one"}),
             "lie": _said("Error: the disk is full"),
-            "page": _said('{"items": [1, 2], "has_more": true, "total": 9}'),
+            "page": _said(f'{{"items": {given.get("n", [1, 2])}, "has_more": true, "total": 9}}'),
             "echo": _said(str(sum(len(str(value)) for value in given.values()))),
         }
         return answers.get(name, _said(f"{name} {times}"))

@@ -14,7 +14,7 @@ from gapless.cli.tools import ToACommand
 if TYPE_CHECKING:
     from gapless.operations.progress import Stop
     from gapless.operations.proxy import OpenProxy, ProxyAsk
-    from gapless.settings import ProxySettings
+    from gapless.records.proxy import ProxySettings
 
 
 @click.command(
@@ -103,17 +103,17 @@ async def _serve(
     from gapless.operations.proxy import open_proxy, serve_proxy
     from gapless.settings import locate
 
-    quiet()
-    async with open_proxy(ask, locate(), _say) as proxy:
-        if where is None:
-            _ready(proxy, "stdio", options["as_json"])
-        await serve_proxy(
-            proxy,
-            http=where,
-            token=token,
-            hosts=options["hosts"],
-            ready=lambda address: _ready(proxy, address, options["as_json"]),
-        )
+    with quiet():
+        async with open_proxy(ask, locate(), _say) as proxy:
+            if where is None:
+                _ready(proxy, "stdio", options["as_json"])
+            await serve_proxy(
+                proxy,
+                http=where,
+                token=token,
+                hosts=options["hosts"],
+                ready=lambda address: _ready(proxy, address, options["as_json"]),
+            )
     return 0
 
 

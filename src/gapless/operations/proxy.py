@@ -15,8 +15,9 @@ from gapless.boundary.tool_calls.policy import ToolPolicy, asks, repeatable
 from gapless.errors import InvalidSettings, MissingExtra, UsageError
 from gapless.operations.proxy_records import CallKeeper, nowhere
 from gapless.operations.tools import ToolsAsk, lock_path, offers, read_lock, servers
+from gapless.records.proxy import ProxySettings
 from gapless.records.tools import LockedServer, Offer, ToolSchema
-from gapless.settings import Place, ProxySettings, ServerSettings
+from gapless.settings import Place, ServerSettings
 
 if TYPE_CHECKING:
     from gapless.boundary.ledger import Entry, Ledger
@@ -138,6 +139,7 @@ def policies(settings: ProxySettings) -> Callable[[ToolSchema], ToolPolicy]:
             repeatable=pick("repeatable", repeatable(said)),
             approve=pick("approve", asks(said, settings.approve)),
             partial=pick("partial", settings.partial),
+            inferred=pick("inferred", settings.inferred),
             disguise=pick("error_as_success", settings.error_as_success),
         )
 
@@ -192,16 +194,17 @@ def _as_tools_ask(ask: ProxyAsk) -> ToolsAsk:
 
 
 def _server(ask: ProxyAsk, place: Place) -> ServerSettings:
-    if ask.target is not None and ask.target.endswith(".json"):
-        raise UsageError(
-            f"{ask.target}: a file offers no tools to call. Name an address, or a command after --."
-        )
     found = servers(_as_tools_ask(ask), place)
     if len(found) != 1:
         raise UsageError(
             f"a proxy stands before one server; name one of {', '.join(n for n, _, _ in found)}."
         )
-    return found[0][1]
+    name, server, _ = found[0]
+    if not (server.command or server.url):
+        raise UsageError(
+            f"{name}: a proxy stands before an MCP server. Name a command after --, or the address of one."
+        )
+    return server
 
 
 def _check_names(ask: ProxyAsk, settings: ProxySettings, offer: Offer) -> None:

@@ -16,6 +16,7 @@ from gapless.boundary.tool_calls.answers import is_error, text_of
 from gapless.boundary.tool_calls.call import ToolCall
 from gapless.boundary.tool_calls.policy import ToolPolicy
 from gapless.errors import GaplessError
+from gapless.operations.tool_answers import PROXIED
 from gapless.records.measurement import Measurement, resume_key
 from gapless.records.suite import Suite
 from gapless.records.tools import Offer, ToolSchema
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from gapless.stores.store import Store
     from gapless.stores.writer import Writer
 
-CONDITION = "proxy"
+CONDITION = PROXIED
 WITHIN_S, _MOST_TOGETHER = 0.25, 256
 """How long a call waits for others to be written with, and how many go together at most."""
 Say = Callable[[str], None]

@@ -13,12 +13,15 @@ import msgspec
 from gapless.boundary.schemas import LearntSchema
 from gapless.boundary.suspicions.reading.messages import role_of, text_of
 from gapless.boundary.suspicions.reading.symptoms import error_in, parsed
+from gapless.boundary.tool_calls.answers import text_of as spelt_out
 from gapless.errors import InvalidTarget, UnknownName, UsageError
 from gapless.operations.tools import ToolsAsk, itself, servers
 from gapless.records.tools import AnswerBreach, LockedServer, Offer, ToolAnswer, ToolCalled, ToolSchema
 from gapless.settings import Place, ServerSettings
 from gapless.stores.store import Store
 
+PROXIED = "proxy"
+"""The condition of what `gapless proxy` records."""
 _MOST_RECORDED = 2000
 _SAMPLE_S = 30.0
 
@@ -163,8 +166,13 @@ def recorded(store: Store, tools: Iterable[str]) -> dict[str, list[Any]]:
     """Tool -> the data of its answers on record, without those that failed; at most 2,000 of each."""
     wanted, found = set(tools), dict[str, dict[str, None]]()
     for measurement in store.measurements():
+        proxied = measurement.condition == PROXIED
         for record in store.records(measurement.id):
             for event in record.events:
+                if proxied and event.step in wanted and event.output and event.ok is not False:
+                    of_tool = found.setdefault(event.step, {})
+                    if len(of_tool) < _MOST_RECORDED:
+                        of_tool[event.output] = None
                 for call in event.calls:
                     if call.kind == "tool" and call.name in wanted and call.error is None and call.response:
                         of_tool = found.setdefault(call.name, {})
@@ -176,9 +184,13 @@ def recorded(store: Store, tools: Iterable[str]) -> dict[str, list[Any]]:
 
 
 def _data(response: Any) -> Any:
-    """The data of a recorded answer: LangChain hands a message over, whose text spells it out."""
+    """The data of a recorded answer: LangChain hands a message over, whose text spells it out; a proxy MCP's own result."""
     if role_of(response) == "tool":
         return parsed(text_of(response)) if response.get("status") != "error" else ""
+    if isinstance(response, dict) and isinstance(response.get("content"), list):
+        return (
+            response["structuredContent"] if "structuredContent" in response else parsed(spelt_out(response))
+        )
     return parsed(response) if isinstance(response, str) else response
 
 

@@ -105,6 +105,32 @@ class AnswerSchema:
 
 
 @dataclass(frozen=True)
+class Learnt:
+    """Holds answers against the schema that a lock has learnt from earlier ones, where the tool declares none."""
+
+    name: ClassVar[str] = "inferred-schema"
+
+    problem: Problem
+
+    def breach(self, crossing: Crossing, handoff: Any) -> Breach | None:
+        """What is not as it was."""
+        said = self.said(handoff)
+        return (
+            Breach(self.name, f"the answer is not as earlier ones were: {said}", SchemaBreach)
+            if said
+            else None
+        )
+
+    def said(self, answer: Answer) -> str:
+        """The same in words; empty where the answer fits, or is an error."""
+        if is_error(answer):
+            return ""
+        if "structuredContent" in answer:
+            return self.problem(answer["structuredContent"])
+        return self.problem(parsed(text_of(answer)))
+
+
+@dataclass(frozen=True)
 class NoDisguise:
     """Takes no error for a result."""
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from gapless.boundary.contract import Contract
+from gapless.boundary.tool_calls.answers import Learnt
 from gapless.boundary.tool_calls.policy import Problem, ToolPolicy, problem_of
 from gapless.records.tools import ToolSchema
 
@@ -48,6 +49,11 @@ class Standing:
     def keyed_contract(self) -> Contract:
         """What holds for calls whose action the client has named."""
         return self.policy.contract(self.tool, keyed=True)
+
+    @cached_property
+    def learnt(self) -> Learnt | None:
+        """What earlier answers were like, where that is all that is known."""
+        return self.policy.learnt(self.tool)
 
     def misfit(self, arguments: Mapping[str, Any]) -> str:
         """What in the arguments breaks the input schema; empty where nothing does."""

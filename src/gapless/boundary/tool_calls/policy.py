@@ -9,7 +9,7 @@ from gapless.boundary.contract import Contract
 from gapless.boundary.crossing import Crossing
 from gapless.boundary.guards.base import OutputGuard
 from gapless.boundary.guards.retry import Retry, transient
-from gapless.boundary.tool_calls.answers import AnswerSchema, NoDisguise, Problem, Whole
+from gapless.boundary.tool_calls.answers import AnswerSchema, Learnt, NoDisguise, Problem, Whole
 from gapless.errors import BoundaryError, OutsideError
 from gapless.records.tools import Hints, ToolSchema
 
@@ -41,6 +41,7 @@ class ToolPolicy:
     approve: bool = False
     """Whether a person approves each call."""
     partial: Partial = "note"
+    inferred: Partial = "note"
     disguise: Disguise = "refuse"
 
     def contract(self, tool: ToolSchema, *, keyed: bool) -> Contract:
@@ -49,6 +50,9 @@ class ToolPolicy:
         check = problem_of(tool.output_schema)
         if check is not None:
             guards.append(AnswerSchema(check))
+        learnt = self.learnt(tool)
+        if learnt is not None and self.inferred == "refuse":
+            guards.append(learnt)
         if self.disguise == "refuse":
             guards.append(NoDisguise())
         if self.partial == "refuse":
@@ -62,6 +66,13 @@ class ToolPolicy:
             effect=not self.repeatable,
             idempotency_key=_key_of if keyed else None,
         )
+
+    def learnt(self, tool: ToolSchema) -> Learnt | None:
+        """What earlier answers were like, where the tool declares nothing and a lock has learnt it."""
+        if self.inferred == "off" or tool.output_schema is not None:
+            return None
+        problem = problem_of(tool.inferred_output_schema)
+        return Learnt(problem) if problem is not None else None
 
 
 def repeatable(hints: Hints) -> bool:

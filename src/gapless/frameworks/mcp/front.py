@@ -20,10 +20,22 @@ def is_loopback(host: str) -> bool:
     return host in _LOOPBACK or host.startswith("127.")
 
 
-def quiet() -> None:
-    """A proxy speaks on stdout and stderr for its server; what libraries log of every request stays out of both."""
-    for name in ("mcp", "fastmcp", "FastMCP", "client", "uvicorn", "httpx", "httpx2"):
+_CHATTY = ("mcp.shared", "mcp.server", "fastmcp", "FastMCP", "uvicorn", "httpx", "httpx2")
+_READERS = ("mcp.client", "client")
+"""By whose log the lines are counted that are no message, when the server is looked at."""
+
+
+@contextlib.contextmanager
+def quiet(names: tuple[str, ...] = _CHATTY) -> Generator[None]:
+    """A proxy speaks on stdout and stderr for its server: what libraries log of every request stays out of both."""
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
 
 
 async def over_stdio(proxy: Any) -> None:
@@ -31,7 +43,8 @@ async def over_stdio(proxy: Any) -> None:
     from gapless.frameworks.mcp import private
     from gapless.frameworks.mcp.stdin import Lines
 
-    await private.over_stdio(proxy, Lines())
+    with quiet(_READERS):
+        await private.over_stdio(proxy, Lines())
 
 
 async def over_http(
@@ -67,7 +80,7 @@ async def over_http(
         host_origin_protection=True if known is not None else "auto",
         allowed_hosts=known,
     )
-    with _listening(host, port) as listening:
+    with _listening(host, port) as listening, quiet(_READERS):
         shown = f"[{host}]" if ":" in host else host
         config = uvicorn.Config(app, log_level="critical", lifespan="on", timeout_graceful_shutdown=2)
         address = f"http://{shown}:{listening.getsockname()[1]}{PATH}"

@@ -31,7 +31,7 @@ from gapless.frameworks.mcp.upstream import Upstream
 from gapless.settings import ServerSettings
 
 IDEMPOTENCY_KEY = "gapless/idempotency-key"
-REPLAYED, PARTIAL = "gapless/replayed", "gapless/partial"
+REPLAYED, PARTIAL, UNLIKE = "gapless/replayed", "gapless/partial", "gapless/unlike-earlier"
 
 
 @dataclass(kw_only=True)
@@ -232,6 +232,10 @@ def _marked(call: ToolCall, standing: Standing, answer: Answer) -> Answer:
     if standing.policy.partial == "note" and (part := part_only(answer)):
         said[PARTIAL] = part
         call.note("partial-result", "proceed", f"the answer is only a part: {part}")
+    learnt = standing.learnt if standing.policy.inferred == "note" else None
+    if learnt is not None and (unlike := learnt.said(answer)):
+        said[UNLIKE] = unlike
+        call.note(learnt.name, "proceed", f"the answer is not as earlier ones were: {unlike}")
     return {**answer, "_meta": {**answer.get("_meta", {}), **said}} if said else answer
 
 
