@@ -127,7 +127,8 @@ class Guard(Middleware):
         arguments: dict[str, Any] = dict(context.message.arguments or {})
         standing = await self._standing(front, name)
         if standing is None:
-            return await call_next(context)  # fastmcp says that there is no such tool
+            # Said here: fastmcp knows tools by a second name as well, under which nothing would guard them.
+            return refusal(f"Unknown tool: {name!r}")
         call = self._begin(front, standing, name, arguments)
         async with self._one_at_a_time(call.key):
             try:
