@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -353,3 +354,31 @@ async def test_a_server_that_does_not_start_says_why(tmp_path: Path, defect: str
     with pytest.raises(EndpointError, match=said):
         async with open_proxy(ProxyAsk(command=command, timeout_s=2), place_at(tmp_path)):
             pass
+
+
+OLDER = """
+import json, sys
+for line in sys.stdin:
+    asked = json.loads(line)
+    about = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": {"name": "old", "version": "1"}}
+    answers = {
+        "initialize": about,
+        "tools/list": {"tools": [{"name": "greet", "inputSchema": {"type": "object"}}]},
+        "tools/call": {"content": [{"type": "text", "text": "hello"}]},
+    }
+    if asked.get("method") in answers:
+        told = {"result": answers[asked["method"]]}
+    else:
+        told = {"error": {"code": -32601, "message": "no such method"}}
+    if "id" in asked:
+        print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], **told}), flush=True)
+"""
+
+
+async def test_before_an_older_server_the_proxy_is_an_older_server(tmp_path: Path) -> None:
+    from fastmcp import Client
+
+    ask = ProxyAsk(command=(sys.executable, "-c", OLDER))
+    async with open_proxy(ask, place_at(tmp_path)) as proxy, Client(proxy.server, mode="auto") as client:
+        assert client.protocol_version < "2026"
+        assert (await client.call_tool_mcp("greet", {})).content[0].text == "hello"

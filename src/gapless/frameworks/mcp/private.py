@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import anyio
 from fastmcp.client import Client
 from fastmcp.server.context import Context
 from fastmcp.server.dependencies import get_context
 from fastmcp.server.providers import proxy as fastmcp_proxy
 from mcp import types
+from mcp.shared.message import SessionMessage
 
 from gapless.frameworks.mcp.approval import Answered
 
@@ -106,3 +108,33 @@ async def over_stdio(proxy: Any, lines: Any) -> None:
             await inner.run(read, write, inner.create_initialization_options())
     finally:
         reset_transport(token)
+
+
+def handshake_only(proxy: Any) -> None:
+    """Has clients that try the newer era first go back to the older one.
+
+    The SDK's loop settles on the era of the first request, whatever is answered to it: that one must not get there.
+    """
+    inner = proxy._mcp_server
+    run = inner.run
+
+    async def run_older(read: Any, write: Any, *args: Any, **more: Any) -> None:
+        passed_on, relayed = anyio.create_memory_object_stream[Any](0)
+
+        async def relay() -> None:
+            async with passed_on:
+                async for item in read:
+                    asked = getattr(item, "message", None)
+                    if isinstance(asked, types.JSONRPCRequest) and asked.method == "server/discover":
+                        error = types.ErrorData(code=types.METHOD_NOT_FOUND, message="Method not found")
+                        told = types.JSONRPCError(jsonrpc="2.0", id=asked.id, error=error)
+                        await write.send(SessionMessage(told))
+                    else:
+                        await passed_on.send(item)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(relay)
+            await run(relayed, write, *args, **more)
+            tasks.cancel_scope.cancel()
+
+    inner.run = run_older

@@ -69,6 +69,8 @@ def build(guarded: Guarded) -> tuple[FastMCPProxy, Upstream]:
     )
     proxy.add_middleware(Guard(guarded, upstream))
     relays.add(proxy, upstream)
+    if guarded.legacy_only:
+        private.handshake_only(proxy)
     return proxy, upstream
 
 
