@@ -95,6 +95,10 @@ async def open_proxy(ask: ProxyAsk, place: Place, say: Say = lambda told: None) 
     )
     desk = Desk(offer.name, reviewing(reviewed, ask, offer.name) if reviewed else unlocked, policy)
     desk.learn(offer.tools)
+    if reviewed is None and lock.exists():
+        say(
+            f"{lock} holds nothing of {offer.name!r}: its tools are served as they are. Name it as it stands there: --name"
+        )
     ledger = _Kept(place, say)
     guarded = Guarded(
         desk=desk,
