@@ -43,6 +43,41 @@ def installed(folder: Path, package: str, version: str) -> list[str]:
     return ["node", str(home / "node_modules" / SCOPE / package / "dist" / "index.js"), *allowed]
 
 
+def raw(command: list[str]) -> dict[str, Any]:
+    """Name -> tool as the server really writes it, asked without gapless and without any SDK."""
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+
+        def said(number: int, method: str, **params: Any) -> Any:
+            asked = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+            print(json.dumps(asked), file=server.stdin, flush=True)
+            for line in server.stdout or ():
+                answer = json.loads(line)
+                if answer.get("id") == number and "method" not in answer:
+                    return answer["result"]
+            raise AssertionError(f"{method} was not answered")
+
+        about = {"name": "test", "version": "1"}
+        said(1, "initialize", protocolVersion="2025-03-26", capabilities={}, clientInfo=about)
+        print(
+            json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}),
+            file=server.stdin,
+            flush=True,
+        )
+        tools = said(2, "tools/list")["tools"]
+        server.kill()
+    return {tool["name"]: tool for tool in tools}
+
+
+def really_changed(old: list[str], new: list[str]) -> set[str]:
+    """The tools of which anything at all differs between two releases."""
+    before, after = raw(old), raw(new)
+    return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+
+
 def changes(*words: str) -> list[dict[str, Any]]:
     result = CliRunner().invoke(cli, ["tools", *words])
     assert result.stdout, result.output
@@ -56,6 +91,7 @@ def test_two_releases_of_the_file_server(tmp_path: Path, monkeypatch: pytest.Mon
     assert changes("lock", "--json", "--name", "files", "--", *old) == []
     assert changes("diff", "--json", "--name", "files", "--", *old) == []
     (change,) = changes("diff", "--json", "--name", "files", "--", *new)
+    assert really_changed(old, new) == {change["tool"]}
     assert (change["tool"], change["kind"]) == ("list_allowed_directories", "description")
     linted = CliRunner().invoke(cli, ["tools", "lint", "--json", "--", *new])
     empty = {i["tool"] for i in json.loads(linted.stdout)["issues"] if i["rule"] == "empty-input-schema"}
@@ -68,7 +104,9 @@ def test_two_releases_of_the_server_with_everything(tmp_path: Path, monkeypatch:
     old = installed(tmp_path, "server-everything", "2025.8.4")
     new = installed(tmp_path, "server-everything", "2026.8.31")
     assert changes("lock", "--json", "--name", "all", "--", *old) == []
+    assert changes("diff", "--json", "--name", "all", "--", *old) == []
     found = changes("diff", "--json", "--name", "all", "--", *new)
+    assert really_changed(old, new) == {change["tool"] for change in found}
     assert {c["tool"] for c in found if c["said"] == "the tool is gone"} == set(
         "add longRunningOperation printEnv sampleLLM getTinyImage annotatedMessage getResourceReference"
         " startElicitation getResourceLinks structuredContent".split()

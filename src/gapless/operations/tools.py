@@ -142,7 +142,7 @@ def _typed(ask: ToolsAsk, target: str) -> tuple[str, ServerSettings, bool] | Non
     if web or target.endswith(_DOCUMENTS):
         name = ask.name or (urlsplit(target).hostname if web else None) or Path(target).stem
         return name, ServerSettings(openapi=target, base_url=ask.base_url), True
-    module, _, member = target.partition(":")
+    module, _, member = target.rpartition(":")
     if member.isidentifier() and module:
         return ask.name or Path(module).stem, ServerSettings(functions=target), True
     return None

@@ -65,7 +65,7 @@ def rooted(server: ServerSettings, root: Path) -> ServerSettings:
     if server.openapi and "://" not in server.openapi:
         return msgspec.structs.replace(server, openapi=str(root / server.openapi))
     if server.functions:
-        place, _, name = server.functions.partition(":")
+        place, _, name = server.functions.rpartition(":")
         if place.endswith(".py"):
             return msgspec.structs.replace(server, functions=f"{root / place}:{name}")
     return server
