@@ -37,6 +37,13 @@ def look_up(order: str) -> str:
     return "Error: no such table" if order else "nothing"
 
 
+def open_order(order: str) -> dict[str, str]:
+    """Opens an order."""
+    if not order:
+        raise ValueError("order must not be empty")
+    return {"order": order}
+
+
 def read_order(order: str) -> dict[str, str]:
     """Reads an order."""
     if order == "gone":
@@ -46,7 +53,9 @@ def read_order(order: str) -> dict[str, str]:
 
 def subject(name: str, *, file: str = __file__, **more: Any) -> Subject:
     effects = more.pop("allow_effects", False)
-    server = ServerSettings(functions=f"{file}:{name}", **({"read_only": ("look_*", "read_*")} | more))
+    server = ServerSettings(
+        functions=f"{file}:{name}", **({"read_only": ("look_*", "read_*", "open_*")} | more)
+    )
     return Subject(servers={"orders": server}, seconds=2.0, allow_effects=effects)
 
 
@@ -66,6 +75,13 @@ def test_arguments_that_must_fail_are_named_by_the_user() -> None:
     assert "read_order with order" in told.said  # it takes anything for a text
     lies = found("tool-honesty", subject("read_order", failing={"read_order": {"order": "there"}}))
     assert "read_order with arguments that must fail was answered with success" in lies.said
+
+
+def test_arguments_that_work_are_named_by_the_user() -> None:
+    errors = found("tool-at-once", subject("open_order"))
+    assert "only errors came from orders: open_order" in errors.said
+    works = found("tool-at-once", subject("open_order", arguments={"open_order": {"order": "A-1"}}))
+    assert "only errors" not in works.said
 
 
 def test_tools_that_are_not_safe_are_called_with_leave_only() -> None:

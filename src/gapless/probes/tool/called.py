@@ -61,6 +61,18 @@ def uncalled(seen: Iterable[Visit]) -> str:
     return next((visit.uncalled for visit in seen if visit.uncalled), _NO_SAFE)
 
 
+def only_errors(seen: Iterable[Visit]) -> str:
+    """Tools that answered nothing but errors, as the end of a sentence: what is said of them then says little."""
+    tools: list[str] = []
+    for visit in seen:
+        for tool in dict.fromkeys(tried.tool for tried in visit.called):
+            if all(tried.answer.ended != "answered" for tried in visit.called if tried.tool == tool):
+                tools.append(f"{visit.name}: {tool}")
+    if not tools:
+        return ""
+    return f"; only errors came from {', '.join(tools)}: name arguments that work ([checkup.servers.NAME.arguments])"
+
+
 def honesty(subject: Subject) -> Iterable[Finding]:
     """Whether what cannot be right is refused, and whether what failed says so."""
     wrong: list[str] = []
@@ -212,7 +224,7 @@ def latency(subject: Subject) -> Iterable[Finding]:
     worst = max(times, key=lambda name: _at(times[name], 0.95))
     taken = times[worst]
     said = f"{worst}: p50 {_at(taken, 0.5):.1f} ms, p95 {_at(taken, 0.95):.1f} ms in {count(len(taken), 'call')} after a first one"
-    yield LATENCY.finding("ok", said, figures=figures, target=target)
+    yield LATENCY.finding("ok", said + only_errors(heard(subject)), figures=figures, target=target)
 
 
 def _figures(name: str, taken: list[float]) -> Iterable[Figure]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
-from gapless.probes.tool.called import uncalled
+from gapless.probes.tool.called import only_errors, uncalled
 from gapless.probes.tool.reading import same
 from gapless.probes.tool.survey import heard
 from gapless.probes.tool.visit import Repeated, Together, Visit
@@ -64,7 +64,8 @@ def twice(subject: Subject) -> Iterable[Finding]:
             next_step="Fix the order and the clock in the answer, or say in the description that it changes.",
         )
     else:
-        yield TWICE.finding("ok", "; ".join(_fine(seen, len(tools), repeated)), figures=figures)
+        said = "; ".join(_fine(seen, len(tools), repeated)) + only_errors(seen)
+        yield TWICE.finding("ok", said, figures=figures)
 
 
 def _told(visit: Visit) -> Iterator[tuple[str, list[ToolAnswer]]]:
@@ -133,7 +134,7 @@ def at_once(subject: Subject) -> Iterable[Finding]:
     said = f"{calls} calls at the same time to {count(len(made), 'tool')} were answered as before"
     if loose:
         said += f" ({', '.join(loose)}: answered at all, for its answers differ one after the other too)"
-    yield AT_ONCE.finding("ok", said, figures=figures)
+    yield AT_ONCE.finding("ok", said + only_errors(seen), figures=figures)
 
 
 def _disturbed(one: Together) -> str:

@@ -68,7 +68,7 @@ def heard(subject: Subject) -> tuple[Visit, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A tool that may be called, with the least arguments that it takes."""
+    """A tool that may be called, with the arguments that the user says work, else the least that it takes."""
 
     tool: ToolSchema
     arguments: dict[str, Any]
@@ -94,7 +94,7 @@ def ready(visit: Visit, server: ServerSettings, source: Source, *, effects: bool
         known = vouched(tool.name, server)
         if not (effects or known or safe(tool)) or not tool.input_schema:
             continue
-        arguments = sample(tool.input_schema)
+        arguments = server.arguments.get(tool.name, sample(tool.input_schema))
         if arguments is None:
             continue
         if why := source.cannot(tool.name, arguments):
