@@ -140,6 +140,7 @@ class _Asking:
     async def all(self) -> None:
         effects = self.subject.allow_effects
         found = list(ready(self.visit, self.server, self.source, effects=effects))
+        found.sort(key=lambda one: one.tool.name not in self.server.arguments)
         reading = [one for one in found if one.reads][:_TOOLS]
         acting = [one for one in found if not one.reads][:_TOOLS]
         freely = [*reading, *(one for one in acting if safe(one.tool))]
