@@ -1,6 +1,6 @@
 """A scripted server for tests that speaks as OpenAI and Anthropic do: the real protocol, the real SDKs, only the model is written down.
 
-It speaks chat completions, responses, embeddings and models, streamed and whole; it is as slow and as faulty as its
+It speaks chat completions, responses, messages, embeddings and models, streamed and whole; it is as slow and as faulty as its
 script says, the same way every time. It refuses to guess: what no rule covers says so.
 """
 
