@@ -202,3 +202,26 @@ def test_one_cpu_that_is_held_down_is_found(tmp_path: Path) -> None:
 def test_distances_are_told_from_the_node_that_fits(tmp_path: Path) -> None:
     (found,) = numa.placement(host(tmp_path, two_nodes(LOCAL, "0-3")))
     assert {one.name: one.value for one in found.figures}["distance from node 0 to node 1"] == 21
+
+
+def test_memory_that_belongs_to_no_cpu_is_remote_too(tmp_path: Path) -> None:
+    files = two_nodes(REMOTE, "0-3") | {"sys/devices/system/node/node1/cpulist": "\n"}
+    (found,) = numa.placement(host(tmp_path, files))
+    assert (found.status, "90 % of its pages" in found.said) == ("fail", True)
+
+
+def test_where_pages_are_is_not_guessed(tmp_path: Path) -> None:
+    subject = host(tmp_path, two_nodes(LOCAL, "0-3"))
+    (tmp_path / "proc/self/numa_maps").unlink()
+    with pytest.raises(ProbeUnavailable, match="node 0 of 2; the kernel does not say where its pages are"):
+        list(numa.placement(subject))
+
+
+def test_a_group_that_is_throttled_is_not_hidden_by_the_one_around_it(tmp_path: Path) -> None:
+    files = {
+        "proc/self/cgroup": "0::/pod/app\n",
+        "sys/fs/cgroup/pod/app/cpu.stat": "nr_periods 100\nnr_throttled 90\n",
+        "sys/fs/cgroup/pod/cpu.stat": "nr_periods 9000\nnr_throttled 0\n",
+    }
+    (found,) = limits.limits(host(tmp_path, files))
+    assert (found.status, "stopped in 90 % of its periods, by a quota that is gone" in found.said) == ("fail", True)

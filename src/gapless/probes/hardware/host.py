@@ -86,7 +86,7 @@ class Node:
 
 
 def numa_nodes(root: Path) -> tuple[Node, ...]:
-    """The NUMA nodes that have CPUs, as the kernel lists them; none where it does not."""
+    """The NUMA nodes that have CPUs or memory, as the kernel lists them; none where it does not."""
     found: list[Node] = []
     for folder in (root / "sys/devices/system/node").glob("node[0-9]*"):
         cpus = cpus_in(text(folder, "cpulist") or "")
@@ -100,7 +100,8 @@ def numa_nodes(root: Path) -> tuple[Node, ...]:
                 total_bytes=_kilobytes(memory, "MemTotal"),
             )
         )
-    return tuple(sorted((node for node in found if node.cpus), key=lambda node: node.number))
+    there = (node for node in found if node.cpus or node.total_bytes)
+    return tuple(sorted(there, key=lambda node: node.number))
 
 
 def _kilobytes(memory: str, name: str) -> int:

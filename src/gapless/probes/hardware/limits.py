@@ -52,7 +52,8 @@ def limits(subject: Subject) -> Iterable[Finding]:
     if quota is None and memory is None and not cgroup_files(subject.root, "cpu"):
         raise ProbeUnavailable("no control group is mounted here")
     if periods and throttled / periods > _THROTTLED:
-        said = f"the process was stopped in {100 * throttled / periods:.0f} % of its periods: it asks for more than {quota:g} CPUs"
+        more = f": it asks for more than {quota:g} CPUs" if quota is not None else ", by a quota that is gone"
+        said = f"the process was stopped in {100 * throttled / periods:.0f} % of its periods{more}"
         yield LIMITS.finding(
             "fail",
             said,
@@ -73,16 +74,17 @@ def limits(subject: Subject) -> Iterable[Finding]:
 
 
 def cpu_quota(root: Path) -> tuple[float | None, int, int]:
-    """CPUs that the tightest quota allows (None: no quota), throttled periods, and periods."""
+    """CPUs that the tightest quota allows (None: no quota); throttled periods, and periods, of the group throttled most."""
     found: float | None = None
-    throttled = periods = 0
+    throttled, periods = 0, 0
     for folder in cgroup_files(root, "cpu"):
         quota = _quota(folder)
         if quota is not None and (found is None or quota < found):
             found = quota
         stat = dict(re.findall(r"^(\w+) (\d+)$", text(folder, "cpu.stat") or "", re.MULTILINE))
-        if int(stat.get("nr_periods", 0)) > periods:
-            periods, throttled = int(stat["nr_periods"]), int(stat.get("nr_throttled", 0))
+        here, of = int(stat.get("nr_throttled", 0)), int(stat.get("nr_periods", 0))
+        if of and here * (periods or 1) >= throttled * of:
+            throttled, periods = here, of
     return found, throttled, periods
 
 

@@ -45,8 +45,8 @@ def placement(subject: Subject) -> Iterable[Finding]:
             figures=tuple(figures),
         )
         return
-    best = _roomiest(at or list(nodes))
-    share = _elsewhere(pages, {node.number for node in at} if len(at) == 1 else {best.number})
+    best = _roomiest(at or [node for node in nodes if node.cpus])
+    share = _elsewhere(pages, {best.number})
     figures += [
         Figure(name=f"distance from node {best.number} to node {other.number}", value=distance)
         for other, distance in zip(nodes, best.distances, strict=False)
@@ -54,7 +54,7 @@ def placement(subject: Subject) -> Iterable[Finding]:
     ]
     if share is not None:
         figures.append(Figure(name="pages on other nodes", value=share, unit="share"))
-    where = ", ".join(f"node {node.number}: CPUs {listed(node.cpus)}" for node in nodes)
+    where = ", ".join(f"node {node.number}: {_has(node)}" for node in nodes)
     command = f"numactl --cpunodebind={best.number} --membind={best.number} COMMAND"
     confined = (
         f"(without numactl: cpuset.cpus={listed(best.cpus)} and cpuset.mems={best.number} of its cgroup)"
@@ -66,7 +66,11 @@ def placement(subject: Subject) -> Iterable[Finding]:
         yield PLACEMENT.finding(
             "warn", said, figures=tuple(figures), next_step=f"Put it on one node {confined}.", command=command
         )
-    elif share is not None and share > _MOST_REMOTE:
+    elif share is None:
+        raise ProbeUnavailable(
+            f"its CPUs are on node {best.number} of {len(nodes)}; the kernel does not say where its pages are (/proc/self/numa_maps)"
+        )
+    elif share > _MOST_REMOTE:
         said = f"the process runs on node {at[0].number}, and {100 * share:.0f} % of its pages are on other nodes"
         yield PLACEMENT.finding(
             "fail",
@@ -88,8 +92,10 @@ def remote(subject: Subject) -> Iterable[Finding]:
     if compiled() is None:
         raise ProbeUnavailable("binding memory to a node needs a C compiler (cc, gcc or clang)")
     usable = set(allowed_cpus(subject.root))
-    home = next((node for node in nodes if set(node.cpus) & usable), nodes[0])
-    cpus = tuple(cpu for cpu in home.cpus if cpu in usable) or home.cpus
+    home = next((node for node in nodes if set(node.cpus) & usable), None)
+    if home is None:
+        raise ProbeUnavailable("the CPUs of this process are on no node with memory")
+    cpus = tuple(cpu for cpu in home.cpus if cpu in usable)
     found = {node.number: measure(subject.root, kernel="c", node=node.number, cpus=cpus) for node in nodes}
     local = found[home.number].sustained
     figures = tuple(
@@ -120,6 +126,10 @@ def pages_by_node(root: Path) -> dict[int, int]:
 def _elsewhere(pages: dict[int, int], here: set[int]) -> float | None:
     total = sum(pages.values())
     return sum(count for node, count in pages.items() if node not in here) / total if total else None
+
+
+def _has(node: Node) -> str:
+    return f"CPUs {listed(node.cpus)}" if node.cpus else "memory alone"
 
 
 def _roomiest(nodes: list[Node]) -> Node:
