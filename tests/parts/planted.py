@@ -97,6 +97,7 @@ def graph(
     contracts: dict[str, Contract] | None = None,
     limit: int | None = None,
     routed: bool = False,
+    stops: dict[str, Any] | None = None,
 ) -> Subject:
     built = StateGraph(state)
     built.add_node("retrieve", lambda s: {"found": "x"}, metadata={"layer": "context"})
@@ -115,7 +116,7 @@ def graph(
     if island:
         built.add_node("island", lambda s: {"answer": "z"}, metadata={"layer": "tool"})
         built.add_edge("island", "pay")
-    compiled: Any = built.compile(checkpointer=saver)
+    compiled: Any = built.compile(checkpointer=saver, **(stops or {}))
     if limit is not None:
         compiled = compiled.with_config(recursion_limit=limit)
     compiled = guard(compiled, contracts) if contracts else compiled

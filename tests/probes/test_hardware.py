@@ -224,4 +224,7 @@ def test_a_group_that_is_throttled_is_not_hidden_by_the_one_around_it(tmp_path: 
         "sys/fs/cgroup/pod/cpu.stat": "nr_periods 9000\nnr_throttled 0\n",
     }
     (found,) = limits.limits(host(tmp_path, files))
-    assert (found.status, "stopped in 90 % of its periods, by a quota that is gone" in found.said) == ("fail", True)
+    assert (found.status, "stopped in 90 % of its periods, by a quota that is gone" in found.said) == (
+        "fail",
+        True,
+    )

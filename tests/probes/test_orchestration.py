@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
-from planted import clashing, graph, killed, prompted
+from langgraph.checkpoint.memory import InMemorySaver
+from planted import clashing, event, forked, graph, killed, prompted, records
 
 from gapless.frameworks.langgraph.writes import written_by
 from gapless.probes import check
 from gapless.probes.base import Subject
 from gapless.records.baseline import BaselineVerdict
 from gapless.records.wiring import StepWiring
+from gapless.records.workflow import Edge, Shape, Step
 
 
 def test_keys_that_code_is_seen_to_write() -> None:
@@ -54,6 +57,50 @@ def test_a_time_limit_with_two_owners() -> None:
     assert "pay has a time limit of the framework's beside the contract's" in found.said
     (found,) = check(subject, "time-limits")
     assert found.status == "ok"
+    bare = graph(contracts={"pay": Contract(timeout_s=5)})
+    (found,) = check(replace(bare, wiring=twice.wiring), "time-limits")
+    assert "nothing ends a call of retrieve that hangs; pay has a time limit" in found.said
+
+
+@pytest.mark.parametrize(
+    ("stops", "status"),
+    [
+        ({"interrupt_before": ["pay"]}, "ok"),
+        ({"interrupt_before": "*"}, "ok"),
+        ({"interrupt_after": ["retrieve"]}, "ok"),
+        ({"interrupt_after": ["pay"]}, "warn"),
+        ({"interrupt_after": ["pay"], "interrupt_before": ["pay"]}, "ok"),
+    ],
+)
+def test_a_person_who_is_asked_afterwards_stands_before_nothing(stops: dict[str, Any], status: str) -> None:
+    (found,) = check(graph(saver=InMemorySaver(), stops=stops), "person-before-effect")
+    assert found.status == status
+
+
+def test_ways_that_exclude_each_other_are_not_side_by_side() -> None:
+    either = Shape(
+        steps=(Step(name="a"), Step(name="b"), Step(name="c")),
+        edges=(
+            Edge(source="a", target="b", conditional=True),
+            Edge(source="a", target="c", conditional=True),
+        ),
+    )
+    workflow: Any = SimpleNamespace(shape=either, target="t")
+    (found,) = check(Subject(workflow=workflow), "orchestration-needed")
+    assert "3 steps, and nobody has asked" in found.said
+    (found,) = check(forked("one"), "orchestration-needed")
+    assert "up to 2 side by side" in found.said
+
+
+def test_steps_that_no_trial_ran_side_by_side_are_not_judged() -> None:
+    apart = records((event("left", 0.0, superstep=1), event("right", 2.0, superstep=2)))
+    subject = replace(forked("answer"), records=apart.records)
+    (found,) = check(subject, "parallel-writes")
+    assert (found.status, "left, right run side by side" in found.said) == ("ok", True)
+    assert subject.wiring is not None
+    mute = replace(subject, wiring=msgspec.structs.replace(subject.wiring, steps={}))
+    (found,) = check(mute, "parallel-writes")
+    assert (found.status, "in none of 1 recorded trials" in found.said) == ("not-applicable", True)
 
 
 @pytest.mark.parametrize(

@@ -38,3 +38,5 @@ class Wiring(Record, frozen=True, kw_only=True):
     steps: dict[str, StepWiring] = {}
     interrupts: tuple[str, ...] = ()
     """Steps before or after which the graph stops for a person."""
+    interrupts_after: tuple[str, ...] = ()
+    """Those of them that have run by then."""

@@ -29,7 +29,9 @@ def wiring_of(graph: Any) -> Wiring:
         if isinstance(channel, BaseChannel) and name in set(graph.stream_channels_list)
     }
     saver = graph.checkpointer
-    stops = [*_named(graph.interrupt_before_nodes), *_named(graph.interrupt_after_nodes)]
+    before, after = (
+        _named(nodes, graph) for nodes in (graph.interrupt_before_nodes, graph.interrupt_after_nodes)
+    )
     return Wiring(
         state=getattr(schema, "__name__", "") or "none",
         typed=bool(channels) and ROOT not in channels,
@@ -38,12 +40,14 @@ def wiring_of(graph: Any) -> Wiring:
         lasting=saver not in (None, False, True) and not type(saver).__module__.startswith(_IN_MEMORY),
         recursion_limit=(graph.config or {}).get("recursion_limit"),
         steps=dict(_steps(graph, "")),
-        interrupts=tuple(dict.fromkeys(stops)),
+        interrupts=tuple(dict.fromkeys([*before, *after])),
+        interrupts_after=tuple(name for name in after if name not in before),
     )
 
 
-def _named(nodes: Any) -> list[str]:
-    return ["*"] if nodes == "*" else list(cast("list[str]", nodes or ()))
+def _named(nodes: Any, graph: Any) -> list[str]:
+    every = [name for name in graph.nodes if name != START]
+    return every if nodes == "*" else list(cast("list[str]", nodes or ()))
 
 
 def _steps(graph: Any, prefix: str) -> Iterator[tuple[str, StepWiring]]:

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.orchestration.opened import shape_of
-from gapless.probes.orchestration.reach import avoidable, forward
+from gapless.probes.orchestration.reach import avoidable, side_by_side
 from gapless.records.baseline import BaselineVerdict, PromptBaseline
 from gapless.records.finding import Figure, Finding
 from gapless.records.wiring import StepWiring
-from gapless.records.workflow import FINISH, Shape, Step
+from gapless.records.workflow import Shape, Step
 
 _SOURCE = "the six-layer checklist, layer 5"
 EFFECTS = Card(
@@ -58,6 +58,7 @@ NEEDED = Card(
 _ASKING = frozenset({"model", "context", "tool"})
 _DOUBTFUL = frozenset({"model", "context"})
 _TIMED = frozenset({"timeout"})
+_LIMIT_EACH = "Contract(timeout_s=...), and deadline_s= for the whole: the tail of one step must not use up the next one's time."
 
 
 def _steps(subject: Subject) -> list[Step]:
@@ -104,17 +105,15 @@ def time_limits(subject: Subject) -> Iterable[Finding]:
         Figure(name="without a limit", value=len(bare)),
     )
     doubled = [s.name for s in asking if _native(subject, s.name).timeout and _TIMED & set(s.guards)]
-    if doubled:
-        said = f"{', '.join(doubled)} {'has' if len(doubled) == 1 else 'have'} a time limit of the framework's beside the contract's: the shorter one wins, and nobody is told which"
-        step = "Take the native one away, and let the contract own it: Contract(timeout_s=...)."
-        yield LIMITS.finding("warn", said, figures=figures, next_step=step)
-    elif bare:
-        yield LIMITS.finding(
-            "warn",
-            f"nothing ends a call of {', '.join(bare)} that hangs",
-            figures=figures,
-            next_step="Contract(timeout_s=...), and deadline_s= for the whole: the tail of one step must not use up the next one's time.",
-        )
+    if bare or doubled:
+        said = [f"nothing ends a call of {', '.join(bare)} that hangs"] if bare else []
+        steps = [_LIMIT_EACH] if bare else []
+        if doubled:
+            said.append(
+                f"{', '.join(doubled)} {'has' if len(doubled) == 1 else 'have'} a time limit of the framework's beside the contract's: the shorter one wins, and nobody is told which"
+            )
+            steps.append("Take the native one away, and let the contract own it: Contract(timeout_s=...).")
+        yield LIMITS.finding("warn", "; ".join(said), figures=figures, next_step=" ".join(steps))
     else:
         yield LIMITS.finding("ok", f"{_named(asking)} limited", figures=figures)
 
@@ -194,8 +193,13 @@ def people(subject: Subject) -> Iterable[Finding]:
             "the workflow's own code decides its way: no edges are known before trials ran"
         )
     stops = subject.wiring.interrupts if subject.wiring is not None else ()
+    too_late = subject.wiring.interrupts_after if subject.wiring is not None else ()
     guards = frozenset(step.name for step in shape.steps if step.review or step.gates) | frozenset(stops)
-    open_ = [name for name in acting if name not in stops and avoidable(shape, name, guards - {name})]
+    open_ = [
+        name
+        for name in acting
+        if (name not in stops or name in too_late) and avoidable(shape, name, guards - {name})
+    ]
     if open_:
         yield PEOPLE.finding(
             "warn",
@@ -215,7 +219,7 @@ def needed(subject: Subject) -> Iterable[Finding]:
     if subject.records is not None and subject.records.baseline is not None:
         yield _held_against(subject.records.baseline, figures)
         return
-    longest = max((len(targets - {FINISH}) for targets in forward(shape).values()), default=0)
+    longest = max(map(len, side_by_side(shape)), default=0)
     yield NEEDED.finding(
         "warn",
         f"{length} steps{', up to ' + str(longest) + ' side by side' if longest > 1 else ''}, and nobody has asked one plain prompt yet",

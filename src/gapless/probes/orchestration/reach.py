@@ -17,6 +17,15 @@ def forward(shape: Shape) -> Ways:
     return {name: frozenset(targets) for name, targets in ways.items()}
 
 
+def side_by_side(shape: Shape) -> list[tuple[str, ...]]:
+    """Steps that run in one round, because one step leads on to all of them whatever it finds."""
+    always: dict[str, list[str]] = {}
+    for edge in shape.edges:
+        if not edge.conditional and edge.target != FINISH:
+            always.setdefault(edge.source, []).append(edge.target)
+    return [tuple(dict.fromkeys(targets)) for targets in always.values() if len(set(targets)) > 1]
+
+
 def reached(ways: Ways, start: str = START) -> frozenset[str]:
     """Everything an edge leads to from a step, however far; the step itself only by a loop."""
     seen: set[str] = set()

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.orchestration.opened import shape_of
-from gapless.probes.orchestration.reach import ends, forward, loops, reached
+from gapless.probes.orchestration.reach import ends, forward, loops, reached, side_by_side
 from gapless.records.finding import Figure, Finding
 from gapless.records.trial import TrialRecord
 from gapless.records.wiring import Wiring
-from gapless.records.workflow import FINISH, Shape
 
 _SOURCE = "the six-layer checklist, layer 5"
 STATE = Card(
@@ -137,11 +136,11 @@ def parallel_writes(subject: Subject) -> Iterable[Finding]:
     wiring, shape = _wiring(subject), shape_of(subject)
     sample = subject.records.sample if subject.records is not None else ()
     rounds = sum(1 for record in sample for _ in _rounds(record))
-    side_by_side = _siblings(shape)
+    forks = side_by_side(shape)
     clashes = {clash for record in sample for clash in _clashes(record, wiring, subject)}
-    clashes |= {clash for steps in side_by_side for clash in _shared(steps, wiring)}
+    clashes |= {clash for steps in forks for clash in _shared(steps, wiring)}
     figures = (
-        Figure(name="steps that lead on to several at once", value=len(side_by_side)),
+        Figure(name="steps that lead on to several at once", value=len(forks)),
         Figure(name="rounds with several steps", value=rounds),
     )
     if clashes:
@@ -152,21 +151,26 @@ def parallel_writes(subject: Subject) -> Iterable[Finding]:
             next_step="Give the key a reducer (Annotated[list, operator.add]), or let one step write it.",
         )
         return
-    silent = [name for steps in side_by_side for name in steps if not _writes(name, wiring)]
+    silent = [name for steps in forks for name in steps if not _writes(name, wiring)]
     if not sample and (silent or any(edge.conditional for edge in shape.edges)):
         raise ProbeUnavailable(
             "which keys steps write shows in recorded trials, and there are none: run gapless measure"
         )
-    yield WRITES.finding("ok", f"no key clashed in {rounds} rounds with several steps", figures=figures)
+    if silent and not rounds:
+        raise ProbeUnavailable(
+            f"which keys {', '.join(silent)} write their code does not show, and in none of {len(sample)} recorded trials did they run side by side"
+        )
+    said = f"no key clashed in {rounds} rounds with several steps"
+    if not rounds:
+        seen = f", and in {len(sample)} recorded trials none did" if sample else ""
+        said = f"{_by_code(forks)}{seen}"
+    yield WRITES.finding("ok", said, figures=figures)
 
 
-def _siblings(shape: Shape) -> list[tuple[str, ...]]:
-    """Steps that run in one round, because one step leads on to all of them whatever it finds."""
-    always: dict[str, list[str]] = {}
-    for edge in shape.edges:
-        if not edge.conditional and edge.target != FINISH:
-            always.setdefault(edge.source, []).append(edge.target)
-    return [tuple(dict.fromkeys(targets)) for targets in always.values() if len(set(targets)) > 1]
+def _by_code(forks: list[tuple[str, ...]]) -> str:
+    if not forks:
+        return "no step leads on to several at once"
+    return f"{', '.join(forks[0])} run side by side, and write different keys by their code"
 
 
 def _writes(step: str, wiring: Wiring) -> tuple[str, ...]:
