@@ -127,3 +127,28 @@ def test_a_secret_is_looked_for_in_every_face() -> None:
     assert found.status == "ok"
     for place in ("the database", "the run table", "as HTML", "as JUnit", "the export (runs)"):
         assert place in found.said
+
+
+@pytest.mark.parametrize(
+    "patterns", [("customer.ssn", "customer.**"), ("*.ssn", "password", "*token*"), ("**",), ()]
+)
+def test_the_redaction_that_was_asked_for_is_tried(patterns: tuple[str, ...]) -> None:
+    (found,) = check(Subject(exports=exported, redact=patterns), "redaction")
+    assert found.status == "ok", found.said
+    asked = f"as you say: {', '.join(patterns)}" if patterns else "redact names no key"
+    assert asked in found.said
+
+
+def test_a_key_of_a_secret_that_is_on_record_in_clear_is_named_and_not_its_value() -> None:
+    said = {"headers": [{"Authorization": "Bearer abcdef"}], "db_password": "[redacted]", "ssn": None}
+    (found,) = check(records(values={"a-out": said}), "redaction")
+    assert (found.status, "Authorization stand" in found.said) == ("warn", True)
+    assert "abcdef" not in repr(found)
+
+
+def test_what_is_written_later_is_told_too() -> None:
+    (found,) = check(Subject(), "tracing-cost")
+    assert [one.unit for one in found.figures] == ["us", "us"]
+    assert all(one.value > 0 for one in found.figures)
+    (found,) = check(Subject(targets={"tracing-cost": 0.001}), "tracing-cost")
+    assert found.status == "warn"

@@ -217,3 +217,14 @@ def test_no_form_of_a_secret_is_kept(secret: str, filler: str, form: str) -> Non
     held = {"a": [{"SSN": secret}], "text": f"{filler}{spelled}{filler}", secret: filler}
     kept = encode(Redaction(["ssn"]).value(held)).decode("utf-8", errors="replace")
     assert not [mark for mark in (MARK, r"\u00a7", "%C2%A7") if mark in kept]
+
+
+@pytest.mark.parametrize("pattern", ["*", "**", "draft", "exact", "draft.**"])
+def test_a_pattern_that_takes_everything_leaves_addresses_alone(pattern: str) -> None:
+    check = CheckSpec(name="exact", params={"value": "078-05-1120", "path": "/ssn"})
+    case = Case(id="c", input={"ssn": "1"}, golden={"draft": {"a": 1}}, checks={"draft": (check,)})
+    masked, _ = Redaction([pattern]).suite(Suite(name="s", cases=(case,)))
+    assert list(masked.cases[0].golden) == ["draft"]
+    (kept,) = masked.cases[0].checks["draft"]
+    assert (kept.name, set(kept.params)) == ("exact", {"value", "path"})
+    assert ("078-05-1120" in repr(kept)) == (pattern == "draft")

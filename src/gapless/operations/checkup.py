@@ -211,6 +211,7 @@ async def _with_workflow(
         crash, no_crash = await crashed(named, ask.target, place, tell, stop, allow_effects=ask.allow_effects)
     subject = Subject(
         exports=exported,
+        redact=place.settings.privacy.redact,
         workflow=named.workflow,
         wiring=wiring_of(named.workflow),
         no_workflow=named.broken,

@@ -60,6 +60,8 @@ class Subject:
     """Environment variables that probes read."""
     exports: Callable[[Store, Measurement], Mapping[str, str]] | None = None
     """Every way in which records leave the store: name -> what it says; the run table alone when None."""
+    redact: tuple[str, ...] = ()
+    """Keys that the settings keep out of the record."""
     workflow: Workflow | None = None
     no_workflow: str = ""
     """Why the one that was named could not be opened."""

@@ -86,7 +86,7 @@ SHELF: dict[str, tuple[str, str]] = {
     "lost-trials": (f"{_OBSERVABILITY}.recorded:lost_trials", f"{_OBSERVABILITY}.recorded:LOST"),
     "replay-fidelity": (f"{_OBSERVABILITY}.recorded:replay_fidelity", f"{_OBSERVABILITY}.recorded:REPLAY"),
     "tracing-cost": (f"{_OBSERVABILITY}.cost:tracing_cost", f"{_OBSERVABILITY}.cost:COST"),
-    "redaction": (f"{_OBSERVABILITY}.cost:redaction", f"{_OBSERVABILITY}.cost:SECRETS"),
+    "redaction": (f"{_OBSERVABILITY}.secrets:redaction", f"{_OBSERVABILITY}.secrets:SECRETS"),
 }
 """Name -> where the probe is, and its card. A probe's module is imported when it is asked."""
 

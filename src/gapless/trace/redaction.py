@@ -116,14 +116,23 @@ class Redaction:
 
     def _case(self, case: Case) -> Case:
         secrets = Secrets()
-        given, golden, checks = (self._walk(part, _ROOT, secrets) for part in _parts_of(case))
+        given, golden = self._walk(case.input, _ROOT, secrets), self._mapping(case.golden, _ROOT, secrets)
+        walked = {
+            where: [(spec, self._params(spec, where, secrets)) for spec in specs]
+            for where, specs in case.checks.items()
+        }
         specs = {
-            where: tuple(CheckSpec(name=name, params=secrets.plain(params)) for name, params in written)
-            for where, written in checks.items()
+            where: tuple(CheckSpec(name=spec.name, params=secrets.plain(params)) for spec, params in written)
+            for where, written in walked.items()
         }
         return msgspec.structs.replace(
             case, input=secrets.plain(given), golden=secrets.plain(golden), checks=specs
         )
+
+    def _params(self, spec: CheckSpec, where: str, secrets: Secrets) -> dict[str, Any]:
+        """A check's parameters; their names stay even where a pattern takes everything."""
+        found = self._walk(spec.params, _below(_below(_ROOT, where), spec.name), secrets)
+        return found if isinstance(found, dict) else dict.fromkeys(spec.params, REDACTED)
 
     def _payloads(
         self, payloads: Mapping[str, bytes], case: Case | None
