@@ -253,6 +253,12 @@ def impatient(defect: str) -> Subject:
 
 PLANTED = (
     Planted(
+        "memory-bandwidth",
+        "memory that gives a thousandth of what is asked for",
+        lambda f: Subject(targets={"memory-bandwidth": 100_000.0}, seconds=1.0),
+        lambda f: Subject(targets={"memory-bandwidth": 0.001}, seconds=1.0),
+    ),
+    Planted(
         "numa-placement",
         "nine of ten pages on the other NUMA node",
         lambda f: host(f, two_nodes(REMOTE, "0-3")),
@@ -430,6 +436,12 @@ PLANTED = (
         "an export that looks past redaction",
         lambda f: replace(records(), exports=lambda store, measurement: {"my export": "078-05-1120-planted"}),
         lambda f: replace(records(), exports=exported),
+    ),
+    Planted(
+        "tracing-cost",
+        "recording that takes more than the hundredth of a microsecond that is allowed",
+        lambda f: Subject(targets={"tracing-cost": 0.01}),
+        lambda f: Subject(),
     ),
     Planted(
         "lost-trials",

@@ -134,7 +134,8 @@ def test_the_negotiated_link_as_the_kernel_says_it(tmp_path: Path) -> None:
 class Simulated:
     """A device whose copies take a known time: what the probe does with one, and not what a GPU does."""
 
-    name, bus = "GPU 0 (simulated)", None
+    name = "GPU 0 (simulated)"
+    bus: str | None = None
 
     def __init__(self) -> None:
         self._waits: list[float] = []
@@ -228,3 +229,21 @@ def test_a_group_that_is_throttled_is_not_hidden_by_the_one_around_it(tmp_path: 
         "fail",
         True,
     )
+
+
+@pytest.mark.parametrize(("lanes", "status"), [("8", "warn"), ("16", "ok")])
+def test_the_planted_gpu_of_the_docs(
+    lanes: str, status: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slotted(Simulated):
+        bus = "0000:65:00.0"
+        down = Simulated.up
+
+    folder = f"sys/bus/pci/devices/{Slotted.bus}"
+    files = {f"{folder}/{which}_link_speed": "16.0 GT/s PCIe" for which in ("current", "max")}
+    files |= {f"{folder}/current_link_width": lanes, f"{folder}/max_link_width": "16"}
+    monkeypatch.setattr(gpu, "devices", lambda: [Slotted()])
+    (found,) = gpu.probe(host(tmp_path, files | {"proc/driver/nvidia/version": "NVRM version: 1"}))
+    assert found.status == status
+    row = f"| {gpu.COPIES.title} | a (simulated) GPU whose link runs at half of its lanes | warn | ok |"
+    assert row in (Path(__file__).parents[2] / "docs" / "how-to" / "checkup.md").read_text()

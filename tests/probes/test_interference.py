@@ -98,6 +98,23 @@ def test_a_part_that_raises_is_left_out_and_named() -> None:
     assert "retrieval: RuntimeError: no index" in one.said
 
 
+def test_a_part_that_begins_to_fail_is_named() -> None:
+    runs: list[int] = []
+
+    def failing() -> None:
+        runs.append(1)
+        if len(runs) > 1:
+            raise RuntimeError("too many requests")
+
+    subject = served(paced(), beside={"retrieval": failing}, seconds=1.0)
+    try:
+        (one,) = check(subject, "interference")
+    finally:
+        while RUNNING:
+            RUNNING.pop().stop()
+    assert f"retrieval: failed in {len(runs) - 1} of {len(runs) - 1} runs" in one.said
+
+
 def test_without_a_model_it_says_why() -> None:
     (one,) = check(Subject(no_model="the weights are not there"), "interference")
     assert (one.status, one.said) == ("not-applicable", "the weights are not there")

@@ -13,10 +13,8 @@ from gapless.probes.shelf import SHELF, card, probe
 
 DOCS = Path(__file__).parents[2] / "docs" / "how-to" / "checkup.md"
 MEASURED_ELSEWHERE = {
-    "memory-bandwidth": "a figure of this machine",
     "numa-remote": "needs two NUMA nodes",
-    "gpu-copies": "needs a GPU",
-    "tracing-cost": "a figure of this machine",
+    "gpu-copies": "needs a GPU, or a simulated one: see test_hardware",
 }
 
 

@@ -12,7 +12,6 @@ Source:
 
 from __future__ import annotations
 
-import contextlib
 import math
 import random
 import statistics
@@ -71,10 +70,12 @@ def probe(subject: Subject) -> Iterable[Finding]:
     parts, left_out = _warm(parts)
     if not parts:
         raise ProbeUnavailable(f"no part of the pipeline runs: {'; '.join(left_out)}")
+    counted = {name: _Counted(part) for name, part in parts.items()}
     with Writing(endpoint, streams=min(subject.streams, 2)) as writing:
-        turns = _take_turns(parts, rate, window, until=time.perf_counter() + _SHARES * 2 * subject.seconds)
+        turns = _take_turns(counted, rate, window, until=time.perf_counter() + _SHARES * 2 * subject.seconds)
     if writing.broken:
         raise ProbeUnavailable(f"the model stopped answering: {writing.broken}")
+    left_out += [f"{name}: {one.said}" for name, one in counted.items() if one.said]
     speeds = [{name: written(writing.arrivals, *span) for name, span in turn.items()} for turn in turns]
     yield _finding(subject, speeds, window, left_out)
 
@@ -130,7 +131,7 @@ def _finding(
         *(_figure(one) for one in found),
     )
     at = f"at {subject.runs_per_s:g} runs a second" + (
-        f" (left out: {'; '.join(left_out)})" if left_out else ""
+        f" (not counted, or not wholly: {'; '.join(left_out)})" if left_out else ""
     )
     lost = f"{_share(total)} of the model's throughput is lost to the pipeline beside it"
     if total.low <= 0:
@@ -241,6 +242,25 @@ def _spent(parts: Sequence[Part], rate: float, window: float) -> tuple[float, fl
     return begun, ended
 
 
+class _Counted:
+    """A part that ran once before, with how often it failed since: what failed at once took nothing from the model."""
+
+    def __init__(self, part: Part) -> None:
+        self._part, self._runs, self._failed = part, 0, 0
+
+    def __call__(self) -> None:
+        self._runs += 1
+        try:
+            self._part()
+        except Exception:  # a user's retriever may raise anything
+            self._failed += 1
+
+    @property
+    def said(self) -> str:
+        """How many of its runs failed; nothing where none did."""
+        return f"failed in {self._failed} of {self._runs} runs" if self._failed else ""
+
+
 class _Beside(threading.Thread):
     """Runs parts one after the other, so many times a second, until it is over."""
 
@@ -257,8 +277,7 @@ class _Beside(threading.Thread):
         self.under_way.set()
         while not self.over.is_set():
             for part in self._parts:
-                with contextlib.suppress(Exception):  # it ran before: what it costs is what counts here
-                    part()
+                part()
                 if self.over.is_set():
                     return
             due = max(due + self._every_s, time.perf_counter())
