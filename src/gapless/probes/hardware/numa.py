@@ -47,11 +47,7 @@ def placement(subject: Subject) -> Iterable[Finding]:
         return
     best = _roomiest(at or [node for node in nodes if node.cpus])
     share = _elsewhere(pages, {best.number})
-    figures += [
-        Figure(name=f"distance from node {best.number} to node {other.number}", value=distance)
-        for other, distance in zip(nodes, best.distances, strict=False)
-        if other is not best
-    ]
+    figures += _distances(best, nodes)
     if share is not None:
         figures.append(Figure(name="pages on other nodes", value=share, unit="share"))
     where = ", ".join(f"node {node.number}: {_has(node)}" for node in nodes)
@@ -126,6 +122,14 @@ def pages_by_node(root: Path) -> dict[int, int]:
 def _elsewhere(pages: dict[int, int], here: set[int]) -> float | None:
     total = sum(pages.values())
     return sum(count for node, count in pages.items() if node not in here) / total if total else None
+
+
+def _distances(best: Node, nodes: tuple[Node, ...]) -> list[Figure]:
+    return [
+        Figure(name=f"distance from node {best.number} to node {other.number}", value=distance)
+        for other, distance in zip(nodes, best.distances, strict=False)
+        if other is not best
+    ]
 
 
 def _has(node: Node) -> str:

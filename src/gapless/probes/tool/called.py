@@ -260,6 +260,10 @@ def given_up(subject: Subject) -> Iterable[Finding]:
     early = [
         visit.name for visit in asked if visit.given_up is not None and visit.given_up.ended != "timeout"
     ]
+    if len(early) == len(asked):
+        raise ProbeUnavailable(
+            f"{', '.join(early)} had answered before the call could be given up: name a tool that takes longer"
+        )
     said = f"{', '.join(visit.name for visit in asked)} answered the next request after a call was given up"
     if early:
         said += f" ({', '.join(early)} had answered that one already)"
