@@ -386,7 +386,7 @@ PLANTED = (
         "tool-cancel",
         "a tool that blocks its server, and is given up",
         lambda f: impatient("blocks"),
-        lambda f: server(),
+        lambda f: server("slow"),
     ),
     Planted(
         "orchestration-needed",
