@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +10,6 @@ import click
 from gapless.cli.tools import ToACommand
 
 if TYPE_CHECKING:
-    from gapless.operations.progress import Stop
     from gapless.operations.proxy import OpenProxy, ProxyAsk
     from gapless.records.proxy import ProxySettings
 
@@ -76,7 +73,7 @@ def command(ctx: click.Context, **options: Any) -> int:
     limit, and are repeated only where the tool says that this does no harm. Everything else passes through.
     """
     from gapless.errors import UsageError
-    from gapless.operations.loop import run_sync
+    from gapless.operations.loop import run_sync, until_stopped
     from gapless.operations.proxy import ProxyAsk
 
     command = ctx.meta.get("gapless.server", ())
@@ -93,7 +90,7 @@ def command(ctx: click.Context, **options: Any) -> int:
     )
     where = _where(options["http"])
     token = _token(options["token_env"])
-    return run_sync(lambda stop: _until_stopped(_serve(ask, where, token, options), stop))
+    return run_sync(lambda stop: until_stopped(_serve(ask, where, token, options), stop))
 
 
 async def _serve(
@@ -185,17 +182,3 @@ def _token(name: str | None) -> str | None:
     if not token:
         raise UsageError(f"--token-env {name}: the variable is not set, or empty. Put the token there.")
     return token
-
-
-async def _until_stopped(work: Coroutine[Any, Any, int], stop: Stop) -> int:
-    """The first Ctrl-C or termination signal ends the proxy, and the server behind it."""
-    task = asyncio.ensure_future(work)
-
-    def end() -> None:
-        task.cancel()
-
-    stop.listen(end)
-    try:
-        return await task
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from gapless.operations.progress import Stop
+    pass
 
 F = TypeVar("F", bound=Callable[..., Any])
 _TARGET = "[TARGET] [-- COMMAND...]"
@@ -229,7 +228,7 @@ def _json_object(text: str) -> dict[str, Any]:
 
 def _ran(ctx: click.Context, options: dict[str, Any], work: Callable[..., Any]) -> Any:
     from gapless.errors import UsageError
-    from gapless.operations.loop import run_sync
+    from gapless.operations.loop import run_sync, until_stopped
     from gapless.operations.tools import ToolsAsk
     from gapless.settings import locate
 
@@ -245,21 +244,7 @@ def _ran(ctx: click.Context, options: dict[str, Any], work: Callable[..., Any]) 
         timeout_s=options["timeout"],
     )
     place = locate()
-    return run_sync(lambda stop: _until_stopped(work(ask, place), stop))
-
-
-async def _until_stopped(work: Coroutine[Any, Any, Any], stop: Stop) -> Any:
-    """Nothing is kept of a visit that was broken off: the first Ctrl-C ends it, and the servers with it."""
-    task = asyncio.ensure_future(work)
-
-    def end() -> None:
-        task.cancel()
-
-    stop.listen(end)
-    try:
-        return await task
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+    return run_sync(lambda stop: until_stopped(work(ask, place), stop))
 
 
 def _show(

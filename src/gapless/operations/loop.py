@@ -41,6 +41,24 @@ def run_sync(work: Callable[[Stop], Coroutine[Any, Any, T]], *, threads: int = 3
         _finish(loop)
 
 
+async def until_stopped(work: Coroutine[Any, Any, T], stop: Stop) -> T:
+    """Work of which nothing is kept when it is broken off: the first Ctrl-C ends it, and what it has started with it.
+
+    Raises:
+        KeyboardInterrupt: It was broken off.
+    """
+    task = asyncio.ensure_future(work)
+
+    def end() -> None:
+        task.cancel()
+
+    stop.listen(end)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
 def left_behind() -> bool:
     """Whether a step that was given up still runs: the process can then only end by force."""
     blocked = any(thread.name.startswith(_THREADS) and thread.is_alive() for thread in threading.enumerate())
