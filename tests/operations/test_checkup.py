@@ -73,6 +73,21 @@ def test_records_and_replays_of_a_measured_workflow() -> None:
     assert found["checkpoints"]["status"] == "warn"
 
 
+def test_records_of_another_version_or_workflow_are_called_so() -> None:
+    def told() -> str:
+        shown = gapless("checkup", "observability", "--probe", "verdicts", "--json", "--quiet", "--no-budget")
+        return " ".join(json.loads(shown.stdout)["notes"])
+
+    gapless("measure", "--quiet")
+    assert "records" not in told()
+    Path("checkup_app.py").write_text(APP.replace("upper", "title"))
+    sys.modules.pop("checkup_app", None)
+    assert "are of an earlier version of checkup_app.py:graph" in told()
+    Path("checkup_app.py").unlink()
+    sys.modules.pop("checkup_app", None)
+    assert "The records are those of checkup_app.py:graph" in told()
+
+
 def test_history_and_what_has_changed_since() -> None:
     findings("observability")
     gapless("measure", "--quiet")

@@ -142,7 +142,7 @@ def test_the_redaction_that_was_asked_for_is_tried(patterns: tuple[str, ...]) ->
 def test_a_key_of_a_secret_that_is_on_record_in_clear_is_named_and_not_its_value() -> None:
     said = {"headers": [{"Authorization": "Bearer abcdef"}], "db_password": "[redacted]", "ssn": None}
     (found,) = check(records(values={"a-out": said}), "redaction")
-    assert (found.status, "Authorization stand" in found.said) == ("warn", True)
+    assert (found.status, "Authorization is on record in clear" in found.said) == ("warn", True)
     assert "abcdef" not in repr(found)
 
 

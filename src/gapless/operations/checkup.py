@@ -19,7 +19,7 @@ from gapless.operations.checkup_budget import held, need_known, passes
 from gapless.operations.checkup_crash import CRASH, crashed
 from gapless.operations.checkup_exports import exported
 from gapless.operations.checkup_model import ModelAsk, model_for, named_model
-from gapless.operations.checkup_records import of_the_stand_in, records_of
+from gapless.operations.checkup_records import of_the_stand_in, of_which, records_of
 from gapless.operations.checkup_retrieval import RetrievalAsk, is_named, open_retrieval
 from gapless.operations.checkup_workflow import Named, open_named, wiring_of
 from gapless.operations.progress import Progress, Stop, Tell, silent
@@ -203,8 +203,10 @@ async def _with_workflow(
     if set(layers) - alone:
         named = await asyncio.to_thread(open_named, ask.target, place)
         records = await records_of(store, named, place, stop, leave=ask.leave)
+        told = of_which(records, named.workflow)
     if records is None and named.agent is not None and _reads_records(names):
-        records, told = await of_the_stand_in(named.agent, named, tell, stop)
+        records, more = await of_the_stand_in(named.agent, named, tell, stop)
+        told += more
     broken = [named.broken] if named.broken and ("orchestration" not in layers or not named.own) else []
     crash, no_crash = None, ""
     if ask.leave and CRASH in names:

@@ -84,6 +84,20 @@ def _baseline(store: Store, measurement: Measurement) -> PromptBaseline | None:
     return baseline(store, measurement, Table.of(run_table(store, measurement)))
 
 
+def of_which(records: Records | None, workflow: Workflow | None) -> list[str]:
+    """What has to be said where records are not those of the very workflow that is looked at."""
+    if records is None:
+        return []
+    found = records.measurement
+    if workflow is None:
+        return [f"The records are those of {found.target} (measurement {found.id}), the newest there are."]
+    if found.fingerprint != workflow.fingerprint:
+        return [
+            f"The records (measurement {found.id}) are of an earlier version of {found.target}: gapless measure makes new ones."
+        ]
+    return []
+
+
 def _measured(store: Store, workflow: Workflow | None) -> Measurement | None:
     """The newest measurement of a workflow: of this version, else of any."""
     known = [m for m in store.measurements() if m.kind == "measure" and m.baseline_of is None]

@@ -61,7 +61,10 @@ def redaction(subject: Subject) -> Iterable[Finding]:
         named = ", ".join(key for key, _ in clear.most_common(3))
         step = f"Name what must not be kept, and measure anew: [privacy] redact = {json.dumps(sorted(clear))}; what is on record stays there."
         yield SECRETS.finding(
-            "warn", f"{named} stand on record in clear; {said}", figures=figures, next_step=step
+            "warn",
+            f"{named} {'is' if len(clear) == 1 else 'are'} on record in clear; {said}",
+            figures=figures,
+            next_step=step,
         )
     else:
         yield SECRETS.finding("ok", f"{said}; {_wanted(subject)}", figures=figures)
