@@ -11,8 +11,8 @@ from tool_server import command
 from gapless.probes.base import Subject
 
 
-def functions(name: str, **more: Any) -> Subject:
-    return Subject(servers={"orders": source(name, read_only=("*_*",), **more)}, seconds=4.0)
+def functions(name: str, *, seconds: float = 4.0) -> Subject:
+    return Subject(servers={"orders": source(name, read_only=("*_*",))}, seconds=seconds)
 
 
 def booked(name: str) -> Subject:
@@ -37,8 +37,8 @@ TOOLS = (
     _line(
         "tool-fuzz",
         "a tool that divides by an argument that may be 0",
-        lambda: functions("price_per_piece"),
-        lambda: functions("checked_price_per_piece"),
+        lambda: functions("price_per_piece", seconds=20.0),
+        lambda: functions("checked_price_per_piece", seconds=20.0),
     ),
     _line(
         "tool-twice",

@@ -57,7 +57,7 @@ def subject(name: str, *, file: str = __file__, **more: Any) -> Subject:
     server = ServerSettings(
         functions=f"{file}:{name}", **({"read_only": ("look_*", "read_*", "open_*")} | more)
     )
-    return Subject(servers={"orders": server}, seconds=2.0, allow_effects=effects)
+    return Subject(servers={"orders": server}, seconds=15.0, allow_effects=effects)
 
 
 def found(name: str, of: Subject) -> Finding:
