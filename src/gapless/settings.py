@@ -124,7 +124,7 @@ class ServerSettings(Record, frozen=True, kw_only=True):
     base_url: str | None = None
     """Where the operations of an OpenAPI document are called; none is called without it, unless the document came from there."""
     headers_env: dict[str, str] = {}
-    """Header -> the variable that holds its value, for those calls."""
+    """Header -> the variable that holds its value: for the calls of a document's operations, and for all requests to `url`."""
     read_only: tuple[str, ...] = ()
     """Tools (names, or patterns: `get_*`) that you vouch for: they only read, whatever they say of themselves."""
     arguments: dict[str, dict[str, Any]] = {}

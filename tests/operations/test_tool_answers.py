@@ -14,7 +14,7 @@ from gapless.boundary.schemas import LearntSchema
 from gapless.cli.main import cli
 from gapless.errors import InvalidTarget, UnknownName, UsageError
 from gapless.operations.tool_answers import learnt
-from gapless.operations.tools import read_lock
+from gapless.operations.tools_lock import read_lock
 from gapless.records.tools import LockedServer, ToolSchema
 
 LOCK = Path("tools.lock.json")

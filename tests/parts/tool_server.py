@@ -48,7 +48,7 @@ def described(defect: str = "") -> dict[str, Any]:
 def lock(folder: Path, defect: str = "") -> Path:
     """A lock that somebody wrote when the server was as `defect` says."""
     from gapless.frameworks.mcp.reading import tools_of
-    from gapless.operations.tools import write_lock
+    from gapless.operations.tools_lock import write_lock
 
     (tool,) = tools_of([described(defect)])
     path = folder / "tools.lock.json"

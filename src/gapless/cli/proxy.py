@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gapless.cli.tools import ToACommand
+from gapless.cli.tools import HEADER_ENV, ToACommand
 
 if TYPE_CHECKING:
     from gapless.operations.proxy import OpenProxy, ProxyAsk
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.option(
     "--name", help="What to call the server: its entry in the lock. What it calls itself by default."
 )
+@HEADER_ENV
 @click.option(
     "--http",
     metavar="[HOST:]PORT",
@@ -73,6 +74,7 @@ def command(ctx: click.Context, **options: Any) -> int:
     limit, and are repeated only where the tool says that this does no harm. Everything else passes through.
     """
     from gapless.errors import UsageError
+    from gapless.frameworks.tools.keys import spoken
     from gapless.operations.loop import run_sync, until_stopped
     from gapless.operations.proxy import ProxyAsk
 
@@ -84,6 +86,7 @@ def command(ctx: click.Context, **options: Any) -> int:
         command=command,
         name=options["name"],
         timeout_s=options["start_timeout"],
+        headers_env=spoken(options["header_env"]),
         lock=Path(options["lock"]) if options["lock"] else None,
         faults=options["faults"],
         settings=_settings(options),

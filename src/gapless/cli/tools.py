@@ -29,6 +29,12 @@ _sample = click.option(
     metavar="N",
     help="Call each safe tool up to N times, with arguments made from its schema.",
 )
+HEADER_ENV = click.option(
+    "--header-env",
+    multiple=True,
+    metavar="HEADER=VARIABLE",
+    help="Send an address this header; its value is read from the variable. May be given several times.",
+)
 _effects = click.option(
     "--allow-effects", is_flag=True, help="Call tools that are not declared safe, too: they may act."
 )
@@ -51,6 +57,7 @@ def _whose(command: F) -> F:
         click.argument("target", required=False, metavar=_TARGET),
         click.option("--openapi", is_flag=True, help="TARGET is the address of an OpenAPI document."),
         click.option("--base-url", help="Where the operations of an OpenAPI document are called."),
+        HEADER_ENV,
         click.option("--name", help="What to call the server; what it calls itself by default."),
         click.option(
             "--timeout",
@@ -228,6 +235,7 @@ def _json_object(text: str) -> dict[str, Any]:
 
 def _ran(ctx: click.Context, options: dict[str, Any], work: Callable[..., Any]) -> Any:
     from gapless.errors import UsageError
+    from gapless.frameworks.tools.keys import spoken
     from gapless.operations.loop import run_sync, until_stopped
     from gapless.operations.tools import ToolsAsk
     from gapless.settings import locate
@@ -240,6 +248,7 @@ def _ran(ctx: click.Context, options: dict[str, Any], work: Callable[..., Any]) 
         command=server,
         openapi=options["openapi"],
         base_url=options["base_url"],
+        headers_env=spoken(options["header_env"]),
         name=options["name"],
         timeout_s=options["timeout"],
     )
@@ -270,7 +279,7 @@ def _list(as_json: bool) -> None:
     """The named servers, and whether their tools were reviewed."""
     import json
 
-    from gapless.operations.tools import lock_path, read_lock
+    from gapless.operations.tools_lock import lock_path, read_lock
     from gapless.settings import locate
 
     place = locate()

@@ -23,7 +23,7 @@ from gapless.operations.checkup_records import of_the_stand_in, of_which, record
 from gapless.operations.checkup_retrieval import RetrievalAsk, is_named, open_retrieval
 from gapless.operations.checkup_workflow import Named, open_named, wiring_of
 from gapless.operations.progress import Progress, Stop, Tell, silent
-from gapless.operations.tools import lock_path
+from gapless.operations.tools_lock import lock_path
 from gapless.records.finding import Checkup, Finding
 from gapless.records.ulid import new_ulid
 from gapless.records.workflow import Layer

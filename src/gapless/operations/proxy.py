@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,8 @@ from gapless.boundary.tool_calls.faults import fault_at
 from gapless.boundary.tool_calls.policy import ToolPolicy, asks, repeatable
 from gapless.errors import InvalidSettings, MissingExtra, UsageError
 from gapless.operations.proxy_records import CallKeeper, nowhere
-from gapless.operations.tools import ToolsAsk, lock_path, offers, read_lock, servers
+from gapless.operations.tools import ToolsAsk, offers, servers
+from gapless.operations.tools_lock import lock_path, read_lock
 from gapless.records.proxy import ProxySettings
 from gapless.records.tools import LockedServer, Offer, ToolSchema
 from gapless.settings import Place, ServerSettings
@@ -37,6 +38,8 @@ class ProxyAsk:
     """What to call it: its entry in the lock."""
     timeout_s: float = 20.0
     """Seconds it may take to start, and to name its tools."""
+    headers_env: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Header -> the variable that holds its value, for an address; beside those of a named server."""
     lock: Path | None = None
     """The reviewed tools; `tools.lock.json` beside `gapless.toml` when None."""
     faults: tuple[str, ...] = ()
@@ -69,7 +72,7 @@ async def open_proxy(ask: ProxyAsk, place: Place, say: Say = lambda told: None) 
 
     Raises:
         EndpointError: The server cannot be reached, crashes, or does not speak MCP; with what it wrote to stderr.
-        InvalidSettings: A fault is not of the form KIND@TOOL.
+        InvalidSettings: A fault is not of the form KIND@TOOL, or the variable that a header is read from is not set.
         UnknownName: There is no such fault.
         MissingExtra: fastmcp is not installed.
     """
@@ -178,6 +181,8 @@ def _accept(ask: ProxyAsk, tool: str) -> str:
     words = ["gapless", "tools", "lock", "--accept", tool]
     words += ["--name", ask.name] if ask.name else []
     words += ["--lock", str(ask.lock)] if ask.lock else []
+    for header, variable in ask.headers_env.items():
+        words += ["--header-env", f"{header}={variable}"]
     words += ["--", *ask.command] if ask.command else [ask.target] if ask.target else []
     return shlex.join(words)
 
@@ -194,7 +199,13 @@ def _reviewed(lock: Path, name: str, *, needed: bool) -> LockedServer | None:
 
 
 def _as_tools_ask(ask: ProxyAsk) -> ToolsAsk:
-    return ToolsAsk(target=ask.target, command=ask.command, name=ask.name, timeout_s=ask.timeout_s)
+    return ToolsAsk(
+        target=ask.target,
+        command=ask.command,
+        name=ask.name,
+        headers_env=ask.headers_env,
+        timeout_s=ask.timeout_s,
+    )
 
 
 def _server(ask: ProxyAsk, place: Place) -> ServerSettings:

@@ -14,14 +14,13 @@ import msgspec
 
 from gapless.errors import InvalidTarget, UnknownName, UsageError
 from gapless.frameworks.tools.source import checked, rooted
+from gapless.operations.tools_lock import lock_path, read_lock, write_lock
 from gapless.records.tools import Drift, Linted, LockedServer, Offer, ToolSchema, ToolsLock
-from gapless.report.json import plain
 from gapless.settings import Place, ServerSettings
 
 if TYPE_CHECKING:
     from gapless.operations.tool_answers import Heard
 
-LOCK = "tools.lock.json"
 ALL = "all"
 _DOCUMENTS = (".json", ".yaml", ".yml")
 
@@ -39,6 +38,8 @@ class ToolsAsk:
     """Whether the target is the address of an OpenAPI document, not of an MCP server."""
     base_url: str | None = None
     """Where the operations of an OpenAPI document are called."""
+    headers_env: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Header -> the variable that holds its value, for an address; beside those of a named server."""
     name: str | None = None
     """What to call it; by default its name in `gapless.toml`, else what it calls itself."""
     timeout_s: float = 20.0
@@ -110,7 +111,22 @@ def servers(ask: ToolsAsk, place: Place) -> list[tuple[str, ServerSettings, bool
     Raises:
         InvalidTarget: There is no such server, or nothing was named.
         InvalidSettings: A named server does not say where its tools come from.
+        UsageError: Headers are named, and nothing is there that could be sent them.
     """
+    return [(name, _keyed(name, server, ask), settled) for name, server, settled in _servers(ask, place)]
+
+
+def _keyed(name: str, server: ServerSettings, ask: ToolsAsk) -> ServerSettings:
+    if not ask.headers_env:
+        return server
+    if not (server.url or server.openapi):
+        raise UsageError(
+            f"--header-env: {name} is no address. A command has the variables of its environment anyway."
+        )
+    return msgspec.structs.replace(server, headers_env={**server.headers_env, **ask.headers_env})
+
+
+def _servers(ask: ToolsAsk, place: Place) -> list[tuple[str, ServerSettings, bool]]:
     root = Path(place.root)
     named = {name: rooted(server, root) for name, server in place.settings.checkup.servers.items()}
     if ask.command:
@@ -339,44 +355,3 @@ def _drift(path: Path, reviewed: ToolsLock, found: Sequence[Offer]) -> Drift:
             change for offer in found for change in drift(reviewed.servers[offer.name].tools, offer)
         ),
     )
-
-
-def lock_path(place: Place) -> Path:
-    """Where the lock is: beside `gapless.toml`, so that it is reviewed and versioned with it."""
-    return Path(place.root) / LOCK
-
-
-def read_lock(path: Path) -> ToolsLock | None:
-    """The reviewed tools; None where there is no lock.
-
-    Raises:
-        InvalidTarget: The file is no lock.
-    """
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=ToolsLock)
-    except FileNotFoundError:
-        return None
-    except (OSError, msgspec.MsgspecError) as error:
-        raise InvalidTarget(f"{path}: is no lock of tools: {error}.") from error
-
-
-def write_lock(path: Path, lock: ToolsLock) -> None:
-    """Writes the lock whole or not at all: readable, in a settled order, one key a line.
-
-    Raises:
-        InvalidTarget: It cannot be written there.
-    """
-    body: dict[str, Any] = {
-        "schema": lock.schema,
-        "servers": {name: plain(one) for name, one in sorted(lock.servers.items())},
-    }
-    for server in body["servers"].values():
-        for tool in server["tools"].values():
-            if not tool["inferred_from"]:  # what was not learnt is not there
-                del tool["inferred_output_schema"], tool["inferred_from"]
-    temporary = path.with_name(f"{path.name}.tmp")
-    try:
-        temporary.write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise InvalidTarget(f"{path}: cannot be written ({error.strerror}).") from error

@@ -19,8 +19,10 @@ from contextvars import ContextVar, Token
 from typing import IO, Any
 
 from gapless.errors import EndpointError, MissingExtra
+from gapless.frameworks.mcp import keyed
 from gapless.frameworks.mcp.reading import tools_of
 from gapless.frameworks.mcp.tap import Tap
+from gapless.frameworks.tools import keys
 from gapless.records.tools import Offer, ToolAnswer
 from gapless.settings import ServerSettings
 
@@ -169,6 +171,7 @@ async def connected(
 
     Raises:
         EndpointError: It cannot be started or reached, crashed, or does not speak MCP; with what it wrote to stderr.
+        InvalidSettings: A variable that a header is read from is not set.
         MissingExtra: The library `mcp` is not installed.
     """
     try:
@@ -177,7 +180,7 @@ async def connected(
         raise MissingExtra("Asking MCP servers", "mcp") from error
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr, _Noise() as noise:
         tap = Tap()
-        client = mcp.Client(tap.over(_transport(server, stderr)), mode=mode)
+        client = mcp.Client(tap.over(_transport(server, name, stderr)), mode=mode)
         try:
             async with asyncio.timeout(start_s):
                 await client.__aenter__()
@@ -216,19 +219,26 @@ def _able(declared: Any) -> dict[str, Any]:
     return declared.model_dump(by_alias=True, exclude_none=True) if declared is not None else {}
 
 
-def _transport(server: ServerSettings, stderr: IO[str]) -> Any:
+def _transport(server: ServerSettings, name: str, stderr: IO[str]) -> Any:
     from mcp import StdioServerParameters
     from mcp.client.stdio import stdio_client
-    from mcp.client.streamable_http import streamable_http_client
 
     if server.url:
-        return streamable_http_client(server.url)
+        return _over_http(server, server.url, keys.headers(server, name))
     command, *args = server.command
     # The whole environment, as a shell would: the command is the user's own, and its keys are there.
     parameters = StdioServerParameters(
         command=command, args=args, env=dict(os.environ), encoding_error_handler="replace"
     )
     return stdio_client(parameters, errlog=stderr)  # pyright: ignore[reportArgumentType]  # any file with a descriptor
+
+
+@asynccontextmanager
+async def _over_http(server: ServerSettings, url: str, sent: dict[str, str]) -> AsyncGenerator[Any]:
+    from mcp.client.streamable_http import streamable_http_client
+
+    async with keyed.client(server, sent) as http, streamable_http_client(url, http_client=http) as streams:
+        yield streams
 
 
 class _Noise:

@@ -59,7 +59,7 @@ class Guarded:
 
 def build(guarded: Guarded) -> tuple[FastMCPProxy, Upstream]:
     """The proxy as a fastmcp server, and its connections, which whoever serves it has to close."""
-    upstream = Upstream(guarded.server, guarded.desk.forget)
+    upstream = Upstream(guarded.server, guarded.desk.server, guarded.desk.forget)
     proxy = FastMCPProxy(
         client_factory=upstream.client,
         name=guarded.desk.server,

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from gapless.frameworks.mcp import keyed
+from gapless.frameworks.tools import keys
 from gapless.settings import ServerSettings
 
 LEGACY = "legacy"
@@ -19,8 +21,9 @@ class Upstream:
     2026-07-28 on each request stands for itself; a command is then one process for all, an address is called each time.
     """
 
-    def __init__(self, server: ServerSettings, heard: Callable[[], None]) -> None:
+    def __init__(self, server: ServerSettings, name: str, heard: Callable[[], None]) -> None:
         self._server, self._heard = server, heard
+        self._headers = keys.headers(server, name)
         self._kept: dict[Any, Any] = {}
         self._lost: list[Any] = []
 
@@ -73,10 +76,19 @@ class Upstream:
 
         if self._server.url:
             kind = ProxyClient if mode != LEGACY else StatefulProxyClient
-            return private.relay(kind, StreamableHttpTransport(self._server.url), mode, self._heard)
+            transport = StreamableHttpTransport(
+                self._server.url, headers=self._headers, httpx_client_factory=self._http
+            )
+            return private.relay(kind, transport, mode, self._heard)
         command, *args = self._server.command
         transport = StdioTransport(command, args, env=dict(os.environ), keep_alive=True)
         return private.relay(ProxyClient, transport, mode, self._heard)
+
+    def _http(
+        self, headers: dict[str, str] | None = None, timeout: Any = None, auth: Any = None, **_: Any
+    ) -> Any:
+        # `follow_redirects` is not taken: MCP's library follows within the host, and takes keys to no other.
+        return keyed.client(self._server, headers or {}, timeout=timeout, auth=auth)
 
 
 async def _end(client: Any) -> None:

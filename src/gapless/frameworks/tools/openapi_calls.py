@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +13,8 @@ from urllib.parse import quote, urlencode, urljoin
 import jsonschema_rs
 import yaml
 
-from gapless.errors import EndpointError, InvalidSettings, InvalidTarget
+from gapless.errors import EndpointError, InvalidTarget
+from gapless.frameworks.tools import keys
 from gapless.frameworks.tools.http import Reply, Request, exchange, origin
 from gapless.frameworks.tools.openapi import FORM, Document, Operation, Parameter, is_json, read_document
 from gapless.records.tools import Offer, ToolAnswer
@@ -34,7 +34,7 @@ async def open_document(server: ServerSettings, name: str, timeout_s: float) -> 
         InvalidSettings: A header's variable is not set.
     """
     place = str(server.openapi)
-    headers = _headers(server, name)
+    headers = keys.headers(server, name)
     if place.startswith(_WEB):
         text = await _fetched(place, name, timeout_s)
     else:
@@ -43,7 +43,9 @@ async def open_document(server: ServerSettings, name: str, timeout_s: float) -> 
         document = read_document(_parsed(text))
     except ValueError as error:
         raise InvalidTarget(f"{place}: is no document with operations: {error}.") from error
-    return OpenApiTools(document, name, _base(server, place, document), headers)
+    return OpenApiTools(
+        document, name, _base(server, place, document), headers, keys.said(server.headers_env)
+    )
 
 
 def _from_file(file: Path) -> str:
@@ -78,18 +80,6 @@ async def _fetched(url: str, name: str, timeout_s: float) -> str:
     return reply.text
 
 
-def _headers(server: ServerSettings, name: str) -> dict[str, str]:
-    """The headers whose values stand in variables: no key is written into the settings."""
-    found: dict[str, str] = {}
-    for header, variable in server.headers_env.items():
-        if variable not in os.environ:
-            raise InvalidSettings(
-                f"[checkup.servers.{name}] headers_env: the variable {variable} is not set; {header} is read from it."
-            )
-        found[header] = os.environ[variable]
-    return found
-
-
 def _base(server: ServerSettings, place: str, document: Document) -> str:
     """Where operations are called: only where the user said so, or where the document itself came from."""
     if server.base_url:
@@ -105,8 +95,11 @@ class OpenApiTools:
 
     noise = 0
 
-    def __init__(self, document: Document, name: str, base: str, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, document: Document, name: str, base: str, headers: Mapping[str, str], keyed: str
+    ) -> None:
         self._document, self._name, self._base, self._headers = document, name, base, headers
+        self._keyed = keyed
         self._operations = {one.tool.name: one for one in document.operations}
 
     async def offer(self, timeout_s: float = 20.0) -> Offer:
@@ -182,7 +175,8 @@ class OpenApiTools:
                 "protocol-error", f"HTTP {reply.status} leads on to {reply.led_to}, which is not followed"
             )
         if not 200 <= reply.status < 300:
-            return ended("tool-error", f"HTTP {reply.status} {reply.reason}: {reply.text}")
+            why = f" ({self._keyed})" if reply.status in keys.REFUSED else ""
+            return ended("tool-error", f"HTTP {reply.status} {reply.reason}{why}: {reply.text}")
         there, value = _structured(reply)
         return ended("answered", reply.text, structured=value, has_structured=there)
 

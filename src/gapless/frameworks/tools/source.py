@@ -57,6 +57,10 @@ def checked(name: str, server: ServerSettings) -> ServerSettings:
     if len(said) != 1:
         named = " and ".join(said) if said else f"none of {', '.join(_KINDS)}"
         raise InvalidSettings(f"[checkup.servers.{name}] has {named}; tools come from one of them.")
+    if server.headers_env and not (server.url or server.openapi):
+        raise InvalidSettings(
+            f"[checkup.servers.{name}] has headers_env, and no address that could be sent them: they go with url or openapi."
+        )
     return server
 
 
@@ -106,7 +110,8 @@ def typed(server: ServerSettings) -> str:
     """A server as one would type it as the target of a command."""
     if server.command:
         return "-- " + shlex.join(server.command)
+    keyed = "".join(f" --header-env {shlex.quote(f'{h}={v}')}" for h, v in server.headers_env.items())
     if server.openapi:
         base = f" --base-url {shlex.quote(server.base_url)}" if server.base_url else ""
-        return f"{shlex.quote(server.openapi)} --openapi{base}"
-    return shlex.quote(server.url or f"{server.functions}")
+        return f"{shlex.quote(server.openapi)} --openapi{base}{keyed}"
+    return shlex.quote(server.url or f"{server.functions}") + keyed
