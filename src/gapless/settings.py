@@ -127,8 +127,9 @@ class ServerSettings(Record, frozen=True, kw_only=True):
     """Header -> the variable that holds its value: for the calls of a document's operations, and for all requests to `url`."""
     read_only: tuple[str, ...] = ()
     """Tools (names, or patterns: `get_*`) that you vouch for: they only read, whatever they say of themselves."""
-    arguments: dict[str, dict[str, Any]] = {}
-    """Tool -> arguments that work, in place of the least that its schema takes: a file that is there."""
+    arguments: dict[str, dict[str, Any] | tuple[dict[str, Any], ...]] = {}
+    """Tool -> arguments that work, in place of the least that its schema takes: a file that is there. Several, in a list, are
+    also sent at the same time, to see whether they are mixed up."""
     failing: dict[str, dict[str, Any]] = {}
     """Tool -> arguments that must end in an error: a file that is not there, a backend that is down."""
 

@@ -53,6 +53,12 @@ TOOLS = (
         lambda: functions("count_all_orders"),
     ),
     _line(
+        "tool-at-once",
+        "a tool that keeps what it was asked in a variable of all calls",
+        lambda: functions("find_order"),
+        lambda: functions("find_own_order"),
+    ),
+    _line(
         "tool-partial",
         "twenty of 240 orders, and no argument for the rest",
         lambda: functions("list_orders"),

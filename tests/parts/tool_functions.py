@@ -70,6 +70,39 @@ def count_all_orders() -> dict[str, int]:
     return {"orders": len(ORDERS)}
 
 
+_asked: list[str] = [""]
+
+
+def find_order(order: str) -> dict[str, str]:
+    """Finds an order; what was asked for is kept where every call keeps it.
+
+    Args:
+        order: Its number.
+    """
+    _asked[0] = order
+    time.sleep(0.02)
+    return {"order": _asked[0]}
+
+
+def find_own_order(order: str) -> dict[str, str]:
+    """Finds an order.
+
+    Args:
+        order: Its number.
+    """
+    time.sleep(0.01)
+    return {"order": order}
+
+
+def find_order_now(order: str) -> dict[str, Any]:
+    """Finds an order, and says when.
+
+    Args:
+        order: Its number.
+    """
+    return {"order": order, "at": time.perf_counter_ns()}
+
+
 def bookings(keyed: bool) -> list[Any]:
     """A tool that acts and says that it may be repeated, and one that shows what it did."""
     from langchain_core.tools import StructuredTool

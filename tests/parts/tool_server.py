@@ -99,6 +99,26 @@ def _raw() -> None:
             print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], **told}), flush=True)
 
 
+_asked: dict[str, Any] = {}
+
+
+async def _found_later(arguments: dict[str, Any], *, shared: bool) -> Any:
+    """An answer to what was asked: last by anybody, where that is kept for all calls together."""
+    import anyio
+    from mcp import types
+
+    held = _asked if shared else {}
+    held["query"] = arguments.get("query")
+    await anyio.sleep(0.02)
+    if not isinstance(held["query"], str):
+        text = types.TextContent(type="text", text="query must be a string")
+        return types.CallToolResult(content=[text], is_error=True)
+    return types.CallToolResult(
+        content=[types.TextContent(type="text", text=held["query"])],
+        structured_content={"orders": [held["query"]]},
+    )
+
+
 def build(defect: str) -> Any:
     """The server itself."""
     from mcp import types
@@ -115,6 +135,8 @@ def build(defect: str) -> Any:
     async def call_tool(context: Any, params: Any) -> Any:
         for told in {"tells": (1, 2, 3), "goes-back": (1, 3, 2)}.get(defect, ()):
             await context.session.report_progress(told, 3)
+        if defect in ("keeps", "keeps-apart"):
+            return await _found_later(params.arguments or {}, shared=defect == "keeps")
         return _answer(defect, params)
 
     return Server("orders", version="1.0", on_list_tools=list_tools, on_call_tool=call_tool)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import tool_functions
+import tool_server
 from click.testing import CliRunner
 from http_shop import document, shop
 
@@ -18,7 +19,7 @@ from gapless.frameworks.target import find
 from gapless.probes.base import ProbeUnavailable, Subject
 from gapless.probes.shelf import probe
 from gapless.probes.tool import called, partial, steady
-from gapless.probes.tool.visit import Repeated, Together, Tried, Visit
+from gapless.probes.tool.visit import Mixed, Repeated, Together, Tried, Visit
 from gapless.records.finding import Finding
 from gapless.records.tools import Offer, ToolAnswer, ToolSchema
 from gapless.settings import ServerSettings
@@ -206,6 +207,57 @@ def test_calls_at_the_same_time_are_held_against_calls_alone(
     visited(monkeypatch, steady, together=[Together("t", answers, steady_alone, answer("a"))])
     (made,) = steady.at_once(Subject())
     assert made.status == status
+
+
+A, B = answer("a"), answer("b")
+
+
+@pytest.mark.parametrize(
+    ("answers", "alone", "status", "said"),
+    [
+        ((A, B), ((A, A), (B, B)), "ok", "2 with different arguments to 1 tool had each its own answer"),
+        ((B, B), ((A, A), (B, B)), "fail", "gave 1 of 2 calls at the same time the answer to another"),
+        ((answer("c"), B), ((A, A), (B, B)), "fail", "answered otherwise in 1 of 2"),
+        ((answer("", "timeout"), B), ((A, A), (B, B)), "fail", "left 1 of 2"),
+        ((answer("c"), B), ((A, answer("d")), (B, B)), "ok", "t, whose answers change by themselves"),
+    ],
+)
+def test_different_arguments_at_the_same_time_get_their_own_answers(
+    monkeypatch: pytest.MonkeyPatch, answers: Any, alone: Any, status: str, said: str
+) -> None:
+    one = Mixed("t", answers, alone, 2)
+    visited(monkeypatch, steady, together=[Together("t", (A,), True, A)], mixed=[one])
+    (made,) = steady.at_once(Subject())
+    assert (made.status, said in made.said) == (status, True), made.said
+
+
+def test_a_server_that_keeps_the_last_argument_for_all_calls_is_found() -> None:
+    sick = found("tool-at-once", Subject(servers={"orders": tool_server.command("keeps")}, seconds=4.0))
+    assert "the answer to another call's arguments" in sick.said
+    well = found("tool-at-once", Subject(servers={"orders": tool_server.command("keeps-apart")}, seconds=4.0))
+    assert (well.status, "had each its own answer" in well.said) == ("ok", True), well.said
+
+
+def test_a_tool_with_a_clock_in_its_answers_is_not_compared() -> None:
+    of = Subject(servers={"orders": tool_functions.source("find_order_now", read_only=("*",))}, seconds=4.0)
+    made = found("tool-at-once", of)
+    assert made.status == "ok"
+    assert "find_order_now, whose answers change by themselves" in made.said
+
+
+def test_the_user_names_the_different_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gapless.probes.tool import survey
+    from gapless.probes.tool.visit import Fuzzed
+
+    monkeypatch.setattr(survey, "fuzz", lambda tool, *_, **__: Fuzzed(tool.name, unable="no library"))
+    several = ({"order": "A-1"}, {"order": "A-2"}, {"order": "A-3"})
+    servers = {
+        "orders": tool_functions.source("find_order", read_only=("*",), arguments={"find_order": several})
+    }
+    assert found("tool-at-once", Subject(servers=servers, seconds=4.0)).status == "fail"
+    servers = {"orders": tool_functions.source("find_order", read_only=("*",))}
+    alone = found("tool-at-once", Subject(servers=servers, seconds=4.0))
+    assert (alone.status, "not tried with different arguments" in alone.said) == ("ok", True)
 
 
 @pytest.mark.parametrize(

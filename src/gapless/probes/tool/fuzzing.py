@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from gapless.errors import EndpointError, GaplessError
 from gapless.probes.tool.arguments import anything, beyond, valid_arguments
-from gapless.probes.tool.reading import crash_in
+from gapless.probes.tool.reading import crash_in, same
 from gapless.probes.tool.schemas import breach
 from gapless.probes.tool.visit import Failure, Fault, Fuzzed
 from gapless.records.tools import ToolAnswer, ToolSchema
@@ -24,6 +24,7 @@ from gapless.records.tools import ToolAnswer, ToolSchema
 MISSING = "fuzzing needs hypothesis-jsonschema: pip install 'gapless[checkup]'"
 STRANGER = "gapless_no_such_argument"
 _SEED = 20260728
+_APART = 4
 _KEPT = 8
 """Calls kept for values of another type."""
 _SPELLED = re.compile(r"[+-]?\d+(\.\d*)?|true|false|yes|no|on|off", re.IGNORECASE)
@@ -89,7 +90,13 @@ def fuzz(
     found = right.smallest(valid)
     wrong = _Search(tool.name, call, _wrong, Bound(calls // 2 - _KEPT, begun + seconds, right.bound.dead))
     failures = [*([found] if found is not None else []), *_wrongly_taken(tool, wrong, valid, differs)]
-    return Fuzzed(tool.name, right.made, wrong.made, tuple(failures))
+    return Fuzzed(
+        tool.name,
+        right.made,
+        wrong.made,
+        tuple(failures),
+        told_apart=tuple(arguments for arguments, _ in right.apart),
+    )
 
 
 def answers_of(
@@ -143,6 +150,10 @@ class _Search:
     bound: Bound
     made: int = 0
     known: dict[str, Failure | None] = field(default_factory=dict[str, "Failure | None"])
+    apart: list[tuple[Mapping[str, Any], ToolAnswer]] = field(
+        default_factory=list[tuple[Mapping[str, Any], ToolAnswer]]
+    )
+    """Calls that failed in nothing, and whose answers are all different."""
 
     def smallest(self, strategy: Any) -> Failure | None:
         """The smallest failing arguments that Hypothesis comes to; None where none fail."""
@@ -191,7 +202,14 @@ class _Search:
         self.bound.calls -= 1
         self.made += 1
         try:
-            judged = self.judge(arguments, self.call(arguments))
+            answer = self.call(arguments)
+            judged = self.judge(arguments, answer)
+            if (
+                judged is None
+                and len(self.apart) < _APART
+                and not any(same(answer, a) for _, a in self.apart)
+            ):
+                self.apart.append((dict(arguments), answer))
         except GaplessError as error:
             self.bound.dead = True
             judged = ("died", str(error))

@@ -8,7 +8,7 @@ from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.tool.called import only_errors, uncalled
 from gapless.probes.tool.reading import same
 from gapless.probes.tool.survey import heard
-from gapless.probes.tool.visit import Repeated, Together, Visit
+from gapless.probes.tool.visit import Mixed, Repeated, Together, Visit
 from gapless.records.finding import Figure, Finding
 from gapless.records.tools import ToolAnswer
 from gapless.report.wording import count
@@ -24,7 +24,7 @@ AT_ONCE = Card(
     probe="tool-at-once",
     layer="tool",
     title="calls at the same time are answered as one after the other",
-    target="the same answers, and the server stays up",
+    target="each call its own answer, and the server stays up",
     source="gapless' own: agents call tools in parallel",
 )
 _UNSEEN = "an effect that no reading tool of the server shows cannot be seen"
@@ -119,22 +119,81 @@ def at_once(subject: Subject) -> Iterable[Finding]:
     if not made:
         raise ProbeUnavailable(f"nothing that only reads could be called: {uncalled(seen)}")
     broken = [f"{visit.name}: {one.tool} {said}" for visit, one in made if (said := _disturbed(one))]
+    broken += [
+        f"{visit.name}: {one.tool} {said}"
+        for visit in seen
+        for one in visit.mixed
+        if (said := _mixed_up(one))
+    ]
     broken += [f"{visit.stayed_up}, after calls at the same time" for visit in seen if visit.stayed_up]
     calls = sum(len(one.answers) for _, one in made)
-    figures = (Figure(name="calls at the same time", value=calls),)
+    mixed = sum(len(one.answers) for visit in seen for one in visit.mixed if _comparable(one))
+    figures = (
+        Figure(name="calls at the same time", value=calls + mixed),
+        Figure(name="of these, with different arguments", value=mixed),
+    )
     if broken:
         yield AT_ONCE.finding(
             "fail",
             "; ".join(broken[:3]),
             figures=figures,
-            next_step="Keep what belongs to a call in that call, or guard it with a lock: agents call in parallel.",
+            next_step="Keep what belongs to a call in that call, never in a variable that calls share: agents call in parallel.",
         )
         return
     loose = [one.tool for _, one in made if not one.steady]
     said = f"{calls} calls at the same time to {count(len(made), 'tool')} were answered as before"
     if loose:
         said += f" ({', '.join(loose)}: answered at all, for its answers differ one after the other too)"
-    yield AT_ONCE.finding("ok", said + only_errors(seen), figures=figures)
+    yield AT_ONCE.finding("ok", said + _apart(seen) + only_errors(seen), figures=figures)
+
+
+def _apart(seen: Iterable[Visit]) -> str:
+    """What became of different arguments at the same time, as the end of a sentence."""
+    tried = [one for visit in seen for one in visit.mixed]
+    fine = [one for one in tried if _comparable(one)]
+    vary = [one.tool for one in tried if not _comparable(one)]
+    calls = sum(len(one.answers) for one in fine)
+    said = (
+        f"; {calls} with different arguments to {count(len(fine), 'tool')} had each its own answer"
+        if fine
+        else ""
+    )
+    if vary:
+        said += (
+            f"; not compared with different arguments: {', '.join(vary)}, whose answers change by themselves"
+        )
+    if not tried:
+        said = (
+            "; not tried with different arguments: none are known that are answered differently (name some in a list under"
+            " [checkup.servers.NAME.arguments])"
+        )
+    return said
+
+
+def _comparable(one: Mixed) -> bool:
+    """Whether every arguments' answer was the same before and after: a clock, a counter or chance is not."""
+    return all(same(told[0], other) for told in one.alone for other in told)
+
+
+def _mixed_up(one: Mixed) -> str:
+    """What went otherwise than one after the other, with different arguments; empty where nothing did."""
+    total = len(one.answers)
+    lost = sum(answer.ended == "timeout" for answer in one.answers)
+    if lost:
+        return f"left {lost} of {total} calls at the same time, with different arguments, unanswered"
+    if not _comparable(one):
+        return ""
+    wrong = [
+        (answer, own[0])
+        for answer, own in zip(one.answers, one.alone, strict=True)
+        if not same(answer, own[0])
+    ]
+    if not wrong:
+        return ""
+    swapped = sum(any(same(answer, other[0]) for other in one.alone) for answer, _ in wrong)
+    if swapped:
+        return f"gave {swapped} of {total} calls at the same time the answer to another call's arguments"
+    return f"answered otherwise in {len(wrong)} of {total} calls at the same time with different arguments"
 
 
 def _disturbed(one: Together) -> str:

@@ -8,9 +8,10 @@ All probes of one checkup share the visit: a server is started once.
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -24,7 +25,7 @@ from gapless.probes.tool.fuzzing import fuzz
 from gapless.probes.tool.linting import safe
 from gapless.probes.tool.reading import same
 from gapless.probes.tool.schemas import misfits, sample
-from gapless.probes.tool.visit import Repeated, Together, Tried, Visit
+from gapless.probes.tool.visit import Mixed, Repeated, Together, Tried, Visit
 from gapless.records.tools import ToolAnswer, ToolSchema
 from gapless.settings import ServerSettings
 
@@ -74,6 +75,8 @@ class Ready:
     arguments: dict[str, Any]
     reads: bool
     """Whether it only reads: then it may be called as often as one likes."""
+    others: tuple[Mapping[str, Any], ...] = ()
+    """Further arguments that the user says work."""
 
 
 def vouched(tool: str, server: ServerSettings) -> bool:
@@ -94,13 +97,16 @@ def ready(visit: Visit, server: ServerSettings, source: Source, *, effects: bool
         known = vouched(tool.name, server)
         if not (effects or known or safe(tool)) or not tool.input_schema:
             continue
-        arguments = server.arguments.get(tool.name, sample(tool.input_schema))
+        named = server.arguments.get(tool.name, ())
+        arguments, *others = [named] if isinstance(named, dict) else named or [sample(tool.input_schema)]
         if arguments is None:
             continue
         if why := source.cannot(tool.name, arguments):
             visit.uncalled = visit.uncalled or f"{visit.name}: {tool.name}: {why}"
         else:
-            yield Ready(tool, arguments, known or (safe(tool) and bool(tool.annotations.read_only)))
+            reads = known or (safe(tool) and bool(tool.annotations.read_only))
+            further = (one for one in others if one is not None and not source.cannot(tool.name, one))
+            yield Ready(tool, arguments, reads, tuple(further))
 
 
 async def _all(subject: Subject) -> tuple[Visit, ...]:
@@ -151,6 +157,8 @@ class _Asking:
         await self._one_after_the_other([one for one in freely if not one.reads])
         await self._impossible(freely)
         await self._fuzz([*reading, *acting])
+        if self._alive:
+            await self._mixed(reading)
         if freely:
             await self._give_up(freely[0])
 
@@ -158,8 +166,13 @@ class _Asking:
     def _limit(self) -> float:
         return min(_CALL_S, self.subject.seconds)
 
-    async def _call(self, one: Ready) -> ToolAnswer:
-        return await self.source.call(one.tool.name, one.arguments, self._limit)
+    @property
+    def _alive(self) -> bool:
+        return not any(failed.fault == "died" for made in self.visit.fuzzed for failed in made.failures)
+
+    async def _call(self, one: Ready, arguments: Mapping[str, Any] | None = None) -> ToolAnswer:
+        given = one.arguments if arguments is None else arguments
+        return await self.source.call(one.tool.name, given, self._limit)
 
     async def _impossible(self, chosen: list[Ready]) -> None:
         self.visit.unknown = await self.source.unknown(self._limit)
@@ -217,6 +230,26 @@ class _Asking:
         if self.visit.together:
             self.visit.stayed_up = await self._silence()
 
+    async def _mixed(self, reading: list[Ready]) -> None:
+        """Calls at once with arguments that are answered differently: what is mixed up then shows.
+
+        Each is held against its own answers just before and just after, so that a tool whose answers change by
+        themselves (a clock, a counter) is told from one that mixes calls up.
+        """
+        apart = {made.tool: made.told_apart for made in self.visit.fuzzed}
+        for one in reading:
+            given = _different([one.arguments, *one.others, *apart.get(one.tool.name, ())])
+            if len(given) < 2 or _hung(self.visit, one.tool.name):
+                continue
+            before = [await self._call(one, arguments) for arguments in given]
+            asked = [n % len(given) for n in range(max(_AT_ONCE, len(given)))]
+            answers = await asyncio.gather(*(self._call(one, given[n]) for n in asked))
+            after = [await self._call(one, arguments) for arguments in given]
+            alone = tuple((before[n], after[n]) for n in asked)
+            self.visit.mixed.append(Mixed(one.tool.name, tuple(answers), alone, len(given)))
+        if self.visit.mixed:
+            self.visit.stayed_up = self.visit.stayed_up or await self._silence()
+
     async def _fuzz(self, chosen: list[Ready]) -> None:
         loop = asyncio.get_running_loop()
         chosen = [one for one in chosen if not _hung(self.visit, one.tool.name)][:_TOOLS]
@@ -256,6 +289,10 @@ class _Asking:
         except GaplessError as error:
             return str(error)
         return ""
+
+
+def _different(given: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return list({json.dumps(one, sort_keys=True, default=repr): one for one in given}.values())[:_AT_ONCE]
 
 
 def _hung(visit: Visit, tool: str) -> bool:

@@ -43,6 +43,8 @@ class Fuzzed:
     failures: tuple[Failure, ...] = ()
     unable: str = ""
     """Why no arguments could be made from its schema."""
+    told_apart: tuple[Mapping[str, Any], ...] = ()
+    """Right arguments that were answered, each otherwise than the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,18 @@ class Together:
     alone: ToolAnswer
 
 
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """Calls of one tool at once whose arguments differ, and whose answers do when they come one after the other."""
+
+    tool: str
+    answers: tuple[ToolAnswer, ...]
+    alone: tuple[tuple[ToolAnswer, ...], ...]
+    """For each of these: what the same arguments were answered before and after, one call after the other."""
+    kinds: int
+    """How many different arguments there were."""
+
+
 @dataclass(slots=True)
 class Visit:
     """What one server showed."""
@@ -91,6 +105,7 @@ class Visit:
     """Calls with arguments that its schema takes."""
     repeated: list[Repeated] = field(default_factory=list[Repeated])
     together: list[Together] = field(default_factory=list[Together])
+    mixed: list[Mixed] = field(default_factory=list[Mixed])
     stayed_up: str = ""
     """Why it answered nothing after calls at once; empty where it did."""
     fuzzed: list[Fuzzed] = field(default_factory=list[Fuzzed])
