@@ -119,6 +119,7 @@ async def open_proxy(ask: ProxyAsk, place: Place, say: Say = lambda told: None) 
     try:
         yield OpenProxy(server=proxy, offer=offer, locked=reviewed is not None, hidden=hidden, keeper=keeper)
     finally:
+        guarded.approvals.close()
         await upstream.close()
         ledger.close()
         if keeper is not None:

@@ -166,7 +166,10 @@ class CallKeeper:
         from gapless.gap.blame import blame
 
         recorder = call.recorder
-        given = recorder.keep(call.arguments)
+        events = recorder.close()
+        kept = events[-1] if call.untouched and events and events[-1].status == "ok" else None
+        given = (kept.input if kept is not None else None) or recorder.keep(call.arguments)
+        output = (kept.output if kept is not None else None) or _kept_answer(call)
         named = given
         if self._redaction is not None:
             named = digest(encode(self._redaction.value(decode(recorder.payloads[given]))))
@@ -180,16 +183,22 @@ class CallKeeper:
             trial=number,
             group=case,
             outcome=outcome,
-            events=tuple(map(partial(_judged, failed=error is not None), recorder.close())),
+            events=tuple(map(partial(_judged, failed=error is not None), events)),
             input=given,
-            output=recorder.keep(call.answer) if call.answer is not None else None,
+            output=output,
             error=error,
             started_at=recorder.started_at,
             ms=recorder.now_ms(),
             omitted=recorder.omitted,
             rulings=tuple(call.watch.rulings),
         )
-        return msgspec.structs.replace(record, blame=blame(summary(record).events, outcome))
+        failed = any(event.ok is False for event in record.events)
+        # Whose blame it is costs as much to find as the rest of the record: only where some step failed.
+        return msgspec.structs.replace(record, blame=blame(summary(record).events if failed else (), outcome))
+
+
+def _kept_answer(call: ToolCall) -> str | None:
+    return call.recorder.keep(call.answer) if call.answer is not None else None
 
 
 def _error_of(call: ToolCall) -> ErrorInfo | None:

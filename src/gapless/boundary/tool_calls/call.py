@@ -50,6 +50,8 @@ class ToolCall:
     """The newest answer of the server, whatever was made of it."""
     error: BaseException | None = field(default=None, init=False)
     paused: bool = field(default=False, init=False)
+    untouched: bool = field(default=False, init=False)
+    """Whether arguments and answer passed as they were: then the recorder holds both already."""
 
     @classmethod
     def begin(
@@ -122,7 +124,8 @@ class ToolCall:
             raise
         finally:
             current_session.reset(token)
-        self.answer = as_answer(passed.output)
+        told, self.answer = self.answer, as_answer(passed.output)
+        self.untouched = told is self.answer and not self.faults
         return self.answer
 
 

@@ -51,6 +51,8 @@ class _Pending:
     subject: str
     granted: bool
     until: float
+    forgotten: Callable[[], None] = lambda: None
+    """Called where no answer to the question came."""
 
 
 class Approvals:
@@ -60,8 +62,29 @@ class Approvals:
         self._server, self._clock = server, clock
         self._pending: OrderedDict[str, _Pending] = OrderedDict()
 
-    async def ask(self, context: Any, tool: str, arguments: dict[str, Any], *, modern: bool) -> Answered:
-        """Whether a call may go through, as far as that is known now."""
+    def close(self) -> None:
+        """Nobody answers any more."""
+        while self._pending:
+            self._pending.popitem(last=False)[1].forgotten()
+
+    async def ask(
+        self,
+        context: Any,
+        tool: str,
+        arguments: dict[str, Any],
+        *,
+        modern: bool,
+        forgotten: Callable[[], None] = lambda: None,
+    ) -> Answered:
+        """Whether a call may go through, as far as that is known now.
+
+        Args:
+            context: The request in front.
+            tool: What is called.
+            arguments: With what.
+            modern: Whether the client answers by calling again.
+            forgotten: Called later where it never does: in time, or before the proxy ends.
+        """
         from mcp import types
 
         subject = digest(encode([tool, arguments]))
@@ -83,7 +106,7 @@ class Approvals:
         return Answered(
             ask=types.InputRequiredResult(
                 input_requests={KEY: types.ElicitRequest(params=params)},
-                request_state=self._state(subject, None, granted=False),
+                request_state=self._state(subject, None, granted=False, forgotten=forgotten),
             )
         )
 
@@ -94,11 +117,17 @@ class Approvals:
             update={"request_state": self._state(subject, asked.request_state, granted=True)}
         )
 
-    def _state(self, subject: str, theirs: str | None, *, granted: bool) -> str:
-        while len(self._pending) >= _MOST_PENDING:
-            self._pending.popitem(last=False)
+    def _state(
+        self, subject: str, theirs: str | None, *, granted: bool, forgotten: Callable[[], None] = lambda: None
+    ) -> str:
+        now = self._clock()
+        while self._pending:
+            oldest = next(iter(self._pending.values()))
+            if len(self._pending) < _MOST_PENDING and oldest.until >= now:
+                break
+            self._pending.popitem(last=False)[1].forgotten()
         name = secrets.token_urlsafe(16)
-        self._pending[name] = _Pending(subject, granted, self._clock() + _PENDING_S)
+        self._pending[name] = _Pending(subject, granted, now + _PENDING_S, forgotten)
         return json.dumps({KEY: name, "server": theirs})
 
     def _taken(self, state: str | None, subject: str) -> tuple[_Pending, str | None] | None:
@@ -108,7 +137,10 @@ class Approvals:
             pending = self._pending.pop(said[KEY], None)
         except (ValueError, KeyError, TypeError):
             return None
-        if pending is None or pending.subject != subject or self._clock() > pending.until:
+        if pending is None:
+            return None
+        if pending.subject != subject or self._clock() > pending.until:
+            pending.forgotten()
             return None
         return pending, said.get("server")
 

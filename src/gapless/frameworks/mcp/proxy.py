@@ -31,6 +31,7 @@ from gapless.frameworks.mcp.upstream import Upstream
 from gapless.settings import ServerSettings
 
 IDEMPOTENCY_KEY = "gapless/idempotency-key"
+UNANSWERED = "a person was asked, and did not answer; nothing was called."
 REPLAYED, PARTIAL, UNLIKE = "gapless/replayed", "gapless/partial", "gapless/unlike-earlier"
 
 
@@ -149,8 +150,7 @@ class Guard(Middleware):
             return _said(call, call.refuse(guard, refused))
         approved = Answered()
         if standing.policy.approve:
-            modern = front.request_context.protocol_version in MODERN_PROTOCOL_VERSIONS
-            approved = await self._own.approvals.ask(front, call.tool, call.arguments, modern=modern)
+            approved = await self._approval(front, call)
             if approved.ask is not None:
                 call.paused = True
                 return InputRequiredToolResult(approved.ask)
@@ -158,6 +158,22 @@ class Guard(Middleware):
                 return _said(call, call.refuse("approval", approved.why))
             call.note("approval", "proceed", "a person approved this call")
         return await self._carried_out(front, standing, call, approved)
+
+    async def _approval(self, front: Any, call: ToolCall) -> Answered:
+        """What the person says. A question that nobody answers is a refusal, and is on record as one."""
+        modern = front.request_context.protocol_version in MODERN_PROTOCOL_VERSIONS
+
+        def forgotten() -> None:
+            call.refuse("approval", UNANSWERED)
+            self._own.keep(call)
+
+        try:
+            return await self._own.approvals.ask(
+                front, call.tool, call.arguments, modern=modern, forgotten=forgotten
+            )
+        except BaseException:  # the client went, or gave the call up
+            call.refuse("approval", UNANSWERED)
+            raise
 
     async def _carried_out(self, front: Any, standing: Standing, call: ToolCall, approved: Answered) -> Any:
         contract = standing.contract if call.key is None else standing.keyed_contract
