@@ -128,7 +128,13 @@ class Guard(Middleware):
         """One call, guarded."""
         front, name = context.fastmcp_context, context.message.name
         arguments: dict[str, Any] = dict(context.message.arguments or {})
-        standing = await self._standing(front, name)
+        try:
+            standing = await self._standing(front, name)
+        except Exception as error:  # the connection's, the library's, or what the server said
+            known = self._own.desk.find(name)
+            if known is None:
+                raise
+            return await self._unasked(self._begin(front, known, name, arguments), error)
         if standing is None:
             # Said here: fastmcp knows tools by a second name as well, under which nothing would guard them.
             return refusal(f"Unknown tool: {name!r}")
@@ -140,6 +146,14 @@ class Guard(Middleware):
                 kept = None if call.paused else self._own.keep(call)
                 if kept is not None:
                     await kept
+
+    async def _unasked(self, call: ToolCall, error: Exception) -> Any:
+        """A call of a tool whose server cannot even be asked for its tools: nothing was sent, and it is on record."""
+        refused = call.refuse("server", f"the server behind the proxy cannot be reached: {error}")
+        kept = self._own.keep(call)
+        if kept is not None:
+            await kept
+        return _said(call, refused)
 
     async def _guarded(self, front: Any, standing: Standing, call: ToolCall) -> Any:
         refused = standing.refused
