@@ -82,6 +82,15 @@ def test_a_call_by_hand_shows_how_it_ended() -> None:
     assert "the answer breaks the output schema" in broken.stdout
 
 
+def test_an_error_that_calls_itself_a_success_is_none() -> None:
+    lie = ("call", "--tool", "search_orders", "--arguments", "{}")
+    shown = tools(*lie, server="error-as-success")
+    assert shown.exit_code == 1
+    assert "calls itself a success and is an error" in shown.stdout
+    told = json.loads(tools(*lie, "--json", server="error-as-success").stdout)
+    assert told["disguise"] == "Error: cannot do that"
+
+
 def test_a_call_that_cannot_be_made_is_said() -> None:
     Path("api.json").write_text(json.dumps(document()))
     with shop() as service:

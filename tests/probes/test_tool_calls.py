@@ -39,6 +39,11 @@ def look_up(order: str) -> str:
     return "Error: no such table" if order else "nothing"
 
 
+def delete_order(order: str) -> str:
+    """Deletes an order."""
+    return "Error: no such order"
+
+
 def open_order(order: str) -> dict[str, str]:
     """Opens an order."""
     if not order:
@@ -70,6 +75,15 @@ def test_an_error_that_is_answered_to_right_arguments_is_no_success() -> None:
     seen = found("tool-honesty", subject("look_up"))
     assert seen.status == "fail"
     assert "look_up" in seen.said
+
+
+def test_a_tool_that_acts_and_dresses_its_error_as_success_is_found() -> None:
+    of = subject("delete_order", allow_effects=True)
+    told = found("tool-honesty", of)
+    assert told.status == "fail"
+    assert "delete_order answered success with the text 'Error: no such order'" in told.said
+    with pytest.raises(ProbeUnavailable, match="only errors came from orders: delete_order"):
+        found("tool-twice", of)
 
 
 def test_arguments_that_must_fail_are_named_by_the_user() -> None:

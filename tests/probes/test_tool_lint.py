@@ -10,8 +10,8 @@ import pytest
 import tool_server
 
 from gapless.frameworks.mcp.reading import tools_of
-from gapless.probes.tool.called import says_error
 from gapless.probes.tool.linting import lint, safe
+from gapless.probes.tool.reading import disguise_in
 from gapless.probes.tool.schemas import breach, misfits, sample
 from gapless.records.tools import Offer, ToolAnswer, ToolSchema
 
@@ -124,13 +124,13 @@ def test_no_arguments_are_made_up_where_none_are_known_to_fit() -> None:
         ("HTTP 503 from upstream", True),
         ("ValueError: not a date", True),
         ("3 errors were found", False),
-        ("500 orders", True),
+        ("500 orders", False),
         ("The error rate is 2 %", False),
         ("", False),
     ],
 )
 def test_a_text_that_reads_like_a_failure(text: str, error: bool) -> None:
-    assert says_error(ToolAnswer(ended="answered", text=text)) is error
+    assert bool(disguise_in(ToolAnswer(ended="answered", text=text))) is error
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the shared tools/list answers are not on this machine")

@@ -205,7 +205,7 @@ def calling(ctx: click.Context, tool: str, arguments: str, **options: Any) -> in
     """Call one tool once, and show how that ended.
 
     Nothing is checked before: a checkup prints such a command to show again what it found. Exit code 1 where the tool
-    answered with an error, not in time, or something else than it declares.
+    answered with an error (also one that calls itself a success), not in time, or something else than it declares.
     """
     from gapless.operations.tool_answers import call_tool
     from gapless.report.tools import call_json, render_call
@@ -214,7 +214,7 @@ def calling(ctx: click.Context, tool: str, arguments: str, **options: Any) -> in
     work = partial(call_tool, tool=tool, arguments=given, effects=options["allow_effects"])
     made = _ran(ctx, options, work)
     _show(made, options, render_call, call_json, lambda one: f"```json\n{call_json(one)}\n```\n")
-    if made.answer.ended != "answered" or made.breach:
+    if made.answer.ended != "answered" or made.breach or made.disguise:
         raise SystemExit(1)
     return 0
 

@@ -55,7 +55,7 @@ async def call_tool(
     """
     from gapless.frameworks.tools.source import connected
     from gapless.probes.tool.linting import safe
-    from gapless.probes.tool.reading import data_of
+    from gapless.probes.tool.reading import data_of, disguise_in
     from gapless.probes.tool.schemas import breach
     from gapless.probes.tool.survey import vouched
 
@@ -81,6 +81,7 @@ async def call_tool(
         answer=answer,
         refused_by_schema=breach(found.input_schema, dict(arguments)),
         breach=breach(found.output_schema, data_of(answer)) if answered else "",
+        disguise=disguise_in(answer),
     )
 
 

@@ -161,3 +161,5 @@ class ToolCalled(Record, frozen=True, kw_only=True):
     """What in the arguments the tool's own schema refuses."""
     breach: str = ""
     """What in the answer breaks the output schema."""
+    disguise: str = ""
+    """The error in an answer that calls itself a success."""

@@ -164,6 +164,8 @@ def render_call(made: ToolCalled, *, width: int | None = None, color: bool | Non
             )
         if shown.breach:
             console.print(f"the answer breaks the output schema: {shown.breach}", style="bold red")
+        if shown.disguise:
+            console.print("the answer calls itself a success and is an error:", style="bold red")
         if answer.progress:
             console.print(f"progress: {' -> '.join(f'{one:g}' for one in answer.progress)}", style="dim")
         console.print(answer.text, markup=False, highlight=False)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.tool.described import locked
-from gapless.probes.tool.reading import data_of
+from gapless.probes.tool.reading import data_of, disguise_in, failed
 from gapless.probes.tool.schemas import breach
 from gapless.probes.tool.survey import heard
 from gapless.probes.tool.visit import Tried, Visit
@@ -45,12 +44,6 @@ GIVEN_UP = Card(
     source="MCP, cancellation",
 )
 _MOST_MS, _SHOWN = 1000.0, 120
-_ERROR = re.compile(
-    r"\s*(?:[\"'{\[]|error\b['\"]?\s*[:=])*\s*"
-    r"(?:error\b|(?:\w+)?(?:error|exception)\s*:|traceback\b|failed\b|failure\b|fatal\b|internal server error"
-    r"|unauthori[sz]ed\b|forbidden\b|(?:http )?[45]\d\d\b)",
-    re.IGNORECASE,
-)
 _NO_SAFE = (
     "no tool is declared read-only, or idempotent and not destructive, in a way that its words bear out"
 )
@@ -61,16 +54,32 @@ def uncalled(seen: Iterable[Visit]) -> str:
     return next((visit.uncalled for visit in seen if visit.uncalled), _NO_SAFE)
 
 
-def only_errors(seen: Iterable[Visit]) -> str:
-    """Tools that answered nothing but errors, as the end of a sentence: what is said of them then says little."""
-    tools: list[str] = []
-    for visit in seen:
-        for tool in dict.fromkeys(tried.tool for tried in visit.called):
-            if all(tried.answer.ended != "answered" for tried in visit.called if tried.tool == tool):
-                tools.append(f"{visit.name}: {tool}")
+def only_errors(seen: Iterable[Visit], *, acting: bool = False) -> str:
+    """Tools that answered nothing but errors, as the end of a sentence: what is said of them then says little.
+
+    Args:
+        seen: What the servers showed.
+        acting: Whether tools that act are looked at too.
+    """
+    tools = [
+        f"{visit.name}: {tool}"
+        for visit in seen
+        for tool, answers in answers_by_tool(visit, acting=acting).items()
+        if all(map(failed, answers))
+    ]
     if not tools:
         return ""
     return f"; only errors came from {', '.join(tools)}: name arguments that work ([checkup.servers.NAME.arguments])"
+
+
+def answers_by_tool(visit: Visit, *, acting: bool = True) -> dict[str, list[ToolAnswer]]:
+    """Tool -> its answers to arguments that its schema takes, one call after the other."""
+    found: dict[str, list[ToolAnswer]] = {}
+    for tried in visit.called:
+        found.setdefault(tried.tool, []).append(tried.answer)
+    for one in visit.repeated if acting else ():
+        found.setdefault(one.tool, []).extend((one.first, one.second))
+    return found
 
 
 def honesty(subject: Subject) -> Iterable[Finding]:
@@ -113,26 +122,11 @@ def honesty(subject: Subject) -> Iterable[Finding]:
 
 def _errors(visit: Visit) -> dict[str, str]:
     """Tool -> the text of an error that came as a success."""
-    return {
-        tried.tool: " ".join(tried.answer.text.split())
-        for tried in visit.called
-        if tried.answer.ended == "answered" and says_error(tried.answer)
-    }
-
-
-def says_error(answer: ToolAnswer) -> bool:
-    """Whether an answer reads like a failure, whatever it is called.
-
-    Example:
-        >>> says_error(ToolAnswer(ended="answered", text="Error: no such table"))
-        True
-        >>> says_error(ToolAnswer(ended="answered", text="3 errors were found"))
-        False
-    """
-    body = answer.structured
-    if isinstance(body, Mapping) and (body.get("error") or body.get("status") == "error"):
-        return True
-    return bool(_ERROR.match(answer.text))
+    found: dict[str, str] = {}
+    for tool, answers in answers_by_tool(visit).items():
+        if said := next(filter(None, map(disguise_in, answers)), ""):
+            found[tool] = said
+    return found
 
 
 def output(subject: Subject) -> Iterable[Finding]:

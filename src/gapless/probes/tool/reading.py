@@ -1,4 +1,4 @@
-"""Reads answers of tools: the data in them, whether something broke inside, whether they are only a part, whether two are the same."""
+"""Reads answers of tools: their data, whether they failed, broke inside or are only a part, whether two are the same."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from gapless.boundary.suspicions.reading.symptoms import cut_markers, parsed
+from gapless.boundary.tool_calls.answers import disguised
 from gapless.records.tools import ToolAnswer
 
 _CRASH = re.compile(
@@ -24,6 +25,27 @@ _MOST_SHOWN = 160
 def data_of(answer: ToolAnswer) -> Any:
     """The data of an answer: its structured part, else what its text spells out, else the text."""
     return answer.structured if answer.has_structured else parsed(answer.text)
+
+
+def disguise_in(answer: ToolAnswer) -> str:
+    """The words of an error in an answer that calls itself a success, by the proxy's rule; empty where it is none.
+
+    Example:
+        >>> disguise_in(ToolAnswer(ended="answered", text="Error: no such table"))
+        'Error: no such table'
+        >>> disguise_in(ToolAnswer(ended="answered", text="3 errors were found"))
+        ''
+    """
+    if answer.ended != "answered":
+        return ""
+    structured = {"structuredContent": answer.structured} if answer.has_structured else {}
+    said = disguised({"content": [{"type": "text", "text": answer.text}], **structured})
+    return " ".join((said or "").split())
+
+
+def failed(answer: ToolAnswer) -> bool:
+    """Whether a call came to nothing, whatever the answer calls itself."""
+    return answer.ended != "answered" or bool(disguise_in(answer))
 
 
 def crash_in(answer: ToolAnswer) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
-from gapless.probes.tool.called import only_errors, uncalled
-from gapless.probes.tool.reading import same
+from gapless.probes.tool.called import answers_by_tool, only_errors, uncalled
+from gapless.probes.tool.reading import failed, same
 from gapless.probes.tool.survey import heard
 from gapless.probes.tool.visit import Mixed, Repeated, Together, Visit
 from gapless.records.finding import Figure, Finding
@@ -44,6 +44,7 @@ def twice(subject: Subject) -> Iterable[Finding]:
     tools = acting | set(answers)
     if not tools:
         raise ProbeUnavailable(f"nothing could be called twice: {uncalled(seen)}")
+    worked = tools - _failing(seen)
     broken = [said for visit, one in repeated for said in _broken(visit, one)]
     figures = (
         Figure(name="tools called again", value=len(tools)),
@@ -63,9 +64,23 @@ def twice(subject: Subject) -> Iterable[Finding]:
             figures=figures,
             next_step="Fix the order and the clock in the answer, or say in the description that it changes.",
         )
+    elif not worked:
+        raise ProbeUnavailable(
+            f"no call worked, so that none says what a second one does{only_errors(seen, acting=True)}"
+        )
     else:
-        said = "; ".join(_fine(seen, len(tools), repeated)) + only_errors(seen)
+        said = "; ".join(_fine(seen, len(worked), repeated)) + only_errors(seen, acting=True)
         yield TWICE.finding("ok", said, figures=figures)
+
+
+def _failing(seen: Iterable[Visit]) -> set[tuple[str, str]]:
+    """Tools of which nothing but errors came: that they say the same again says nothing."""
+    return {
+        (visit.name, tool)
+        for visit in seen
+        for tool, told in answers_by_tool(visit).items()
+        if all(map(failed, told))
+    }
 
 
 def _told(visit: Visit) -> Iterator[tuple[str, list[ToolAnswer]]]:
@@ -86,7 +101,7 @@ def _broken(visit: Visit, one: Repeated) -> Iterator[str]:
     name = f"{visit.name}: {one.tool} is declared idempotent, yet"
     if one.moved:
         yield f"{name} its second call shows in {', '.join(one.moved)}"
-    elif one.first.ended == "answered" and one.second.ended != "answered":
+    elif not failed(one.first) and failed(one.second):
         yield f"{name} its second call failed: {' '.join(one.second.text.split())[:120]}"
 
 
