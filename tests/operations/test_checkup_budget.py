@@ -56,10 +56,29 @@ def test_a_count_is_what_it_is_and_a_missing_figure_decides_nothing() -> None:
     count = Figure(name="events", value=3, unit="of 4")
     one = FigureLimit(probe="ttft", min=4)
     assert verdicts([finding("ok", count)], limits=(one,)) == ["broken"]
-    (line,) = held(
-        [finding("ok", count)], CheckupBudget(limits=(FigureLimit(probe="ttft", figure="p99", max=1),))
-    )[1:]
-    assert (line.verdict, "its figures: events" in line.sentence) == ("undecided", True)
+    assert verdicts([finding("not-applicable")], limits=(one,)) == ["undecided"]
+
+
+@pytest.mark.parametrize(
+    ("figure", "verdict", "said"),
+    [
+        ("first token p50", "kept", "ttft: first token p50 is 80 ms (70 to 90); allowed is at most 100"),
+        ("first token p95", "undecided", "not estimable"),
+        ("p50", "broken", "Did you mean 'first token p50'?"),
+        (
+            "first tokn p50",
+            "broken",
+            "ttft: first tokn p50 (at most 100): no figure of it begins so. Did you mean",
+        ),
+    ],
+)
+def test_a_misspelt_figure_breaks_the_budget_and_says_what_is_there(
+    figure: str, verdict: str, said: str
+) -> None:
+    there = Figure(name="first token p50", value=80.0, unit="ms", low=70, high=90)
+    budget = CheckupBudget(fail_on="nothing", limits=(FigureLimit(probe="ttft", figure=figure, max=100),))
+    (line,) = held([finding("ok", there)], budget)
+    assert (line.verdict, said in line.sentence) == (verdict, True), line.sentence
 
 
 def test_statuses_and_what_must_be_measured() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Iterable, Sequence
 
 from gapless.records.budget import Kept
@@ -64,12 +66,29 @@ def _limited(limit: FigureLimit, mine: Sequence[Finding]) -> Iterable[CheckupLim
     chosen = [figure for finding in mine for figure in _chosen(finding, limit.figure)]
     for figure in chosen:
         verdict, said = _judged(figure, limit)
-        yield CheckupLimit(name=name, verdict=verdict, sentence=said)
+        yield CheckupLimit(name=name, verdict=verdict, sentence=f"{limit.probe}: {said}")
     if not chosen:
-        there = [figure.name for finding in mine for figure in finding.figures]
-        why = f"its figures: {', '.join(there)}" if there else f"it has none: {mine[0].said}"
-        said = f"there is no figure that could be held to it; {why}"
-        yield CheckupLimit(name=name, verdict="undecided", sentence=said)
+        verdict, said = _missing(limit, mine)
+        yield CheckupLimit(name=name, verdict=verdict, sentence=f"{name} ({_allowed(limit)}): {said}")
+
+
+def _missing(limit: FigureLimit, mine: Sequence[Finding]) -> tuple[Kept, str]:
+    """No figure is called so: undecided where nothing was measured or n is too small, broken where the name is a mistake."""
+    there = list(dict.fromkeys(figure.name for finding in mine for figure in finding.figures))
+    if not there:
+        return "undecided", f"it has no figures: {mine[0].said}"
+    if any(_kind(name).startswith(_kind(limit.figure)) for name in there):
+        return "undecided", f"that quantile was not estimable; its figures: {', '.join(there)}"
+    words = limit.figure.lower().split()
+    near = next((name for name in there if all(word in name.lower() for word in words)), None)
+    near = near or next(iter(difflib.get_close_matches(limit.figure, there, 1, 0.5)), None)
+    hint = f" Did you mean {near!r}?" if near else ""
+    return "broken", f"no figure of it begins so.{hint} Its figures: {', '.join(there)}"
+
+
+def _kind(name: str) -> str:
+    """A figure's name without which quantile it is."""
+    return re.sub(r"\bp\d+(\.\d+)?", "p", name)
 
 
 def _chosen(finding: Finding, begins: str) -> Iterable[Figure]:
