@@ -187,7 +187,8 @@ def test_without_a_model_the_reference_agents_stands_in_and_is_gone_afterwards()
     done = gapless("checkup", "model", "--json", "--quiet", "--no-budget")
     told = json.loads(done.stdout)
     assert [one["status"] for one in told["findings"]] == ["ok", "ok"]
-    assert any("smollm2" in note for note in told["notes"])
+    assert ["smollm2" in what for what in told["stand_ins"]] == [True]
+    assert "embedded" in told["findings"][0]["subject"]
     address = told["findings"][0]["said"].split(" at ")[1].split(" ")[0]
     host, port = address.split(":")
     with pytest.raises(OSError, match="refused"):

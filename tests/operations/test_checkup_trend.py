@@ -8,12 +8,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
 from gapless.cli.main import cli
 from gapless.errors import UnknownName
 from gapless.operations.checkup import CheckupAsk, checkup_into
+from gapless.operations.checkup_retrieval import RetrievalAsk
+from gapless.operations.checkup_subject import named_subjects, since
 from gapless.operations.checkup_trend import trend_of
 from gapless.operations.loop import run_sync
 from gapless.operations.open import open_store
@@ -21,7 +24,7 @@ from gapless.operations.progress import Progress, Stop
 from gapless.probes import check, shelf
 from gapless.probes.base import Subject
 from gapless.records.finding import Checkup, Figure, Finding
-from gapless.settings import locate
+from gapless.settings import CheckupModelSettings, ServerSettings, locate
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +47,42 @@ def test_a_change_is_one_beyond_both_intervals(newest: tuple[float, float], chan
     found = trend_of([checkup(1, 10, 20), checkup(2, *newest)], "ttft", "t")
     assert [line.change for line in found.lines] == [change]
     other = trend_of([checkup(1, 10, 20), checkup(2, *newest, subject="another")], "ttft", "t")
-    assert [line.change for line in other.lines] == ["unknown"]
+    assert [line.change for line in other.lines] == ["unknown", "unknown"]
+
+
+def test_only_findings_about_the_same_are_compared() -> None:
+    def about(what: str, status: Any, at: int) -> Checkup:
+        made = checkup(at, 10, 20, subject="")
+        (found,) = made.findings
+        changed = msgspec.structs.replace(found, subject=what, status=status)
+        return msgspec.structs.replace(made, findings=(changed,))
+
+    one, other = about("m, host/v1", "ok", 1), about("another, host/v1", "warn", 2)
+    now = about("m, host/v1", "fail", 3)
+    (told,) = since([other, one], now.findings)
+    assert told.endswith("t: ok -> fail")
+    assert since([other], now.findings) == []
+    found = trend_of([one, other, now], "ttft", "t")
+    assert [(line.subject, len(line.points), line.change) for line in found.lines] == [
+        ("m, host/v1", 2, "none"),
+        ("another, host/v1", 1, "unknown"),
+    ]
+
+
+def test_a_layer_is_about_what_was_named_and_holds_no_password() -> None:
+    model = CheckupModelSettings(url="http://me:hush@host:8000/v1", model="m")
+    servers = {"own": ServerSettings(command=("python", "-m", "server", "--token", "hush"))}
+    put = named_subjects(
+        Subject(model=model, servers=servers), RetrievalAsk(queries=Path("q.jsonl")), locate()
+    )
+
+    def of(layer: Any, probe: str = "x") -> str:
+        return put(Finding(probe=probe, layer=layer, title="t", status="ok", said="so")).subject
+
+    assert (of("model"), of("context")) == ("m, host:8000/v1", "q.jsonl")
+    assert of("tool").startswith("own ")
+    assert of("hardware", "interference") == f"{of('hardware')}, {of('model')}"
+    assert "hush" not in of("model") + of("tool")
 
 
 def test_one_probe_alone_and_its_history() -> None:

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from gapless import __version__
 from gapless.errors import GaplessError, UnknownName
 from gapless.frameworks.tools.source import rooted
@@ -21,6 +19,7 @@ from gapless.operations.checkup_exports import exported
 from gapless.operations.checkup_model import ModelAsk, model_for, named_model
 from gapless.operations.checkup_records import of_the_stand_in, of_which, records_of
 from gapless.operations.checkup_retrieval import RetrievalAsk, is_named, open_retrieval
+from gapless.operations.checkup_subject import LOOKED_BACK, named_subjects, since
 from gapless.operations.checkup_workflow import Named, open_named, wiring_of
 from gapless.operations.progress import Progress, Stop, Tell, silent
 from gapless.operations.tools_lock import lock_path
@@ -68,7 +67,7 @@ async def checkup_into(
     settings, stop = place.settings.checkup, stop or Stop()
     names, layers = _names(ask, place)
     begun = time.time()
-    subject, what, notes = await _subject(store, ask, (names, layers), place, tell, stop)
+    subject, notes, stand_ins = await _subject(store, ask, (names, layers), place, tell, stop)
     found: list[Finding] = []
     halted = _halted(stop)
     nothing_named = ask.target is None and place.settings.workflow is None
@@ -76,12 +75,13 @@ async def checkup_into(
         model_for(subject, names) as (with_model, said),
         beside_for(with_model, names, stand_in=nothing_named) as (subject, more),
     ):
-        notes += [*said, *more]
+        notes, stand_ins = [*notes, *more], [*stand_ins, *said]
+        about = named_subjects(subject, ask.retrieval, place)
         for done, name in enumerate(names):
             if stop.requested:
                 break
             tell(Progress(what=name, done=done, total=len(names), fresh=done))
-            found += await _ask(name, subject, halted)
+            found += map(about, await _ask(name, subject, halted))
     asked = len({one.probe for one in found})
     tell(Progress(what="probes", done=asked, total=len(names), fresh=asked))
     made = Checkup(
@@ -90,14 +90,14 @@ async def checkup_into(
         seconds=time.time() - begun,
         layers=layers,
         findings=tuple(found),
-        subject=what,
-        notes=tuple(notes),
+        subject=subject.workflow.target if subject.workflow is not None else "",
+        stand_ins=tuple(stand_ins),
+        notes=(*notes, *since(store.checkups.newest(LOOKED_BACK), found)),
         complete=not stop.requested,
         version=__version__,
         budget=(lines := held(found, settings.budget)),
         passes=passes(lines, settings.budget),
     )
-    made = msgspec.structs.replace(made, notes=(*made.notes, *_since(store, made)))
     store.checkups.add(made)
     return made
 
@@ -163,10 +163,11 @@ async def _subject(
     place: Place,
     tell: Tell,
     stop: Stop,
-) -> tuple[Subject, str, list[str]]:
+) -> tuple[Subject, list[str], list[str]]:
+    """What is looked at, what has to be said of it, and for what the reference agent stands in."""
     layers, said, root = asked[1], place.settings.checkup, Path(place.root)
     subject, named, notes = await _with_workflow(store, ask, asked, place, tell, stop)
-    servers, stands_in = _servers(ask, layers, place)
+    servers, tools, unfound = _servers(ask, layers, place)
     found = await asyncio.to_thread(
         open_retrieval, ask.retrieval, place, named.retrieval if "context" in layers else None, tell
     )
@@ -182,8 +183,9 @@ async def _subject(
         tools_lock=lock_path(place),
         **found.shown(),
     )
-    what = subject.workflow.target if subject.workflow is not None else ""
-    return subject, what, [*notes, *found.notes, *stands_in]
+    stand_ins = ["workflow"] if named.agent is not None and _READ_FROM_RECORDS & {*layers} else []
+    stand_ins += ["retriever"] if found.stands_in else []
+    return subject, [*notes, *found.notes, *unfound], stand_ins + tools
 
 
 async def _with_workflow(
@@ -226,7 +228,7 @@ async def _with_workflow(
         prices=place.settings.cost,
         targets=place.settings.checkup.targets,
     )
-    return subject, named, [*named.notes, *broken, *told]
+    return subject, named, [*broken, *told]
 
 
 def _reads_records(names: Sequence[str]) -> bool:
@@ -237,30 +239,15 @@ def _reads_records(names: Sequence[str]) -> bool:
 
 def _servers(
     ask: CheckupAsk, layers: tuple[Layer, ...], place: Place
-) -> tuple[Mapping[str, ServerSettings], list[str]]:
+) -> tuple[Mapping[str, ServerSettings], list[str], list[str]]:
     """The servers that were named; where neither they nor a workflow were, the reference agent's."""
     named = {name: rooted(one, Path(place.root)) for name, one in place.settings.checkup.servers.items()}
     if named or "tool" not in layers or ask.target is not None or place.settings.workflow is not None:
-        return named, []
+        return named, [], []
     try:
         from gapless.operations.demo import find_agent
 
         found = {name: ServerSettings(command=command) for name, command in find_agent().servers().items()}
     except (GaplessError, ImportError) as error:
-        return {}, [f"No server is named, and the reference agent's cannot be found: {error}"]
-    return found, [f"No server is named: {', '.join(found)}, the reference agent's, stands in."]
-
-
-def _since(store: Store, made: Checkup) -> list[str]:
-    """What came out otherwise than the last time."""
-    before = next(iter(store.checkups.newest(1, made.subject)), None)
-    if before is None:
-        return []
-    then = {finding.probe: finding.status for finding in before.findings}
-    turned = [
-        f"{finding.title}: {then[finding.probe]} -> {finding.status}"
-        for finding in made.findings
-        if finding.probe in then and then[finding.probe] != finding.status
-    ]
-    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(before.created_at))
-    return [f"since the checkup of {when}: {line}" for line in turned]
+        return {}, [], [f"No server is named, and the reference agent's cannot be found: {error}"]
+    return found, [f"tools ({', '.join(found)})"], []

@@ -66,7 +66,7 @@ def named_model(ask: ModelAsk, place: Place) -> NamedModel:
 
 @asynccontextmanager
 async def model_for(subject: Subject, names: Sequence[str]) -> AsyncGenerator[tuple[Subject, list[str]]]:
-    """The subject with a model to ask, and what has to be said of that; the stand-in ends with the context."""
+    """The subject with a model to ask, and what stands in for it; that ends with the context."""
     from gapless.probes.model.endpoints.named import NONE, is_named
     from gapless.probes.shelf import card
 
@@ -84,8 +84,7 @@ async def model_for(subject: Subject, names: Sequence[str]) -> AsyncGenerator[tu
             )
             return
         stand_in = ModelSettings(url=url, model=name, timeout_s=_EMBEDDED_TIMEOUT_S)
-        said = f"No model is named: the reference agent's embedded one ({name}) stands in."
-        yield replace(subject, model=stand_in, streams=_EMBEDDED_STREAMS), [said]
+        yield replace(subject, model=stand_in, streams=_EMBEDDED_STREAMS), [f"model ({name})"]
 
 
 def _start(held: ExitStack) -> tuple[str, str]:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _METHODS = ("similarity_search", "search", "retrieve", "invoke")
 """How the field's own retrievers and stores are asked; LangChain's stores have a `search` that wants more than a query."""
 
+_UNSEEN = ("notes", "stands_in")
+"""What no probe reads."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrievalAsk:
@@ -43,10 +46,12 @@ class Retrieval:
     embedder: Embedder | None = None
     """The built-in model, where it is at hand."""
     notes: tuple[str, ...] = ()
+    stands_in: bool = False
+    """Whether it is the reference agent's."""
 
     def shown(self) -> dict[str, Any]:
-        """All but the notes, by the names that a probe's subject has for them."""
-        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "notes"}
+        """What probes read, by the names that a probe's subject has for them."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in _UNSEEN}
 
 
 def is_named(ask: RetrievalAsk, place: Place) -> bool:
@@ -84,7 +89,9 @@ def open_retrieval(
         collection, labelled = stand_in()
     except (GaplessError, ImportError) as error:
         return Retrieval(notes=(f"The reference agent's retriever cannot be opened: {error}",))
-    return Retrieval(retrieve=collection.search, engines=collection.engines(), labelled=labelled)
+    return Retrieval(
+        retrieve=collection.search, engines=collection.engines(), labelled=labelled, stands_in=True
+    )
 
 
 def _named(

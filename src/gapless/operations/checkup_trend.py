@@ -34,18 +34,19 @@ def trends(store: Store, name: str) -> list[Trend]:
 
 
 def trend_of(made: list[Checkup], probe: str, title: str) -> Trend:
-    """The figures of one probe over checkups, the oldest first; figures of one name make a line."""
-    found: dict[tuple[str, str], list[TrendPoint]] = {}
+    """The figures of one probe over checkups, the oldest first; figures of one name about one subject make a line."""
+    found: dict[tuple[str, str, str], list[TrendPoint]] = {}
     asked = [(one, finding) for one in made for finding in one.findings if finding.probe == probe]
     for one, finding in asked:
         for figure in finding.figures:
+            about = finding.subject or one.subject
             point = TrendPoint(
-                checkup=one.id, at=one.created_at, subject=one.subject, status=finding.status, figure=figure
+                checkup=one.id, at=one.created_at, subject=about, status=finding.status, figure=figure
             )
-            found.setdefault((figure.name, figure.unit), []).append(point)
+            found.setdefault((figure.name, figure.unit, about), []).append(point)
     lines = (
-        TrendLine(name=name, unit=unit, points=tuple(points), change=_change(points))
-        for (name, unit), points in found.items()
+        TrendLine(name=name, unit=unit, subject=about, points=tuple(points), change=_change(points))
+        for (name, unit, about), points in found.items()
     )
     return Trend(
         probe=probe,
@@ -57,10 +58,8 @@ def trend_of(made: list[Checkup], probe: str, title: str) -> Trend:
 
 
 def _change(points: list[TrendPoint]) -> Change:
-    """By interval, never by the point; between checkups of one subject alone."""
-    newest = points[-1]
-    same = [point for point in points if point.subject == newest.subject]
-    for before, after in list(pairwise(same))[-1:]:
+    """By interval, never by the point."""
+    for before, after in list(pairwise(points))[-1:]:
         then, now = _ends(before.figure), _ends(after.figure)
         if then is not None and now is not None:
             return "up" if now[0] > then[1] else "down" if now[1] < then[0] else "none"

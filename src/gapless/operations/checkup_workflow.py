@@ -26,7 +26,6 @@ class Named:
     """Whether it is the user's; else the reference agent stands in."""
     weather: Any = None
     """The faults its recorded trials ran under, where it brings them along."""
-    notes: tuple[str, ...] = ()
     retrieval: Callable[[], Any] | None = None
     """Opens the retriever it brings along, with labelled queries."""
     agent: Agent | None = None
@@ -45,12 +44,10 @@ def open_named(target: Any, place: Place) -> Named:
         from gapless.operations.demo import find_agent
 
         agent = find_agent()
-        said = "No workflow is named: the reference agent stands in. Name yours with --target app.py:graph."
         return Named(
             workflow=open_workflow(agent.workflow(), place),
             own=False,
             weather=agent.weather,
-            notes=(said,),
             retrieval=agent.retrieval,
             agent=agent,
         )

@@ -47,6 +47,9 @@ class Finding(Record, frozen=True, kw_only=True):
     """What to do about it; empty where nothing is to be done."""
     command: str = ""
     """Exactly what to type, where there is something."""
+    subject: str = ""
+    """What it is about: the host, the model with its address, the servers, the retriever, the workflow. Only findings about
+    the same are compared over time. Empty in older records, whose checkup names the workflow alone."""
 
 
 class CheckupLimit(Record, frozen=True, kw_only=True):
@@ -71,6 +74,8 @@ class Checkup(Record, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
     subject: str = ""
     """The workflow that was looked at; the reference agent where none is named."""
+    stand_ins: tuple[str, ...] = ()
+    """For what the reference agent stood in: "workflow", "retriever", "tools (finance)", "model (smollm2)"."""
     notes: tuple[str, ...] = ()
     complete: bool = True
     version: str = ""

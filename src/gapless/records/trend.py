@@ -19,7 +19,7 @@ class TrendPoint(Record, frozen=True, kw_only=True):
     at: float
     """Unix time in seconds."""
     subject: str = ""
-    """The workflow that was looked at."""
+    """What the finding was about."""
     status: Status
     figure: Figure
 
@@ -29,6 +29,8 @@ class TrendLine(Record, frozen=True, kw_only=True):
 
     name: str
     unit: str = ""
+    subject: str = ""
+    """What all of its points are about."""
     points: tuple[TrendPoint, ...]
     change: Change = "unknown"
     """From the last but one to the last."""

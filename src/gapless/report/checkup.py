@@ -21,8 +21,15 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-_MOST_FIGURES = 12
-"""In the terminal; the other faces show all."""
+MOST_FIGURES = 3
+"""Shown at once; the page folds the others away, the terminal leaves them to it and to JSON."""
+_NAMED_BY = {
+    "workflow": "--target app.py:graph",
+    "retriever": "[checkup] retriever",
+    "tools": "[checkup.servers.NAME]",
+    "model": "--url and --model",
+}
+"""How a user names what the reference agent stands in for."""
 SCHEMA = "gapless.checkup/1"
 MARKS: dict[Status, str] = {"ok": "ok", "warn": "warn", "fail": "FAIL", "not-applicable": "–"}
 STYLES: dict[Status, str] = {
@@ -110,6 +117,61 @@ def figure(one: Figure) -> str:
     return f"{one.name}: {value}{spread}"
 
 
+def told(finding: Finding) -> tuple[Figure, ...]:
+    """The few figures that add something to the sentence: those with an interval, else what is more than a count.
+
+    Example:
+        >>> some = (Figure(name="nodes", value=1), Figure(name="p50", value=5.5, unit="ms"))
+        >>> [one.name for one in told(Finding(probe="p", layer="tool", title="t", status="ok", said="so", figures=some))]
+        ['p50']
+    """
+    more = [one for one in finding.figures if one.low is not None]
+    more = more or [one for one in finding.figures if not _repeated(one, finding.said)]
+    return tuple(more[:MOST_FIGURES])
+
+
+def _repeated(one: Figure, said: str) -> bool:
+    if one.unit == "" or one.unit.startswith("of "):
+        return True
+    value = percent(one.value) if one.unit == "share" else number(one.value)
+    return value in said
+
+
+def stand_in(made: Checkup) -> str:
+    """Whose the findings are, where nothing of the user's was named; empty where all was.
+
+    Example:
+        >>> stand_in(Checkup(id="01", stand_ins=("model (smollm2)",)))
+        'The reference agent stands in for your model (smollm2): what fails there is its own, not yours. Name yours: --url and --model.'
+    """
+    if not made.stand_ins:
+        return ""
+    ways = [_NAMED_BY[what.split(" ")[0]] for what in made.stand_ins if what.split(" ")[0] in _NAMED_BY]
+    return (
+        f"The reference agent stands in for your {listed(list(made.stand_ins))}: what fails there is its own, not yours."
+        f" Name yours: {', '.join(ways)}."
+    )
+
+
+def grouped(findings: list[Finding]) -> list[list[Finding]]:
+    """A layer's findings in their order; lines that could not be measured for one and the same reason together.
+
+    Example:
+        >>> lines = [Finding(probe=p, layer="tool", title=p, status="not-applicable", said="no tools") for p in "ab"]
+        >>> [[one.probe for one in group] for group in grouped(lines)]
+        [['a', 'b']]
+    """
+    groups: dict[object, list[Finding]] = {}
+    for place, one in enumerate(findings):
+        groups.setdefault(one.said if one.status == "not-applicable" else place, []).append(one)
+    return list(groups.values())
+
+
+def titles(group: list[Finding]) -> str:
+    """The lines of a group in one."""
+    return "; ".join(one.title for one in group)
+
+
 def render(made: Checkup, *, width: int | None = None, color: bool | None = None) -> str:
     """The checkup for the terminal."""
     shown = printable(made)
@@ -126,8 +188,12 @@ def render_markdown(made: Checkup) -> str:
     """For a pull request."""
     shown = printable(made)
     parts = [f"**{prose(headline(shown))}**"]
+    parts += [prose(stand_in(shown))] if shown.stand_ins else []
     for layer, findings in by_layer(shown):
-        rows = ([MARKS[f.status], prose(f.title), prose(f.said), prose(f.next_step)] for f in findings)
+        rows = (
+            [MARKS[group[0].status], prose(titles(group)), prose(group[0].said), prose(group[0].next_step)]
+            for group in grouped(findings)
+        )
         parts += [f"### {layer}", marked_table(["", "line", "found", "next step"], rows, words=4)]
     parts += [f"- budget, {line.verdict}: {prose(line.sentence)}" for line in demands(shown)]
     parts += [f"- {prose(note)}" for note in shown.notes]
@@ -146,21 +212,19 @@ def render_history(made: list[Checkup], *, width: int | None = None, color: bool
 
 
 def _write(console: Console, made: Checkup) -> None:
-    from rich.table import Table
-
     console.print()
     console.print(f"checkup {made.id} · {made.subject or 'this host'} · {made.seconds:.0f} s", style="dim")
     console.print(headline(made), style="bold")
+    if made.stand_ins:
+        console.print(stand_in(made), style="yellow")
     for layer, findings in by_layer(made):
         console.print()
         console.print(layer, style="bold")
-        lines = Table.grid(padding=(0, 1, 0, 0))
-        lines.add_column(justify="right", no_wrap=True, min_width=4)
-        lines.add_column(overflow="fold")
-        for finding in findings:
-            lines.add_row(_mark(finding), _body(finding))
-        console.print(lines)
+        for group in grouped(findings):
+            _line(console, group)
     console.print()
+    if any(len(finding.figures) > len(told(finding)) for finding in made.findings):
+        console.print("All figures: --html FILE or --json.", style="dim")
     for line in demands(made):
         style = "green" if line.verdict == "kept" else "bold red" if line.verdict == "broken" else "yellow"
         console.print(f"budget, {line.verdict}: {line.sentence}", style=style)
@@ -170,24 +234,33 @@ def _write(console: Console, made: Checkup) -> None:
         console.print("Stopped: the other probes were not asked.", style="yellow")
 
 
-def _mark(finding: Finding) -> Text:
+def _line(console: Console, group: list[Finding]) -> None:
+    """A line of the checklist; what is to be typed stands unbroken on a line of its own, so that it can be copied."""
+    from rich.table import Table
     from rich.text import Text
 
-    return Text(MARKS[finding.status], style=STYLES[finding.status])
+    first = group[0]
+    row = Table.grid(padding=(0, 1, 0, 0))
+    row.add_column(justify="right", no_wrap=True, min_width=4)
+    row.add_column(overflow="fold")
+    row.add_row(Text(MARKS[first.status], style=STYLES[first.status]), _body(group))
+    console.print(row)
+    if first.command:
+        console.print(Text(f"       {first.command}", style="cyan"), soft_wrap=True)
 
 
-def _body(finding: Finding) -> Text:
-    """What was found; for a line that does not hold also the target and what to do."""
+def _body(group: list[Finding]) -> Text:
+    """What was found, with a few figures; for a line that does not hold also the target and what to do."""
     from rich.text import Text
 
-    body = Text.assemble((finding.title, "bold" if finding.status == "fail" else ""), f": {finding.said}")
+    finding = group[0]
+    body = Text.assemble(
+        (titles(group), "bold" if finding.status == "fail" else ""),
+        f": {finding.said}",
+    )
+    for one in told(finding):
+        body.append(f"\n{figure(one)}", style="dim")
     if finding.status in ("warn", "fail"):
         body.append(f"\ntarget: {finding.target} ({finding.target_source})", style="dim")
-        body.append(f"\n{finding.next_step}")
-        body.append(f"\n  {finding.command}" if finding.command else "", style="cyan")
-    shown = finding.figures[:_MOST_FIGURES] if finding.status == "ok" else ()
-    for one in shown:
-        body.append(f"\n{figure(one)}", style="dim")
-    if shown and len(finding.figures) > len(shown):
-        body.append(f"\n{len(finding.figures) - len(shown)} more: --json, --html", style="dim")
+        body.append(f"\n{finding.next_step}" if finding.next_step else "")
     return body

@@ -105,7 +105,7 @@ def _line(console: Console, line: TrendLine) -> None:
 
     unit = f", {line.unit}" if line.unit and not line.unit.startswith("of ") else ""
     axis = Axis(*span(line), _WIDTH)
-    console.print(Text(f"  {line.name}{unit}"))
+    console.print(Text.assemble(f"  {line.name}{unit}", (f"  {line.subject}", "dim")))
     for point in line.points[-_SHOWN:]:
         estimate = Estimate(point=point.figure.value, low=point.figure.low, high=point.figure.high)
         row = Text.assemble(

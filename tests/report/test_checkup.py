@@ -1,0 +1,53 @@
+"""A checkup for people: whose it is comes first, commands can be copied, figures are few, one reason is said once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gapless.records.finding import Checkup, Figure, Finding
+from gapless.report.checkup import render, render_markdown
+from gapless.report.html import render_checkup
+
+LONG = "gapless tools call --tool order --arguments " + "x" * 120 + " -- python server.py"
+
+
+def line(probe: str, status: Any, said: str, **more: Any) -> Finding:
+    return Finding(probe=probe, layer="tool", title=f"line {probe}", status=status, said=said, **more)
+
+
+def made(*findings: Finding, **more: Any) -> Checkup:
+    return Checkup(id="01", layers=("tool",), findings=findings, **more)
+
+
+def test_that_the_reference_agent_stands_in_is_said_under_the_headline() -> None:
+    one = made(line("a", "fail", "so"), stand_ins=("workflow", "tools (finance)"))
+    said = "The reference agent stands in for your workflow and tools (finance)"
+    assert said in render(one, width=200).splitlines()[3]
+    assert said in render_checkup(one).split("<nav")[0].split("<section")[0]
+    assert said in render_markdown(one).split("###")[0]
+    assert "stands in" not in render(made(line("a", "fail", "so")))
+
+
+def test_a_command_is_one_line_at_any_width() -> None:
+    one = made(line("a", "fail", "so", target="t", next_step="Send it again.", command=LONG))
+    assert LONG in [row.strip() for row in render(one, width=60).splitlines()]
+
+
+def test_what_fails_shows_its_figures_and_a_count_that_the_sentence_has_is_not_repeated() -> None:
+    figures = (
+        Figure(name="calls", value=3),
+        *(Figure(name=f"p{n}", value=n, unit="ms", low=1, high=99, spread="n=9") for n in (50, 95, 98, 99)),
+    )
+    shown = render(made(line("a", "fail", "3 calls", figures=figures)), width=100)
+    assert "p50: 50 ms (1 to 99; n=9)" in shown
+    assert ("p98" in shown, "p99" in shown, "calls: 3" in shown) == (True, False, False)
+    page = render_checkup(made(line("a", "fail", "3 calls", figures=figures)))
+    assert "2 more figures" in page
+    assert page.index("<details>") < page.lower().index("p99: 99 ms")
+
+
+def test_one_reason_is_said_once() -> None:
+    one = made(*(line(name, "not-applicable", "no tools are named") for name in "abc"), line("d", "ok", "so"))
+    for face in (render(one, width=200), render_markdown(one), render_checkup(one)):
+        assert face.lower().count("no tools are named") == 1
+        assert "line a; line b; line c" in face.lower()
