@@ -292,6 +292,10 @@ def read(file: Path) -> Settings:
     checkup = data.get("checkup", {})
     _check_keys(checkup, CheckupSettings, f"{file} [checkup]")
     _check_keys(checkup.get("budget", {}), CheckupBudget, f"{file} [checkup.budget]")
+    _check_keys(checkup.get("model", {}), CheckupModelSettings, f"{file} [checkup.model]")
+    _check_keys(checkup.get("store", {}), StoreSettings, f"{file} [checkup.store]")
+    for name, server in cast("dict[str, Any]", checkup.get("servers", {})).items():
+        _check_keys(server, ServerSettings, f"{file} [checkup.servers.{name}]")
     _check_keys(data.get("proxy", {}), ProxySettings, f"{file} [proxy]")
     for name, tool in cast("dict[str, Any]", data.get("proxy", {}).get("tools", {})).items():
         _check_keys(tool, ToolSettings, f"{file} [proxy.tools.{name}]")

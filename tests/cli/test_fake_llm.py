@@ -44,8 +44,8 @@ def test_it_serves_until_a_signal(tmp_path: Path, number: signal.Signals, code: 
         out, err = process.communicate(timeout=20)
         assert process.returncode == code
         assert out == "", "stdout is data: one line, and it was read"
-        assert f"export OPENAI_BASE_URL={base_url}" in err
-        assert "export OPENAI_API_KEY=fake" in err
+        assert f"export OPENAI_BASE_URL={base_url} OPENAI_API_KEY=fake" in err
+        assert f"export ANTHROPIC_BASE_URL={base_url.removesuffix('/v1')} ANTHROPIC_API_KEY=fake" in err
         assert "fake-llm: 1 requests." in err
 
 

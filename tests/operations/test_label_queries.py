@@ -122,6 +122,7 @@ def test_texts_that_change_bring_their_labels_back() -> None:
     [
         ((), "this is no terminal"),
         (("--accept-all", "--model", "m"), "at which address"),
+        (("--accept-all", "--model", "openai:m"), "Write openai's: URL#m"),
         (("--accept-all", "--model", "ftp://x#m"), "is no http one"),
         (("--accept-all", "--model", "m", "--extractive"), "leave out one of the two"),
         (("--accept-all", "--correct"), "--queries goes with"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from pathlib import Path
 from typing import Any
 
 from planted import Planted
@@ -55,11 +56,10 @@ def calling(**faults: float) -> dict[str, Any]:
     return {"rules": rules, "faults": faults}
 
 
-def beside(part: Any) -> Subject:
+def beside(part: Any, root: Path) -> Subject:
     """A model with a part of a pipeline always beside it, which may cost it half: a busy machine is no planted defect."""
-    return served(
-        paced(text=STORY["text"]), beside={"a neighbour": part}, runs_per_s=1e3, targets={"interference": 0.5}
-    )
+    given: dict[str, Any] = {"beside": {"a neighbour": part}, "runs_per_s": 1e3, "root": root}
+    return served(paced(text=STORY["text"]), targets={"interference": 0.5}, **given)
 
 
 def hogging() -> None:
@@ -82,8 +82,8 @@ PLANTED_MODEL = (
     Planted(
         "interference",
         "a neighbour that lets the model hardly run",
-        lambda f: beside(hogging),
-        lambda f: beside(lambda: None),
+        lambda f: beside(hogging, f),
+        lambda f: beside(lambda: None, f),
     ),
     Planted(
         "endpoint-answers",

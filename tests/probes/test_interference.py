@@ -68,6 +68,19 @@ def test_too_little_to_tell_is_not_told() -> None:
         found(rounds(70, 75))
 
 
+def test_on_a_busy_host_nothing_is_said_of_the_pipeline(tmp_path: Path) -> None:
+    (tmp_path / "proc/pressure").mkdir(parents=True)
+    (tmp_path / "proc/pressure/cpu").write_text("some avg10=60.0 avg60=43.0 avg300=9.0 total=1\n")
+    subject = served(paced(), beside={"retrieval": lambda: None}, root=tmp_path)
+    try:
+        (one,) = check(subject, "interference")
+    finally:
+        while RUNNING:
+            RUNNING.pop().stop()
+    assert one.status == "not-applicable"
+    assert one.said.startswith("tasks waited for a CPU 43 % of the last minute")
+
+
 def test_advice_names_cpus_of_this_host_or_says_that_the_model_is_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "proc/self").mkdir(parents=True)
     (tmp_path / "proc/self/status").write_text("Cpus_allowed_list:\t0-7\n")
@@ -84,11 +97,11 @@ def replace_url(url: str) -> ModelSettings:
     return ModelSettings(url=url, model="m")
 
 
-def test_a_part_that_raises_is_left_out_and_named() -> None:
+def test_a_part_that_raises_is_left_out_and_named(tmp_path: Path) -> None:
     def broken() -> None:
         raise RuntimeError("no index")
 
-    subject = served(paced(), beside={"retrieval": broken})
+    subject = served(paced(), beside={"retrieval": broken}, root=tmp_path)
     try:
         (one,) = check(subject, "interference")
     finally:
@@ -98,7 +111,7 @@ def test_a_part_that_raises_is_left_out_and_named() -> None:
     assert "retrieval: RuntimeError: no index" in one.said
 
 
-def test_a_part_that_begins_to_fail_is_named() -> None:
+def test_a_part_that_begins_to_fail_is_named(tmp_path: Path) -> None:
     runs: list[int] = []
 
     def failing() -> None:
@@ -106,7 +119,7 @@ def test_a_part_that_begins_to_fail_is_named() -> None:
         if len(runs) > 1:
             raise RuntimeError("too many requests")
 
-    subject = served(paced(), beside={"retrieval": failing}, seconds=1.0)
+    subject = served(paced(), beside={"retrieval": failing}, seconds=1.0, root=tmp_path)
     try:
         (one,) = check(subject, "interference")
     finally:

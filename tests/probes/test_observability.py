@@ -97,6 +97,29 @@ def test_a_request_without_a_traceparent_and_a_clock_that_is_ahead_are_seen(
     assert figure.low <= ahead <= figure.high
 
 
+@pytest.mark.parametrize("late", [0.0, 0.4, 0.9, 1.5, 1.9])
+def test_a_server_that_keeps_its_date_for_a_second_is_not_called_behind(late: float) -> None:
+    calls = asking((True, -0.05), (True, -late)).records
+    assert calls is not None
+    (clock,) = check(subject_with(calls.sample[0].events[0].calls), "clock-skew")
+    assert clock.status == "ok"
+    (figure,) = clock.figures
+    sign = 1 if "ahead by" in figure.name else -1
+    low, high = sorted((sign * (figure.low or 0.0), sign * (figure.high or 0.0)))
+    assert low <= 0 <= high
+
+
+def test_a_clock_that_is_behind_is_said_to_be_so() -> None:
+    (clock,) = check(asking((True, -301.0), (True, -300.4)), "clock-skew")
+    assert clock.status == "warn"
+    assert clock.said.endswith("api.example behind by 299 to 300 s")
+    (figure,) = clock.figures
+    assert (figure.name, 0 < (figure.low or 0) <= figure.value <= (figure.high or 0)) == (
+        "api.example behind by",
+        True,
+    )
+
+
 def test_where_none_carries_it_nobody_meant_it_to() -> None:
     (found,) = check(asking((False, 0.0), (False, 0.0)), "trace-context")
     assert found.status == "warn"

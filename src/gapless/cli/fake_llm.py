@@ -115,8 +115,8 @@ def _introduce(server: FakeLLM, script: str | None, *, needs_token: bool) -> Non
     click.echo(
         f"fake-llm: {what}\n"
         f"  {server.base_url}\n"
-        f"  export OPENAI_BASE_URL={server.base_url}\n"
-        f"  export OPENAI_API_KEY={key}\n"
+        f"  export OPENAI_BASE_URL={server.base_url} OPENAI_API_KEY={key}\n"
+        f"  export ANTHROPIC_BASE_URL={server.url} ANTHROPIC_API_KEY={key}\n"
         f"What was received: {server.url}/gapless/requests. Stop: Ctrl-C.",
         err=True,
     )

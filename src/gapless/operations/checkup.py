@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -124,7 +125,9 @@ def _layers(asked: Sequence[str]) -> tuple[Layer, ...]:
     known = layers()
     for name in asked:
         if name not in known:
-            raise UnknownName(f"no probes for {name!r}. Layers: {', '.join(known)}.")
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise UnknownName(f"no probes for {name!r}.{hint} Layers: {', '.join(known)}.")
     return tuple(layer for layer in known if not asked or layer in asked)
 
 
@@ -166,12 +169,12 @@ async def _subject(
 ) -> tuple[Subject, list[str], list[str]]:
     """What is looked at, what has to be said of it, and for what the reference agent stands in."""
     layers, said, root = asked[1], place.settings.checkup, Path(place.root)
+    model = await asyncio.to_thread(named_model, ask.model, place)
     subject, named, notes = await _with_workflow(store, ask, asked, place, tell, stop)
     servers, tools, unfound = _servers(ask, layers, place)
     found = await asyncio.to_thread(
         open_retrieval, ask.retrieval, place, named.retrieval if "context" in layers else None, tell
     )
-    model = await asyncio.to_thread(named_model, ask.model, place)
     subject = replace(
         subject,
         model=model.settings,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gapless.errors import GaplessError
+from gapless.errors import GaplessError, UsageError
 from gapless.operations.checkup_beside import INTERFERENCE
 from gapless.operations.open import import_object
 from gapless.settings import CheckupModelSettings, ModelSettings, Place
@@ -46,7 +46,11 @@ class NamedModel:
 
 
 def named_model(ask: ModelAsk, place: Place) -> NamedModel:
-    """The model of the flags and settings; a target is imported from the project's folder."""
+    """The model of the flags and settings; a target is imported from the project's folder.
+
+    Raises:
+        UsageError: What flags name cannot be used. What settings name so is a failed finding instead.
+    """
     root = Path(place.root)
     said: dict[str, Any] = {
         name: value
@@ -61,7 +65,23 @@ def named_model(ask: ModelAsk, place: Place) -> NamedModel:
             chat = import_object(settings.target, root)
         except GaplessError as error:
             chat = error
+    _need_usable(ask, settings, chat, bool(said))
     return NamedModel(settings=settings, chat=chat, results=results)
+
+
+def _need_usable(ask: ModelAsk, settings: CheckupModelSettings, chat: Any, endpoint: bool) -> None:
+    if not endpoint and not ask.results:
+        return
+    from gapless.probes.base import ProbeUnavailable
+    from gapless.probes.model.endpoints.named import endpoint_of
+    from gapless.probes.model.results.shelf import read_results
+
+    try:
+        if endpoint:
+            endpoint_of(settings, chat)
+        read_results(ask.results)
+    except ProbeUnavailable as error:
+        raise UsageError(f"{error}.") from error
 
 
 @asynccontextmanager

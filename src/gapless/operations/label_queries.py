@@ -101,6 +101,12 @@ def model_named(said: str | None, place: Place) -> ModelSettings | None:
             )
         return msgspec.structs.replace(known, url=address, model=name)
     if known.url is None:
+        provider, _, model = said.partition(":")
+        if model:
+            raise UsageError(
+                f"--model {said}: labelling asks an OpenAI-compatible address, not a LangChain model as gapless checkup can. "
+                f"Write {provider}'s: URL#{model}, for example http://127.0.0.1:8000/v1#{model} (its key: api_key_env under [checkup.model])."
+            )
         raise UsageError(
             f"--model {said}: at which address? Write http://127.0.0.1:8000/v1#{said}, or set url under [checkup.model]."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gapless.probes.base import Subject
+    from gapless.probes.base import Card, Subject, Unusable
     from gapless.records.finding import Finding
 
 __all__ = ["check"]
@@ -39,13 +39,29 @@ def check(subject: Subject, *names: str) -> tuple[Finding, ...]:
 
 def _asked(name: str, subject: Subject) -> list[Finding]:
     """One probe's findings; whatever goes wrong in it is one."""
-    from gapless.probes.base import ProbeUnavailable
+    from gapless.probes.base import ProbeUnavailable, Unusable
     from gapless.probes.shelf import card, probe
 
     line = card(name)
     try:
         return list(probe(name)(subject))
+    except Unusable as error:
+        return [_unusable(line, subject, error)]
     except ProbeUnavailable as error:
         return [line.unavailable(str(error))]
     except Exception as error:  # a probe reads a foreign system, which may answer anything
         return [line.unavailable(f"it could not be measured: {type(error).__name__}: {error}"[:300])]
+
+
+def _unusable(line: Card, subject: Subject, error: Unusable) -> Finding:
+    """A failure at the first line of the layer, and a pointer to it at every other one: one cause is told once."""
+    if line.layer != error.layer:
+        return line.unavailable(str(error))
+    first = subject.memo.setdefault(f"unusable: {error}", line.probe)
+    if first != line.probe:
+        return line.unavailable(f"see {first}")
+    return line.finding(
+        "fail",
+        str(error),
+        next_step=f"Mend what gapless.toml names for the {line.layer} layer, or take it out: then nothing is named.",
+    )

@@ -30,6 +30,18 @@ class ProbeUnavailable(Exception):
     """A probe cannot measure here; the text says why. It becomes a finding that is not applicable."""
 
 
+class Unusable(ProbeUnavailable):
+    """What was named for a layer cannot be used: the first of its lines to meet that fails, the others point there.
+
+    Attributes:
+        layer: Whose lines it was named for.
+    """
+
+    def __init__(self, why: str, layer: Layer) -> None:
+        super().__init__(why)
+        self.layer: Layer = layer
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Records:
     """What is on record of a workflow."""

@@ -192,7 +192,7 @@ def test_settings_name_the_protocol(server: FakeLLM, monkeypatch: pytest.MonkeyP
         (CheckupModelSettings(model="nobody:m"), None, "nobody:m: LangChain cannot make it"),
         (CheckupModelSettings(target="a:b"), ValueError("no such file"), "cannot be opened: no such file"),
         (CheckupModelSettings(target="a:b"), object(), "is no LangChain chat model"),
-        (CheckupModelSettings(kind="anthropic"), None, "no model is named"),
+        (CheckupModelSettings(kind="anthropic"), None, "which model\\?"),
     ],
 )
 def test_what_cannot_be_opened_is_said(settings: Any, chat: Any, said: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gapless.probes.base import ProbeUnavailable, Subject
+from gapless.probes.model.corpus import EXTRACTIONS, FUNCTION_CASES
 from gapless.probes.model.times import limit_s
 from gapless.probes.shelf import SHELF, card, probe
 from gapless.records.finding import Finding
@@ -154,3 +155,18 @@ def test_bfcls_folder_is_asked(tmp_path: Any) -> None:
     with FakeLLM({"rules": rules}) as server:
         finding = found("function-calling", subject(server.base_url, function_cases=tmp_path))
     assert "1 of 1 cases right (BFCL v4)" in finding.said
+
+
+def test_hanging_up_on_an_answer_that_is_over_at_once_tells_nothing() -> None:
+    with FakeLLM({"rules": [ANSWER]}) as server, pytest.raises(ProbeUnavailable, match="too short to tell"):
+        found("cancel", subject(server.base_url))
+
+
+def test_what_was_wrong_is_told_with_what_was_asked_expected_and_got() -> None:
+    with FakeLLM({"rules": [{"reply": {"json": {"name": "nobody"}}}], "faults": {"no_call": 1.0}}) as server:
+        looked_at = subject(server.base_url)
+        facts, calls = found("structured-output", looked_at), found("function-calling", looked_at)
+    assert f"asked {EXTRACTIONS[0].text!r}, expected {{" in facts.said
+    assert 'got {"name": "nobody"}' in facts.said
+    assert f"asked {FUNCTION_CASES[0].messages[-1]['content']!r}, expected " in calls.said
+    assert "got no call, but the text " in calls.said

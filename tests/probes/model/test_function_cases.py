@@ -9,8 +9,10 @@ import pytest
 
 from gapless.probes.base import ProbeUnavailable
 from gapless.probes.model.corpus import EXTRACTIONS, FUNCTION_CASES, FunctionCase
+from gapless.probes.model.endpoints.base import Reply
 from gapless.probes.model.function_cases import (
     CATEGORIES,
+    Call,
     cases,
     matched,
     parsed,
@@ -118,14 +120,18 @@ def test_bfcls_types_become_json_schema() -> None:
     assert schema_of(said) == {"type": "object", "properties": properties}
 
 
+def judged(case: FunctionCase, made: list[Call] | None) -> Judged:
+    return Judged(case, made, Reply(intended_s=0.0, started_s=0.0))
+
+
 def test_silence_is_told_from_a_wrong_call() -> None:
     one = next(case for case in FUNCTION_CASES if len(case.calls) == 1)
     none = next(case for case in FUNCTION_CASES if not case.calls)
     both = next(case for case in FUNCTION_CASES if len(case.calls) == 2)
-    assert Judged(one, []).silent
-    assert not Judged(one, parsed([("get_weather", "{")])).silent
-    assert not Judged(one, parsed([("other", "{}")])).named
-    assert not Judged(both, truth(both)[:1]).right
-    assert Judged(both, truth(both)[::-1]).right
-    assert Judged(none, []).right
-    assert not Judged(none, [("get_stock", {"article": 1})]).right
+    assert judged(one, []).silent
+    assert not judged(one, parsed([("get_weather", "{")])).silent
+    assert not judged(one, parsed([("other", "{}")])).named
+    assert not judged(both, truth(both)[:1]).right
+    assert judged(both, truth(both)[::-1]).right
+    assert judged(none, []).right
+    assert not judged(none, [("get_stock", {"article": 1})]).right

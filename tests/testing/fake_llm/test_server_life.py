@@ -56,3 +56,12 @@ def test_importing_it_loads_no_web_library() -> None:
     probe = "import sys, gapless.testing.fake_llm, gapless.cli.fake_llm; print([m for m in ('starlette', 'uvicorn', 'jinja2', 'yaml', 'numpy') if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_a_client_that_hangs_up_is_not_written_to(caplog: pytest.LogCaptureFixture) -> None:
+    asked = {"messages": [{"role": "user", "content": "hi"}], "model": "m", "stream": True}
+    with FakeLLM({"rules": [{"reply": "word " * 5000}]}) as server:
+        with httpx.stream("POST", f"{server.base_url}/chat/completions", json=asked) as answer:
+            assert answer.status_code == 200
+        assert httpx.get(f"{server.url}/health").status_code == 200
+    assert "socket.send() raised exception" not in caplog.text

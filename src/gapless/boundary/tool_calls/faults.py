@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import deque
 from functools import partial
 from typing import Any
@@ -30,7 +31,9 @@ def fault_at(spoken: str) -> Any:
     if not (kind and at and tool):
         raise InvalidSettings(f"{spoken!r}: a fault is KIND@TOOL, for example http-503@search.")
     if kind not in SHELF:
-        raise UnknownName(f"no fault {kind!r}. Faults: {', '.join(SHELF)}.")
+        near = difflib.get_close_matches(kind, SHELF, 1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise UnknownName(f"no fault {kind!r}.{hint} Faults: {', '.join(SHELF)}.")
     if kind in _AT_THE_CALL:
         return SHELF[kind](Usual(tool, (), _HANG_S))
     return AtAnswers(kind, tool)

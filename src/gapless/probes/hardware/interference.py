@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.hardware.host import allowed_cpus, listed
+from gapless.probes.hardware.limits import waiting_for_cpu
 from gapless.probes.hardware.writing import Writing, written
 from gapless.probes.model.measured import answering
 from gapless.records.finding import Figure, Finding
@@ -65,6 +66,11 @@ def probe(subject: Subject) -> Iterable[Finding]:
     if not parts:
         raise ProbeUnavailable(
             "no part of the pipeline is known that could run beside the model: gapless checkup opens them; Subject(beside=...) from Python"
+        )
+    busy = waiting_for_cpu(subject.root)
+    if busy:
+        raise ProbeUnavailable(
+            f"{busy}: what else runs here would be taken for the pipeline. Run it again on a quiet host, and see `pressure`"
         )
     rate, window = subject.runs_per_s, _window(subject, len(parts))
     parts, left_out = _warm(parts)

@@ -141,6 +141,13 @@ def pressure(subject: Subject) -> Iterable[Finding]:
         yield PRESSURE.finding("ok", ", ".join(parts), figures=tuple(figures))
 
 
+def waiting_for_cpu(root: Path) -> str:
+    """That tasks wait for a CPU more than `pressure` tolerates, in words; empty where they do not, or nobody tells."""
+    waiting = psi(root, "cpu")
+    busy = waiting is not None and waiting >= _WAITING
+    return f"tasks waited for a CPU {waiting:.0f} % of the last minute" if busy else ""
+
+
 def psi(root: Path, what: str) -> float | None:
     """Percent of the last minute in which some task waited; None where the kernel does not say."""
     found = re.search(r"^some .*?avg60=([\d.]+)", text(root, f"proc/pressure/{what}") or "", re.MULTILINE)

@@ -66,7 +66,8 @@ CANCEL = Card(
 )
 _SPREAD, _BLOCKS, _AT_ONCE_MS, _TOGETHER_MS = 0.1, 0.25, 50.0, 1.0
 _REPEATS = 4
-_CANCEL_TOKENS = 160
+_CANCEL_TOKENS, _CANCEL_REST_MS = 160, 200.0
+"""The rest of the answer that is hung up on has to be longer than what a scheduler makes of any wait."""
 _STEPS: dict[Trouble, str] = {
     "name": "The host's name is unknown: check url under [checkup.model], and the resolver.",
     "refused": "Nothing listens there: start the server, or correct the port in url.",
@@ -252,6 +253,10 @@ def cancel(subject: Subject) -> Iterable[Finding]:
         raise ProbeUnavailable(f"no answers to compare: {whole.said or after.said or 'none came'}")
     usual = statistics.median(waits)
     rest = long_ms - usual
+    if rest < max(_CANCEL_REST_MS, 2 * (max(waits) - min(waits))):
+        raise ProbeUnavailable(
+            f"the answer that was hung up on takes {long_ms:.0f} ms, {rest:.0f} more than a first token: too short to tell who still waits for it"
+        )
     figures = (
         Figure(name="first token, quiet", value=usual, unit="ms", low=min(waits), high=max(waits), spread="3 answers"),
         Figure(name="first token, just after hanging up", value=after.ttft_ms, unit="ms"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -9,11 +10,12 @@ from gapless.gap.rate import proportion
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.model.corpus import FunctionCase
 from gapless.probes.model.endpoints.base import Question, Reply
-from gapless.probes.model.function_cases import Call, cases, matched, parsed, valid
+from gapless.probes.model.function_cases import Call, cases, matched, parsed, truth, valid
 from gapless.probes.model.measured import (
     CHECKLIST,
     all_of,
     answering,
+    example,
     share_figure,
     share_status,
     worse,
@@ -37,6 +39,7 @@ class Judged:
     case: FunctionCase
     made: list[Call] | None
     """None where a call's arguments are no JSON object."""
+    reply: Reply
 
     @property
     def needed(self) -> bool:
@@ -65,6 +68,22 @@ class Judged:
             return bool(self.made) and self.valid
         return self.made is not None and matched(self.case, self.made)
 
+    @property
+    def said(self) -> str:
+        """What was asked, expected and got."""
+        if self.case.any_call:
+            expected = "any call that fits its schema"
+        else:
+            expected = (
+                " and ".join(_call(name, json.dumps(given)) for name, given in truth(self.case)) or "no call"
+            )
+        got = " and ".join(_call(name, given) for name, given in self.reply.calls)
+        return example(
+            str(self.case.messages[-1]["content"]),
+            expected,
+            got or f"no call, but the text {self.reply.text!r}",
+        )
+
 
 def probe(subject: Subject) -> Iterable[Finding]:
     """Each case once, `tool_choice` required where a call is needed."""
@@ -72,7 +91,7 @@ def probe(subject: Subject) -> Iterable[Finding]:
     asked, source = cases(subject.function_cases)
     found = all_of(endpoint, [_question(case) for case in asked], seconds=subject.seconds)
     pairs = [(case, reply) for case, reply in zip(asked, found, strict=True) if reply is not None]
-    judged = [Judged(case, parsed(reply.calls)) for case, reply in pairs if reply.ok]
+    judged = [Judged(case, parsed(reply.calls), reply) for case, reply in pairs if reply.ok]
     if not any(one.needed for one in judged):
         yield _refused([reply for _, reply in pairs])
         return
@@ -105,8 +124,14 @@ def _finding(judged: list[Judged], source: str, target: float) -> Finding:
         )
     status = worse(share_status(share, target), share_status(quiet, target))
     said = f"{sum(one.right for one in judged)} of {len(judged)} cases right ({source}); {silent} of {len(needed)} needed calls silently missing"
+    wrong = next((one for one in judged if not one.right), None)
+    said += f"; for example {wrong.said}" if wrong is not None else ""
     next_step = "" if status == "ok" else _next_step(silent, len(needed))
     return CARD.finding(status, said, figures=tuple(figures), next_step=next_step)
+
+
+def _call(name: str, arguments: str) -> str:
+    return f"{name}({arguments})"
 
 
 def _next_step(silent: int, needed: int) -> str:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from gapless.probes.base import ProbeUnavailable, Subject
+from gapless.probes.base import ProbeUnavailable, Subject, Unusable
 from gapless.probes.model.endpoints.base import Endpoint, Question, Reply
 from gapless.probes.model.endpoints.named import endpoint_of
 from gapless.probes.model.load import Load, closed, opened, schedule
@@ -29,6 +29,8 @@ _MOST, _MOST_OPEN = 400, 200
 _SHARE_OF_CAPACITY = 0.7
 _AT_ONCE = 4
 _END_S = 2.0
+_EXAMPLE = 160
+"""Characters of each part of an example."""
 CHECKLIST = "the six-layer checklist, layer 2"
 
 
@@ -88,20 +90,28 @@ def story(i: int, *, tokens: int = TOKENS) -> Question:
     return asked(said, tokens=tokens, stream=True)
 
 
+def named(subject: Subject) -> Endpoint:
+    """The endpoint, before anything is asked of it.
+
+    Raises:
+        ProbeUnavailable: None is named.
+        Unusable: The one that is named cannot be asked.
+    """
+    if subject.no_model:
+        raise ProbeUnavailable(subject.no_model)
+    return endpoint_of(subject.model, subject.chat)
+
+
 def reach(subject: Subject) -> tuple[Endpoint, Reply]:
     """Asks for one word, at most some seconds long; finds out which options are taken.
 
     Raises:
         ProbeUnavailable: No endpoint is named.
+        Unusable: The one that is named cannot be asked.
     """
     known = measured(subject)
     if known.reached is None:
-        try:
-            endpoint = endpoint_of(subject.model, subject.chat)
-        except ProbeUnavailable:
-            if subject.no_model:
-                raise ProbeUnavailable(subject.no_model) from None
-            raise
+        endpoint = named(subject)
         quick = replace(endpoint, timeout_s=min(endpoint.timeout_s, _REACH_S))
         found, reply = run(quick.settle(asked("Say yes.", tokens=8)))
         known.reached = (replace(found, timeout_s=endpoint.timeout_s), reply)
@@ -187,7 +197,10 @@ def loads_of(subject: Subject, own: Callable[[Subject], Load]) -> tuple[Load, ..
     if not subject.results:
         return (own(subject),)
     if known.read is None:
-        known.read = read_results(subject.results)
+        try:
+            known.read = read_results(subject.results)
+        except ProbeUnavailable as error:
+            raise Unusable(str(error), "model") from error
     return known.read
 
 
@@ -264,3 +277,12 @@ def share_figure(name: str, estimate: Estimate) -> Figure:
         high=estimate.high,
         spread=f"95 % interval, n={estimate.n_runs}",
     )
+
+
+def example(asked: str, expected: str, got: str) -> str:
+    """One case that went wrong, in words; long texts are cut."""
+    return f"asked {_cut(asked)!r}, expected {_cut(expected)}, got {_cut(got) or 'nothing'}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _EXAMPLE else f"{text[:_EXAMPLE]}..."

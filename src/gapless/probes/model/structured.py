@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -17,6 +18,7 @@ from gapless.probes.model.measured import (
     all_of,
     answering,
     asked,
+    example,
     share_figure,
     share_status,
     worse,
@@ -54,13 +56,16 @@ def probe(subject: Subject) -> Iterable[Finding]:
     said = f"{sum(fit)} of {len(fit)} valid, {sum(same)} right"
     unasked = sum(reply is None for reply in found)
     said += f"; no time was left for {unasked} more" if unasked else ""
-    wrong = next((case.text for (case, _), ok in zip(values, same, strict=True) if not ok), "")
+    wrong = next((pair for pair, ok in zip(judged, same, strict=True) if not ok), None)
+    if wrong is not None:
+        case, reply = wrong
+        said += f"; for example {example(case.text, json.dumps(case.right), reply.text)}"
     by_kind = Counter(case.kind for case, _ in values)
     right_by_kind = Counter(case.kind for (case, _), ok in zip(values, same, strict=True) if ok)
     kinds = [(kind, proportion(right_by_kind[kind], n)) for kind, n in by_kind.items()]
     yield CARD.finding(
         status,
-        said + (f"; wrong for example: {wrong}" if wrong else ""),
+        said,
         figures=(
             share_figure("valid against the schema", valid),
             share_figure("right", right),

@@ -12,9 +12,9 @@ from importlib.metadata import version
 from typing import Any
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
-from gapless.probes.model.endpoints.named import NONE, kind_of
+from gapless.probes.model.endpoints.named import kind_of
 from gapless.probes.model.failing import RETRY_AFTER_S, Failing, Seen
-from gapless.probes.model.measured import run
+from gapless.probes.model.measured import named, run
 from gapless.records.finding import Figure, Finding
 from gapless.settings import ModelSettings
 
@@ -35,8 +35,7 @@ Stream = Callable[[str], AsyncIterator[str]]
 
 def probe(subject: Subject) -> Iterable[Finding]:
     """The SDK of the protocol, with `max_retries` of the settings; through LangChain, the model that it makes."""
-    if subject.model.url is None and kind_of(subject.model) == "openai":
-        raise ProbeUnavailable(subject.no_model or NONE)
+    named(subject)
     name, stream = _client(subject.model)
     seen, raised = run(_met(stream))
     yield _finding(name, seen, raised)

@@ -25,6 +25,8 @@ CLOCKS = Card(
     source="RFC 9110, section 6.6.1: Date; spans of several hosts are put in order by their clocks",
 )
 _TOGETHER_S = 2.0
+_DATE_S = 2.0
+"""How much less than the time a date may say: a second by its resolution, another by a server that keeps it."""
 
 
 def context_passed(subject: Subject) -> Iterable[Finding]:
@@ -68,23 +70,11 @@ def clock_skew(subject: Subject) -> Iterable[Finding]:
     if not found:
         raise ProbeUnavailable("no recorded HTTP answer says its date, so other clocks were not seen")
     spans = {host: _between(seen) for host, seen in found.items()}
-    figures = tuple(
-        Figure(
-            name=f"{host} ahead by",
-            value=(low + high) / 2,
-            unit="s",
-            low=low,
-            high=high,
-            spread=f"what {len(found[host])} dates to the second leave open, and their travel",
-        )
-        for host, (low, high) in spans.items()
-    )
+    figures = tuple(_off_by(host, *span, len(found[host])) for host, span in spans.items())
     off = [host for host, (low, high) in spans.items() if low >= _TOGETHER_S or high <= -_TOGETHER_S]
     if off:
-        low, high = spans[off[0]]
-        said = (
-            f"the clock of {', '.join(off)} is not this one's: {off[0]} is ahead by {low:.0f} to {high:.0f} s"
-        )
+        first = figures[list(spans).index(off[0])]
+        said = f"the clock of {', '.join(off)} is not this one's: {first.name} {first.low:.0f} to {first.high:.0f} s"
         step = "Let both hosts keep time with NTP (chrony, systemd-timesyncd): traces across them are out of order."
         yield CLOCKS.finding("warn", said, figures=figures, next_step=step)
     else:
@@ -93,10 +83,28 @@ def clock_skew(subject: Subject) -> Iterable[Finding]:
 
 
 def _between(calls: list[Call]) -> tuple[float, float]:
-    """Where the answers put the truth: a date is cut to the second, and was written at most the whole call before it was read."""
-    ahead = [(call.ahead_s or 0.0, call.ms / 1e3) for call in calls]
-    low, high = max(least for least, _ in ahead), min(least + took + 1.0 for least, took in ahead)
-    return (low, high) if low <= high else (high, low)  # the clock was set in between
+    """Where the answers put the truth, in seconds ahead of this clock.
+
+    A date is cut to the second, many servers write it anew once a second only, and it was written at most the whole call
+    before it was read: so it says up to two seconds and that call too little. The ends of all of them, where no one
+    offset fits: one of the clocks was set in between.
+    """
+    least = [call.ahead_s or 0.0 for call in calls]
+    most = [ahead + call.ms / 1e3 + _DATE_S for ahead, call in zip(least, calls, strict=True)]
+    return (max(least), min(most)) if max(least) <= min(most) else (min(least), max(most))
+
+
+def _off_by(host: str, low: float, high: float, dates: int) -> Figure:
+    """By how much a clock is ahead, or behind."""
+    ahead = low + high >= 0
+    return Figure(
+        name=f"{host} {'ahead' if ahead else 'behind'} by",
+        value=abs(low + high) / 2,
+        unit="s",
+        low=low if ahead else -high,
+        high=high if ahead else -low,
+        spread=f"what {dates} date{'s' if dates != 1 else ''} to the second, up to a second old, leave open, and their travel",
+    )
 
 
 def _host(call: Call) -> str:

@@ -54,12 +54,23 @@ class Line:
             if done:
                 raise Gone
 
+    def here(self) -> None:
+        """Makes sure that somebody is there to be written to: a stream without pauses would not notice otherwise.
+
+        Raises:
+            Gone: There is nobody left to answer.
+        """
+        if self._left.done() or self._transport.is_closing():
+            raise Gone
+
     async def head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Sends status and headers."""
+        self.here()
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def write(self, data: bytes, *, last: bool = False) -> None:
         """Sends a part of the body."""
+        self.here()
         await self._send({"type": "http.response.body", "body": data, "more_body": not last})
 
     async def hang_up(self) -> None:

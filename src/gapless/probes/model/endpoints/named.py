@@ -6,7 +6,7 @@ import os
 from typing import Any
 from urllib.parse import urlsplit
 
-from gapless.probes.base import ProbeUnavailable
+from gapless.probes.base import ProbeUnavailable, Unusable
 from gapless.probes.model.endpoints.anthropic import URL, AnthropicEndpoint
 from gapless.probes.model.endpoints.base import Endpoint
 from gapless.probes.model.endpoints.langchain import LangChainModel
@@ -32,7 +32,13 @@ def kind_of(settings: ModelSettings) -> str:
 def is_named(settings: ModelSettings) -> bool:
     """Whether there is anything to ask, or to read."""
     read = isinstance(settings, CheckupModelSettings) and bool(settings.results)
-    return read or settings.url is not None or kind_of(settings) != "openai"
+    return read or endpoint_named(settings)
+
+
+def endpoint_named(settings: ModelSettings) -> bool:
+    """Whether there is anything to ask: a part of a name counts, for what is half said must not be passed over."""
+    kind = isinstance(settings, CheckupModelSettings) and settings.kind is not None
+    return kind or bool(settings.url or settings.model) or kind_of(settings) != "openai"
 
 
 def endpoint_of(settings: ModelSettings, chat: Any = None) -> Endpoint:
@@ -43,20 +49,44 @@ def endpoint_of(settings: ModelSettings, chat: Any = None) -> Endpoint:
         chat: The LangChain chat model itself, where `target` named one; an exception where it could not be imported.
 
     Raises:
-        ProbeUnavailable: None is named, its key is not in the environment, or the chat model cannot be made.
+        ProbeUnavailable: None is named.
+        Unusable: The one that is named has no address or no model, its key is not in the environment, or the chat
+            model cannot be made.
     """
+    if not endpoint_named(settings):
+        raise ProbeUnavailable(NONE)
+    try:
+        return _made(settings, chat)
+    except ProbeUnavailable as error:
+        raise Unusable(str(error), "model") from error
+
+
+def _made(settings: ModelSettings, chat: Any) -> Endpoint:
     kind = kind_of(settings)
     if kind == "langchain":
         return _langchain(settings, chat)
-    url = settings.url or (URL if kind == "anthropic" else None)
-    if url is None or settings.model is None:
-        raise ProbeUnavailable(NONE)
+    url = settings.url or (_anthropics() if kind == "anthropic" else None)
+    if settings.model is None:
+        raise ProbeUnavailable(
+            f"{url or kind}: which model? Name it with --model, or model under [checkup.model]"
+        )
+    if url is None:
+        raise ProbeUnavailable(
+            f"{settings.model}: at which address? Name it with --url (http://127.0.0.1:8000/v1), or url under "
+            f"[checkup.model]; or name its provider, and LangChain makes it: openai:{settings.model}"
+        )
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ProbeUnavailable(f"{url!r} is no address: https://host/v1 is one")
     made = AnthropicEndpoint if kind == "anthropic" else OpenAIEndpoint
     key = _key(settings, None if settings.url is not None else _KEYS.get(kind))
     return made(url=url.rstrip("/"), model=settings.model, key=key, timeout_s=settings.timeout_s)
+
+
+def _anthropics() -> str:
+    """Where a client of Anthropic's would ask: the key that it would send must not go elsewhere."""
+    base = os.environ.get("ANTHROPIC_BASE_URL")
+    return f"{base.rstrip('/')}/v1" if base else URL
 
 
 def _key(settings: ModelSettings, usual: str | None) -> str | None:
