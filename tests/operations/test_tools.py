@@ -178,6 +178,43 @@ def test_servers_are_named_in_the_settings() -> None:
     assert "not locked" in tools().stdout
 
 
+def test_one_server_that_cannot_be_asked_does_not_keep_the_others_from_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    name_servers(good="", crash="crash")
+    with Path("gapless.toml").open("a") as file:
+        file.write(
+            '[checkup.servers.keyed]\nurl = "http://127.0.0.1:1/mcp"\n'
+            'headers_env = {Authorization = "NO_SUCH_KEY"}\n'
+        )
+    told = tools("lint", "--json")
+    assert told.exit_code == 1
+    assert [offer["name"] for offer in found(told)["offers"]] == ["good"]
+    unheard = {one["server"]: one["said"] for one in found(told)["unheard"]}
+    assert "no key" in unheard["crash"]
+    assert "NO_SUCH_KEY" in unheard["keyed"]
+    assert "2 servers could not be asked" in found(told)["headline"]
+    kept = tools("lock")
+    assert kept.exit_code == 1
+    assert "no key" in kept.stdout
+    assert list(json.loads(LOCK.read_text())["servers"]) == ["good"]
+    assert tools("diff", "--markdown").exit_code == 1
+    assert isinstance(tools("lint", "crash").exception, EndpointError)
+
+
+def test_a_command_without_its_dashes_is_told_of_them() -> None:
+    typed = tools("lint", "python", "server.py")
+    assert typed.exit_code == 2
+    assert "A command stands after --: " in typed.output
+
+
+def test_an_address_that_nothing_answers_at_is_said_once_with_advice() -> None:
+    said = str(tools("lint", "http://127.0.0.1:1/mcp").exception)
+    assert said.count("http://127.0.0.1:1/mcp") == 1
+    assert "Does it run" in said
+
+
 def test_what_cannot_be_looked_at_is_said() -> None:
     def error(*words: str, **more: Any) -> Any:
         return tools(*words, **more).exception

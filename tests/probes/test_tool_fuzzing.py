@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.configuration import storage_directory
 
 from gapless.errors import EndpointError
 from gapless.frameworks.mcp.reading import tools_of
 from gapless.probes.tool.arguments import valid_arguments
-from gapless.probes.tool.fuzzing import MISSING, STRANGER, answers_of, fuzz
+from gapless.probes.tool.fuzzing import MISSING, STRANGER, _elsewhere, answers_of, fuzz
 from gapless.probes.tool.schemas import breach
 from gapless.probes.tool.visit import Fuzzed
 from gapless.records.tools import ToolAnswer, ToolSchema
@@ -185,3 +186,11 @@ def test_answers_are_collected() -> None:
 def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "hypothesis_jsonschema", None)
     assert fuzzed(lambda arguments: ANSWERED).unable == MISSING
+
+
+def test_no_folder_is_left_where_the_user_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAPLESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    with _elsewhere():
+        assert storage_directory("tmp", intent_to_write=False).path.is_relative_to(tmp_path / "cache")
+    assert not storage_directory("tmp", intent_to_write=False).path.is_relative_to(tmp_path / "cache")

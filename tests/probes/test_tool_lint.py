@@ -115,6 +115,13 @@ def test_no_arguments_are_made_up_where_none_are_known_to_fit() -> None:
     assert sample({"type": "objekt"}) is None
 
 
+def test_what_the_user_vouches_for_needs_no_hints() -> None:
+    tools = tools_of([tool_server.described() | {"annotations": {}}])
+    offer = Offer(name="orders", tools=tools)
+    assert [issue.rule for issue in lint(offer)] == ["no-hints"]
+    assert lint(offer, ("search_*",)) == ()
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [

@@ -49,7 +49,14 @@ class ToACommand(click.Command):
             at = args.index("--")
             ctx.meta["gapless.server"] = tuple(args[at + 1 :])
             args = args[:at]
-        return super().parse_args(ctx, args)
+            return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            if "extra argument" not in error.message:
+                raise
+            hint = f"{error.message.rstrip('.')}. A command stands after --: {ctx.command_path} -- python server.py"
+            raise click.UsageError(hint, ctx) from error
 
 
 def _whose(command: F) -> F:
@@ -102,14 +109,14 @@ def command(ctx: click.Context, as_json: bool) -> None:
 def linting(ctx: click.Context, **options: Any) -> int:
     """Find what in the descriptions of tools leads a model, or its caller, astray.
 
-    Exit code 1 where something fails.
+    Exit code 1 where something fails, or one of several servers cannot be asked.
     """
     from gapless.operations.tools import lint_tools
     from gapless.report.tools import lint_json, lint_markdown, render_lint
 
     made = _ran(ctx, options, lint_tools)
     _show(made, options, render_lint, lint_json, lint_markdown)
-    if any(issue.severity == "fail" or options["strict"] for issue in made.issues):
+    if made.unheard or any(issue.severity == "fail" or options["strict"] for issue in made.issues):
         raise SystemExit(1)
     return 0
 
@@ -159,7 +166,7 @@ def locking(ctx: click.Context, lock: str | None, accept: tuple[str, ...], **opt
             "inferred: nothing; every tool declares its answers, answers in prose, or was not called",
             err=True,
         )
-    if made.drift.changes:
+    if made.drift.changes or made.drift.unheard:
         raise SystemExit(1)
     return 0
 
@@ -184,7 +191,7 @@ def diffing(ctx: click.Context, lock: str | None, **options: Any) -> int:
     made = _ran(ctx, options, partial(diff_tools, lock=file, sample=sample, effects=effects))
     _show(made, options, render_diff, diff_json, diff_markdown)
     broken = made.worst == "breaking" or any(not one.inferred for one in made.answers)
-    if broken or (options["strict"] and (made.changes or made.answers)):
+    if broken or made.unheard or (options["strict"] and (made.changes or made.answers)):
         raise SystemExit(1)
     return 0
 

@@ -86,7 +86,7 @@ async def open_proxy(ask: ProxyAsk, place: Place, say: Say = lambda told: None) 
     settings = ask.settings or place.settings.proxy
     faults = tuple(fault_at(spoken) for spoken in ask.faults)
     server = _server(ask, place)
-    (offer,) = await offers(_as_tools_ask(ask), place)
+    (offer,), _ = await offers(_as_tools_ask(ask), place)
     _check_names(ask, settings, offer)
     lock = ask.lock or lock_path(place)
     reviewed = _reviewed(lock, offer.name, needed=ask.lock is not None)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,7 +17,16 @@ from gapless.boundary.suspicions.reading.symptoms import error_in, parsed
 from gapless.boundary.tool_calls.answers import text_of as spelt_out
 from gapless.errors import InvalidTarget, UnknownName, UsageError
 from gapless.operations.tools import ToolsAsk, itself, servers
-from gapless.records.tools import AnswerBreach, LockedServer, Offer, ToolAnswer, ToolCalled, ToolSchema
+from gapless.operations.tools_several import each
+from gapless.records.tools import (
+    AnswerBreach,
+    LockedServer,
+    Offer,
+    ToolAnswer,
+    ToolCalled,
+    ToolSchema,
+    Unheard,
+)
 from gapless.settings import Place, ServerSettings
 from gapless.stores.store import Store
 
@@ -94,8 +104,10 @@ def _one_server(ask: ToolsAsk, place: Place) -> tuple[str, ServerSettings, bool]
     return asked[0]
 
 
-async def hear(ask: ToolsAsk, place: Place, *, sample: int, effects: bool) -> tuple[Heard, ...]:
-    """The tools of every server that was asked for, and a few answers of each that may be called.
+async def hear(
+    ask: ToolsAsk, place: Place, *, sample: int, effects: bool
+) -> tuple[tuple[Heard, ...], tuple[Unheard, ...]]:
+    """The tools of every server that was asked for with a few answers of each, and those of several that could not be asked.
 
     Args:
         ask: Whose tools.
@@ -104,23 +116,18 @@ async def hear(ask: ToolsAsk, place: Place, *, sample: int, effects: bool) -> tu
         effects: Whether tools may be called that are not declared safe.
 
     Raises:
-        EndpointError: A server cannot be reached, or ended during a call.
+        EndpointError: The only server, or every one, cannot be reached, or ended during a call.
     """
-    found = await asyncio.gather(
-        *(_heard(ask, which, sample, effects) for which in servers(ask, place)), return_exceptions=True
-    )
-    for one in found:  # only now: a server that is left alone in its shutdown would stay behind
-        if isinstance(one, BaseException):
-            raise one
-    return tuple(one for one in found if isinstance(one, Heard))
+    return await each(servers(ask, place), partial(_heard, ask, sample, effects))
 
 
-async def _heard(ask: ToolsAsk, which: tuple[str, ServerSettings, bool], sample: int, effects: bool) -> Heard:
+async def _heard(
+    ask: ToolsAsk, sample: int, effects: bool, name: str, server: ServerSettings, known: bool
+) -> Heard:
     from gapless.frameworks.tools.source import connected
     from gapless.probes.tool.survey import ready
     from gapless.probes.tool.visit import Visit
 
-    name, server, known = which
     async with connected(server, name, start_s=ask.timeout_s) as source:
         offer = await source.offer(ask.timeout_s)
         visit = Visit(name, offer=offer)

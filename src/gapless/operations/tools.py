@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,8 @@ import msgspec
 from gapless.errors import InvalidTarget, UnknownName, UsageError
 from gapless.frameworks.tools.source import checked, rooted
 from gapless.operations.tools_lock import lock_path, read_lock, write_lock
-from gapless.records.tools import Drift, Linted, LockedServer, Offer, ToolSchema, ToolsLock
+from gapless.operations.tools_several import each
+from gapless.records.tools import Drift, Linted, LockedServer, Offer, ToolSchema, ToolsLock, Unheard
 from gapless.settings import Place, ServerSettings
 
 if TYPE_CHECKING:
@@ -73,30 +73,25 @@ class Learn:
     """Whether recorded calls in the store count too."""
 
 
-async def offers(ask: ToolsAsk, place: Place) -> tuple[Offer, ...]:
-    """What each server that was asked for offers.
+async def offers(ask: ToolsAsk, place: Place) -> tuple[tuple[Offer, ...], tuple[Unheard, ...]]:
+    """What each server that was asked for offers, and those of several that could not be asked.
 
     Raises:
         InvalidTarget: There is no such server or file, or nothing was named.
-        EndpointError: A server cannot be reached or does not answer as MCP says.
+        EndpointError: The only server, or every one, cannot be reached or does not answer as MCP says.
     """
     from gapless.frameworks.tools.source import connected
 
     listed = _listed(ask)
     if listed is not None:
-        return (listed,)
+        return (listed,), ()
 
     async def one(name: str, server: ServerSettings, known: bool) -> Offer:
         async with connected(server, name, start_s=ask.timeout_s) as connection:
             found = await connection.offer(ask.timeout_s)
         return found if known else itself(found)
 
-    asked = servers(ask, place)
-    found = await asyncio.gather(*(one(*which) for which in asked), return_exceptions=True)
-    for answer in found:  # only now: a server that is left alone in its shutdown would stay behind
-        if isinstance(answer, BaseException):
-            raise answer
-    return tuple(answer for answer in found if isinstance(answer, Offer))
+    return await each(servers(ask, place), one)
 
 
 def itself(offer: Offer) -> Offer:
@@ -187,8 +182,11 @@ async def lint_tools(ask: ToolsAsk, place: Place) -> Linted:
     """What is wrong with the descriptions of a server's tools."""
     from gapless.probes.tool.linting import lint
 
-    found = await offers(ask, place)
-    return Linted(offers=found, issues=tuple(issue for offer in found for issue in lint(offer)))
+    found, unheard = await offers(ask, place)
+    said = place.settings.checkup.servers
+    vouched = {offer.name: said[offer.name].read_only for offer in found if offer.name in said}
+    issues = tuple(issue for offer in found for issue in lint(offer, vouched.get(offer.name, ())))
+    return Linted(offers=found, issues=issues, unheard=unheard)
 
 
 async def diff_tools(
@@ -212,14 +210,14 @@ async def diff_tools(
         raise InvalidTarget(
             f"{path}: there is no lock yet. Review the tools and write one: gapless tools lock"
         )
-    found, heard = await _asked(ask, place, sample, effects)
+    found, heard, unheard = await _asked(ask, place, sample, effects)
     for offer in found:
         if offer.name not in reviewed.servers:
             raise InvalidTarget(
                 f"{path} holds nothing of {offer.name!r}; it holds {', '.join(reviewed.servers) or 'nothing'}."
                 " Name it with --name, or lock it: gapless tools lock"
             )
-    made = _drift(path, reviewed, found)
+    made = msgspec.structs.replace(_drift(path, reviewed, found), unheard=unheard)
     if not heard:
         return made
     from gapless.operations.tool_answers import held
@@ -230,16 +228,17 @@ async def diff_tools(
 
 async def _asked(
     ask: ToolsAsk, place: Place, sample: int, effects: bool
-) -> tuple[tuple[Offer, ...], tuple[Heard, ...]]:
-    """What is offered; and what is answered, where that is asked for."""
+) -> tuple[tuple[Offer, ...], tuple[Heard, ...], tuple[Unheard, ...]]:
+    """What is offered; what is answered, where that is asked for; and who could not be asked."""
     if not sample:
-        return await offers(ask, place), ()
+        found, unheard = await offers(ask, place)
+        return found, (), unheard
     from gapless.operations.tool_answers import hear
 
     if _listed(ask) is not None:
         raise UsageError(f"{ask.target} is an answer to tools/list: there is nothing to call. Name a server.")
-    heard = await hear(ask, place, sample=sample, effects=effects)
-    return tuple(one.offer for one in heard), heard
+    heard, unheard = await hear(ask, place, sample=sample, effects=effects)
+    return tuple(one.offer for one in heard), heard, unheard
 
 
 async def lock_tools(
@@ -264,7 +263,7 @@ async def lock_tools(
     path = lock or lock_path(place)
     reviewed = read_lock(path) or ToolsLock()
     learn = learn or Learn()
-    found, heard = await _asked(ask, place, learn.sample, learn.effects)
+    found, heard, unheard = await _asked(ask, place, learn.sample, learn.effects)
     known = {name for one in found for name in (*_names(one), *_reviewed(reviewed, one.name))}
     for name in accept:
         if name != ALL and name not in known:
@@ -279,7 +278,7 @@ async def lock_tools(
     if made != reviewed:
         write_lock(path, made)
     return Locked(
-        drift=_drift(path, made, found),
+        drift=msgspec.structs.replace(_drift(path, made, found), unheard=unheard),
         written=made != reviewed,
         new=tuple(one.name for one in found if one.name not in reviewed.servers),
         accepted=tuple(sorted(changed if ALL in accept else changed & set(accept))),

@@ -69,11 +69,19 @@ class ToolIssue(Record, frozen=True, kw_only=True):
     """JSON pointer into the schema: "/properties/path"."""
 
 
+class Unheard(Record, frozen=True, kw_only=True):
+    """One of several servers that could not be asked."""
+
+    server: str
+    said: str
+
+
 class Linted(Record, frozen=True, kw_only=True):
     """What lint found; its JSON is `gapless.tools-lint/1`."""
 
     offers: tuple[Offer, ...] = ()
     issues: tuple[ToolIssue, ...] = ()
+    unheard: tuple[Unheard, ...] = ()
 
 
 class ToolChange(Record, frozen=True, kw_only=True):
@@ -129,6 +137,7 @@ class Drift(Record, frozen=True, kw_only=True):
     """Answers held against a locked schema, where a sample was asked for."""
     answers: tuple[AnswerBreach, ...] = ()
     """Tools whose answers broke it."""
+    unheard: tuple[Unheard, ...] = ()
 
     @property
     def worst(self) -> ChangeKind | None:

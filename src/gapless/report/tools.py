@@ -50,7 +50,12 @@ def lint_headline(made: Linted) -> str:
     fails = sum(issue.severity == "fail" for issue in made.issues)
     parts = [f"{fails} failed"] if fails else []
     parts += [f"{len(made.issues) - fails} to look at"] if len(made.issues) > fails else []
-    return f"{tools}: {listed(parts) or 'nothing to say against them'}."
+    return f"{tools}: {listed(parts) or 'nothing to say against them'}.{_not_asked(made)}"
+
+
+def _not_asked(made: Linted | Drift) -> str:
+    """How many servers could not be asked, as one more sentence."""
+    return f" {count(len(made.unheard), 'server')} could not be asked." if made.unheard else ""
 
 
 def diff_headline(drift: Drift) -> str:
@@ -66,10 +71,10 @@ def diff_headline(drift: Drift) -> str:
         broken = f"{len(drift.answers)} with answers that are not" if drift.answers else "all as locked"
         answers = f" {count(drift.held, 'answer')} held against the lock: {broken}."
     if not drift.changes:
-        return f"{tools}, as reviewed.{answers}"
+        return f"{tools}, as reviewed.{answers}{_not_asked(drift)}"
     parts = [f"{number} {kind}" for kind in CHANGE_KINDS if (number := _number(drift, kind))]
     changed = len({(change.server, change.tool) for change in drift.changes})
-    return f"{tools} now; changes that nobody reviewed in {changed}: {listed(parts)}.{answers}"
+    return f"{tools} now; changes that nobody reviewed in {changed}: {listed(parts)}.{answers}{_not_asked(drift)}"
 
 
 def answer_line(one: AnswerBreach) -> str:
@@ -101,6 +106,7 @@ def render_lint(made: Linted, *, width: int | None = None, color: bool | None = 
             if offer.noise:
                 said = f"{offer.noise} lines on its stdout are no message: logs belong on stderr"
                 console.print(said, style="yellow")
+        _lines(console, (("fail", one.server, one.said) for one in shown.unheard))
 
     return written(write, width=width, color=color)
 
@@ -113,6 +119,7 @@ def render_diff(drift: Drift, *, width: int | None = None, color: bool | None = 
         console.print(diff_headline(shown), style="bold")
         _lines(console, ((c.kind, _of(c, shown), _change(c)) for c in shown.changes))
         _lines(console, ((_mark(a), _of(a, shown), answer_line(a)) for a in shown.answers))
+        _lines(console, (("fail", one.server, one.said) for one in shown.unheard))
         if shown.changes:
             console.print(
                 "\nReviewed? gapless tools lock --accept TOOL keeps one, --accept all every one.",
@@ -136,8 +143,9 @@ def diff_json(drift: Drift, **more: object) -> str:
 def lint_markdown(made: Linted) -> str:
     """Lint for a pull request."""
     shown = printable(made)
-    rows = ([i.severity, code(i.tool), prose(_issue(i)), code(i.rule)] for i in shown.issues)
-    return _markdown(lint_headline(shown), ["", "tool", "found", "rule"], list(rows))
+    rows = [[i.severity, code(i.tool), prose(_issue(i)), code(i.rule)] for i in shown.issues]
+    rows += [["fail", code(one.server), prose(one.said), ""] for one in shown.unheard]
+    return _markdown(lint_headline(shown), ["", "tool", "found", "rule"], rows)
 
 
 def diff_markdown(drift: Drift) -> str:
@@ -148,6 +156,7 @@ def diff_markdown(drift: Drift) -> str:
         for c in shown.changes
     ]
     rows += [[_mark(a), code(_of(a, shown)), prose(answer_line(a)), "", ""] for a in shown.answers]
+    rows += [["fail", code(one.server), prose(one.said), "", ""] for one in shown.unheard]
     return _markdown(diff_headline(shown), ["", "tool", "change", "where", "was, is"], rows)
 
 

@@ -288,7 +288,9 @@ def _unreachable(name: str, server: ServerSettings, why: str, stderr: IO[str], n
     stderr.seek(0)
     wrote = _CONTROLS.sub("", stderr.read()).strip()
     tail = f"; its stderr ends: {wrote[-_MOST_STDERR:]}" if wrote else ""
-    return f"{name} ({shown(server)}): {why}{noise.said()}{tail}"
+    typed = shown(server)
+    where = f" ({typed})" if typed != name else ""
+    return f"{name}{where}: {why}{noise.said()}{tail}"
 
 
 def _reason(error: BaseException) -> str:
@@ -301,6 +303,8 @@ def _reason(error: BaseException) -> str:
         return "the command may not be executed"
     if "closed" in str(error).lower():
         return "it ended before it answered"
+    if isinstance(error, ConnectionError) or type(error).__name__ == "ConnectError":
+        return f"{_brief(error)}. Does it run, and is that its address, with its path (often /mcp)?"
     return _brief(error)
 
 

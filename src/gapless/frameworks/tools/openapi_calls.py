@@ -114,7 +114,9 @@ class OpenApiTools:
     def cannot(self, tool: str, arguments: Mapping[str, Any]) -> str:
         """Why a call cannot be made; empty where it can."""
         if not self._base:
-            return "nothing says where its operations are called: base_url = ... in gapless.toml"
+            return (
+                "nothing says where its operations are called: --base-url, or base_url = ... in gapless.toml"
+            )
         operation = self._operations.get(tool)
         return operation.unsent or _unsendable(operation, arguments) if operation is not None else ""
 

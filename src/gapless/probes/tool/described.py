@@ -39,6 +39,8 @@ DRIFT = Card(
     target="no change since the lock",
     source="tools.lock.json",
 )
+_RULES = 3
+"""Rules that are named, the most broken first."""
 
 
 def starts(subject: Subject) -> Iterable[Finding]:
@@ -49,11 +51,15 @@ def starts(subject: Subject) -> Iterable[Finding]:
         for visit in seen
         if visit.offer is not None
     )
-    broken = [visit.broken for visit in seen if visit.broken]
+    broken = [visit for visit in seen if visit.broken]
     noisy = [f"{visit.name} ({visit.noise} lines)" for visit in seen if visit.noise]
     if broken:
-        step = "Run the command by hand and read its stderr; logs belong on stderr, never on stdout."
-        yield STARTS.finding("fail", "; ".join(broken), figures=figures, next_step=step)
+        yield STARTS.finding(
+            "fail",
+            "; ".join(visit.broken for visit in broken),
+            figures=figures,
+            next_step=_mend(subject.servers[broken[0].name]),
+        )
     elif noisy:
         yield STARTS.finding(
             "warn",
@@ -70,10 +76,20 @@ def starts(subject: Subject) -> Iterable[Finding]:
         yield STARTS.finding("ok", "; ".join(parts), figures=figures)
 
 
+def _mend(server: ServerSettings) -> str:
+    """What to look at first where a server could not be asked."""
+    if server.command:
+        return "Run the command by hand and read its stderr; logs belong on stderr, never on stdout."
+    if server.functions:
+        return "Import it by hand: what cannot be imported here cannot be called by an agent either."
+    where = "the address" if server.url else "the document and its base_url"
+    return f"Look at {where}, at whether the service runs, and at the variables that headers_env names."
+
+
 def linted(subject: Subject) -> Iterable[Finding]:
     """Lint of every tool that is offered."""
     offers = [visit.offer for visit in heard(subject) if visit.offer is not None]
-    issues = [issue for offer in offers for issue in lint(offer)]
+    issues = [issue for offer in offers for issue in lint(offer, subject.servers[offer.name].read_only)]
     tools = sum(len(offer.tools) for offer in offers)
     fails = [issue for issue in issues if issue.severity == "fail"]
     figures = (
@@ -85,8 +101,10 @@ def linted(subject: Subject) -> Iterable[Finding]:
         yield LINT.finding("ok", f"nothing to say against {count(tools, 'tool')}", figures=figures)
         return
     first = (fails or issues)[0]
-    rules = Counter(issue.rule for issue in (fails or issues)).most_common(3)
-    common = ", ".join(f"{rule} ({number})" for rule, number in rules)
+    rules = Counter(issue.rule for issue in (fails or issues)).most_common()
+    common = ", ".join(f"{rule} ({number})" for rule, number in rules[:_RULES])
+    if others := sum(number for _, number in rules[_RULES:]):
+        common += f", other rules ({others})"
     yield LINT.finding(
         "fail" if fails else "warn",
         f"{count(len(fails), 'fault')} and {len(issues) - len(fails)} to look at in {count(tools, 'tool')}: {common};"

@@ -81,5 +81,8 @@ def _again(subject: Subject, visit: Visit, failed: Failure) -> str:
     leave = "" if safe(visit.schema(failed.tool)) else " --allow-effects"
     arguments = shlex.quote(json.dumps(failed.arguments))
     tool = f"--tool {shlex.quote(failed.tool)} --arguments {arguments}{leave}"
-    command = f"gapless tools call {tool} {typed(subject.servers[visit.name])}"
+    server = subject.servers[visit.name]
+    # What is no command stands first, so that a line cut short in a terminal still says whose tool it is.
+    where = f"{tool} {typed(server)}" if server.command else f"{typed(server)} {tool}"
+    command = f"gapless tools call {where}"
     return command if len(command) <= _MOST_TYPED else ""

@@ -7,10 +7,11 @@ calls or seconds; what it has found by then is kept.
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from gapless.probes.tool.reading import crash_in, same
 from gapless.probes.tool.schemas import breach
 from gapless.probes.tool.visit import Failure, Fault, Fuzzed
 from gapless.records.tools import ToolAnswer, ToolSchema
+from gapless.retrievers import cache
 
 MISSING = "fuzzing needs hypothesis-jsonschema: pip install 'gapless[checkup]'"
 STRANGER = "gapless_no_such_argument"
@@ -60,6 +62,25 @@ class Bound:
         return self.dead or self.calls <= 0 or time.monotonic() > self.until
 
 
+@contextmanager
+def _elsewhere() -> Generator[None]:
+    """Keeps what Hypothesis stores (tables of characters) in the cache: by itself it makes a folder where the user works."""
+    try:
+        from hypothesis.configuration import set_hypothesis_home_dir
+    except ImportError:
+        yield
+        return
+    if "HYPOTHESIS_STORAGE_DIRECTORY" in os.environ:
+        yield
+        return
+    set_hypothesis_home_dir(cache.folder() / "hypothesis")
+    try:
+        yield
+    finally:
+        set_hypothesis_home_dir(None)
+
+
+@_elsewhere()
 def fuzz(
     tool: ToolSchema,
     call: Call,
@@ -99,6 +120,7 @@ def fuzz(
     )
 
 
+@_elsewhere()
 def answers_of(
     tool: ToolSchema, call: Call, *, calls: int, until: float, sendable: Check
 ) -> list[ToolAnswer]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from gapless.probes.tool.schemas import fault_of, fields
@@ -30,8 +31,13 @@ _WRITES = _DESTROYS | frozenset(
 )
 
 
-def lint(offer: Offer) -> tuple[ToolIssue, ...]:
-    """Everything that is wrong with the tools of one server, in their order."""
+def lint(offer: Offer, read_only: Iterable[str] = ()) -> tuple[ToolIssue, ...]:
+    """Everything that is wrong with the tools of one server, in their order.
+
+    Args:
+        offer: Its tools.
+        read_only: Patterns of tools that the user says only read: these need not say so themselves.
+    """
     names = Counter(tool.name for tool in offer.tools)
     found: list[ToolIssue] = []
     if offer.breach:
@@ -40,7 +46,10 @@ def lint(offer: Offer) -> tuple[ToolIssue, ...]:
             ToolIssue(server=offer.name, tool="(all)", rule="not-as-mcp-says", severity="fail", said=said)
         )
     for tool in offer.tools:
+        vouched = any(fnmatchcase(tool.name, pattern) for pattern in read_only)
         for rule, severity, said, where in _all(tool, names):
+            if rule == "no-hints" and vouched:
+                continue
             name = tool.name or "(no name)"
             found.append(
                 ToolIssue(server=offer.name, tool=name, rule=rule, severity=severity, said=said, where=where)
