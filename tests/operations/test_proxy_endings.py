@@ -76,6 +76,7 @@ async def test_a_question_that_nobody_answers_is_on_record(tmp_path: Path) -> No
     assert one.error is not None
     assert "a person was asked, and did not answer" in one.error.message
     assert [(ruling.guard, ruling.action) for ruling in one.rulings] == [("approval", "refuse")]
+    assert one.outcome == "escalated"
     assert guarded_server.Effects(tmp_path / "effects").count("delete") == 0
 
 

@@ -177,7 +177,7 @@ class CallKeeper:
         number = self._next.get(case, 0)
         self._next[case] = number + 1
         error = _error_of(call)
-        outcome: Outcome = "failed" if error is not None else "unjudged"
+        outcome = _outcome(call, error)
         record = TrialRecord(
             case=case,
             trial=number,
@@ -199,6 +199,13 @@ class CallKeeper:
 
 def _kept_answer(call: ToolCall) -> str | None:
     return call.recorder.keep(call.answer) if call.answer is not None else None
+
+
+def _outcome(call: ToolCall, error: ErrorInfo | None) -> Outcome:
+    """A call that was kept for a person and not let through has not failed: it was sent on to that person."""
+    if any(ruling.guard == "approval" and ruling.action == "refuse" for ruling in call.watch.rulings):
+        return "escalated"
+    return "failed" if error is not None else "unjudged"
 
 
 def _error_of(call: ToolCall) -> ErrorInfo | None:

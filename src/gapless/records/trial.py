@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from gapless.records.base import Record
+from gapless.records.brief import brief
 from gapless.records.origin import Origin
 
 Outcome = Literal["correct", "wrong", "escalated", "failed", "unjudged"]
@@ -324,7 +325,7 @@ def summary(record: TrialRecord) -> Run:
         tokens_in=record.tokens_in,
         tokens_out=record.tokens_out,
         labelled=record.outcome in ("correct", "wrong"),
-        why=_why(record)[:160],
+        why=brief(_why(record)),
         decided=_decided(record),
         tools=_tools(record),
         rulings=_rulings(record),
