@@ -95,6 +95,14 @@ async def test_an_effect_takes_place_once_under_contracts_and_twice_without() ->
     assert found.harm == ()
 
 
+async def test_kills_made_before_a_step_was_declared_to_act_are_not_counted_again() -> None:
+    before = cell(await table("plain", "pay", durabilities=("exit",)), "after", guarded=False)
+    assert ("pay" in before.repeated, before.doubled) == (True, ())
+    Path("gapless.toml").write_text("[steps.pay]\neffect = true\n")
+    declared = cell(await table("plain", "pay", durabilities=("exit",)), "after", guarded=False)
+    assert declared.doubled == ("pay",)
+
+
 async def test_a_step_that_ended_runs_again_where_the_kill_comes_before_its_commit() -> None:
     found = await table("app", "price", durabilities=("sync",))
     assert cell(found, "uncommitted", guarded=True, durability="sync").repeated == ("price",)

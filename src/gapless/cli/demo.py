@@ -63,10 +63,11 @@ def command(html: str | None, as_json: bool, quiet: bool, open_page: bool | None
     Nothing leaves this machine, unless --model names a model elsewhere: that one is sent the findings. The first run
     downloads about 176 MB of weights, verified by hash.
     """
+    from gapless.operations.open import without_steps
     from gapless.settings import locate
 
     _refuse(**chosen)
-    place = locate()
+    place = without_steps(locate())
     shown = _run(place, quiet, **chosen)
     page = Path(html) if html else place.folder / "demo.html"
     if shown.acts:

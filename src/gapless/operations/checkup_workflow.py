@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gapless.errors import GaplessError
-from gapless.operations.open import open_workflow
+from gapless.errors import GaplessError, UnknownName
+from gapless.operations.open import open_workflow, without_steps
 from gapless.settings import Place
 
 if TYPE_CHECKING:
@@ -33,10 +33,17 @@ class Named:
 
 
 def open_named(target: Any, place: Place) -> Named:
-    """The workflow that was named, else the reference agent; and what has to be said of that."""
+    """The workflow that was named, else the reference agent; and what has to be said of that.
+
+    Raises:
+        UnknownName: `[steps.*]` names a step that the workflow does not have: a checkup, and above all its kills, would
+            take a step that acts for one that does not.
+    """
     if target is not None or place.settings.workflow is not None:
         try:
             return Named(workflow=open_workflow(target, place))
+        except UnknownName:
+            raise
         except GaplessError as error:
             what = target if isinstance(target, str) else place.settings.workflow or "the workflow"
             return Named(broken=f"{what} could not be opened: {error}")
@@ -45,7 +52,7 @@ def open_named(target: Any, place: Place) -> Named:
 
         agent = find_agent()
         return Named(
-            workflow=open_workflow(agent.workflow(), place),
+            workflow=open_workflow(agent.workflow(), without_steps(place)),
             own=False,
             weather=agent.weather,
             retrieval=agent.retrieval,

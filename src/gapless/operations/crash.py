@@ -100,7 +100,7 @@ async def crash(
     cases = open_suite(suite, place)
     case = _case(cases.cases, ask.case)
     kind, checkpointer = _checkpointer(workflow, ask)
-    key = digest(encode([workflow.fingerprint, case.id, cases.digest(), ask.checkpointer or kind]))
+    key = digest(encode([*_counts(workflow, place), case.id, cases.digest(), ask.checkpointer or kind]))
     bench = _Bench(
         place=place,
         target=None if target is None else _absolute(target),
@@ -123,6 +123,12 @@ async def crash(
         notes=_notes(workflow.shape, kind),
         complete=len(cells) == len(kills),
     )
+
+
+def _counts(workflow: Workflow, place: Place) -> list[Any]:
+    """What decides how a kill comes out and what of it counts: kills made before a step was declared to act are no kills of now."""
+    said = msgspec.to_builtins(place.settings.steps)
+    return [workflow.fingerprint, msgspec.to_builtins(workflow.shape), said]
 
 
 def _case(cases: Sequence[Case], wanted: str | None) -> Case:

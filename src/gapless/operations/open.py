@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
+import re
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from gapless.errors import InvalidContract, InvalidSettings, InvalidTarget, UnknownName, UsageError
 from gapless.records.suite import Suite
@@ -53,14 +57,70 @@ def open_workflow(target: Any, place: Place) -> Workflow:
     try:
         if isinstance(wanted, str):
             root = Path(place.root) if target is None else Path.cwd()
-            return load(wanted, steps=steps, root=root, contracts=contracts)
-        return adapt(wanted, steps=steps, contracts=contracts)
+            opened = load(wanted, steps=steps, root=root, contracts=contracts)
+        else:
+            opened = adapt(wanted, steps=steps, contracts=contracts)
     except (InvalidContract, UnknownName) as error:
         if not contracts:
             raise
         raise type(error)(
             f"{error} The contracts are those of [steps.*] in gapless.toml, for every workflow run here."
         ) from error
+    if opened is not wanted:  # else it was opened elsewhere, and what is said of steps here did not count
+        _need_known(opened, wanted, place)
+    return opened
+
+
+def without_steps(place: Place) -> Place:
+    """A place whose settings say nothing about steps: those are the user's, and the reference agent has its own."""
+    return msgspec.structs.replace(place, settings=msgspec.structs.replace(place.settings, steps={}))
+
+
+_NEAR, _VERY_NEAR = 0.6, 0.85
+
+
+def _need_known(opened: Workflow, wanted: Any, place: Place) -> None:
+    """Refuses `[steps.*]` of no step: what it says, for instance that a step acts, would hold for none without a word.
+
+    Where the settings' workflow is another one, unknown names may be steps of that; one that is all but a step of this
+    workflow is still taken for a slip.
+
+    Raises:
+        UnknownName: Naming the step that was meant, where one is near.
+    """
+    known = [step.name for step in opened.shape.steps]
+    other = place.settings.workflow not in (None, wanted)
+    for name in place.settings.steps:
+        if name in known:
+            continue
+        near = _nearest(name, known, _VERY_NEAR if other else _NEAR)
+        if near is None and other:
+            continue
+        raise UnknownName(
+            f"[steps.{_key(name)}] in gapless.toml: {opened.target} has no step {name!r}."
+            + (f" Did you mean [steps.{_key(near)}]?" if near is not None else "")
+            + f" It has {', '.join(known)}."
+            + (
+                " Keep the settings of another workflow in a folder of its own."
+                if other or near is None
+                else ""
+            )
+        )
+
+
+def _nearest(name: str, known: Sequence[str], least: float) -> str | None:
+    """The step that was meant: by its whole address, or by the last part of it, as in `sub/step`."""
+    whole = difflib.get_close_matches(name, known, 1, least)
+    if whole:
+        return whole[0]
+    ends = {address.rpartition("/")[2]: address for address in reversed(known)}
+    last = difflib.get_close_matches(name.rpartition("/")[2], ends, 1, least)
+    return ends[last[0]] if last else None
+
+
+def _key(name: str) -> str:
+    """A step's name as a key of TOML."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else f'"{name}"'
 
 
 def open_contracts(place: Place) -> dict[str, Contract]:
