@@ -13,6 +13,7 @@ from gapless.cli.main import cli
 from gapless.errors import InvalidSettings, UnknownName
 from gapless.operations.checkup_budget import held, passes
 from gapless.records.finding import Figure, Finding, Status
+from gapless.report.checkup import demand
 from gapless.settings import CheckupBudget, FigureLimit
 
 
@@ -89,6 +90,14 @@ def test_statuses_and_what_must_be_measured() -> None:
     lines = held([finding("ok", p99(70, 90))], CheckupBudget(limits=(FigureLimit(probe="ttft", max=75),)))
     assert not passes(lines, CheckupBudget())
     assert passes(lines, CheckupBudget(undecided="pass"))
+
+
+def test_where_no_budget_is_set_none_is_said_to_be_broken() -> None:
+    (line,) = held([finding("fail")], CheckupBudget())
+    assert (line.verdict, "where no budget says otherwise: ttft" in line.sentence) == ("broken", True)
+    assert not demand(line).startswith("budget")
+    (line,) = held([finding("warn")], CheckupBudget(fail_on="warn"))
+    assert demand(line) == "budget, broken: no finding may warn or fail: ttft"
 
 
 def gapless(*words: str) -> Result:

@@ -72,6 +72,10 @@ async def table(target: str, *steps: str, **more: Any) -> CrashTable:
     return await crash(f"crash_app.py:{target}", "cases.jsonl", ask=CrashAsk(steps=steps, **more))
 
 
+def declare(step: str) -> None:
+    Path("gapless.toml").write_text(f"[steps.{step}]\neffect = true\n")
+
+
 def cell(found: CrashTable, moment: str, *, guarded: bool, durability: str = "exit") -> CrashCell:
     wanted = (moment, guarded, durability)
     return next(one for one in found.cells if (one.moment, one.guarded, one.durability) == wanted)
@@ -98,7 +102,7 @@ async def test_an_effect_takes_place_once_under_contracts_and_twice_without() ->
 async def test_kills_made_before_a_step_was_declared_to_act_are_not_counted_again() -> None:
     before = cell(await table("plain", "pay", durabilities=("exit",)), "after", guarded=False)
     assert ("pay" in before.repeated, before.doubled) == (True, ())
-    Path("gapless.toml").write_text("[steps.pay]\neffect = true\n")
+    declare("pay")
     declared = cell(await table("plain", "pay", durabilities=("exit",)), "after", guarded=False)
     assert declared.doubled == ("pay",)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Mapping
+from concurrent.futures import CancelledError
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from planted_model import RUNNING, paced, served
 
-from gapless.operations.checkup_beside import beside_for
+from gapless.operations.checkup_beside import _Caller, beside_for
 from gapless.probes import check
 from gapless.probes.base import ProbeUnavailable, Subject
 from gapless.probes.hardware import interference
@@ -152,6 +154,20 @@ def test_the_parts_of_a_pipeline_run(tmp_path: Path) -> None:
             RUNNING.pop().stop()
     assert {"retrieval", "JSON", "tools (orders)"} <= set(names)
     assert any("Tools of gone" in line for line in said)
+
+
+def test_a_session_that_is_closed_leaves_no_call_behind() -> None:
+    from tool_server import command
+
+    with _Caller("orders", command("")) as caller:
+        caller.once()
+        assert caller._over is not None
+        caller._loop.call_soon_threadsafe(caller._over.set)  # Ctrl-C, while another thread makes calls
+        with pytest.raises((CancelledError, RuntimeError)):
+            caller.once()
+    with pytest.raises(RuntimeError, match="closed"):
+        caller.once()
+    gc.collect()  # a coroutine that was never awaited says so when it goes
 
 
 GONE = ServerSettings(command=("/nowhere/at/all",))

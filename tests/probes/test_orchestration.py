@@ -59,7 +59,8 @@ def test_a_time_limit_with_two_owners() -> None:
     assert found.status == "ok"
     bare = graph(contracts={"pay": Contract(timeout_s=5)})
     (found,) = check(replace(bare, wiring=twice.wiring), "time-limits")
-    assert "nothing ends a call of retrieve that hangs; pay has a time limit" in found.said
+    assert "no limit that gapless can see ends a call of retrieve that hangs" in found.said
+    assert "; pay has a time limit" in found.said
 
 
 @pytest.mark.parametrize(
@@ -75,6 +76,41 @@ def test_a_time_limit_with_two_owners() -> None:
 def test_a_person_who_is_asked_afterwards_stands_before_nothing(stops: dict[str, Any], status: str) -> None:
     (found,) = check(graph(saver=InMemorySaver(), stops=stops), "person-before-effect")
     assert found.status == status
+
+
+def test_a_retry_that_is_not_seen_is_not_said_to_be_none() -> None:
+    (found,) = check(graph(), "retry-owners")
+    assert found.status == "warn"
+    assert "gapless sees no step that is tried again" in found.said
+    assert "native" not in found.target, "it is not the double one that is missed here"
+
+
+@pytest.mark.parametrize("probe", ["effects-once", "orchestration-needed"])
+def test_a_command_can_be_typed_as_it_stands(probe: str) -> None:
+    subject = graph()
+    (found,) = check(subject, probe)
+    assert found.command.split()[:2] in (["gapless", "crash"], ["gapless", "measure"])
+    (found,) = check(replace(subject, named="app.py:graph"), probe)
+    assert found.command.split()[2] == "app.py:graph"
+    (found,) = check(replace(subject, named="app.py:graph", has_suite=False), probe)
+    assert (found.command, "app.py:graph --suite suite.yaml" in found.next_step) == ("", True)
+    (found,) = check(replace(subject, own_workflow=False), probe)
+    assert found.command in ("", "gapless demo")
+    assert "With your graph: `gapless" in found.next_step
+
+
+def test_why_nothing_was_killed_names_what_would_help() -> None:
+    def said(**more: Any) -> str:
+        (found,) = check(replace(graph(), **more), "crash-recovery")
+        assert found.status == "not-applicable"
+        return found.said
+
+    assert "say --leave" in said()
+    assert "`suite` in gapless.toml" in said(has_suite=False)
+    for leave in (False, True):
+        stands_in = said(own_workflow=False, leave=leave)
+        assert "--leave" not in stands_in
+        assert "gapless crash app.py:graph --suite" in stands_in
 
 
 def test_ways_that_exclude_each_other_are_not_side_by_side() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -223,6 +224,8 @@ async def _with_workflow(
         wiring=wiring_of(named.workflow),
         no_workflow=named.broken,
         own_workflow=named.own,
+        named=_on_a_command_line(ask.target),
+        has_suite=place.settings.suite is not None,
         records=records,
         crash=crash,
         no_crash=no_crash,
@@ -232,6 +235,13 @@ async def _with_workflow(
         targets=place.settings.checkup.targets,
     )
     return subject, named, [*broken, *told]
+
+
+def _on_a_command_line(target: Any) -> str:
+    """What names a workflow again: nothing for that of the settings, and for a live object the form of a name."""
+    if target is None:
+        return ""
+    return shlex.quote(target) if isinstance(target, str) else "app.py:graph"
 
 
 def _reads_records(names: Sequence[str]) -> bool:

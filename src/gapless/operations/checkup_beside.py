@@ -7,6 +7,7 @@ import itertools
 import json
 import threading
 from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import Future
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -115,6 +116,19 @@ def _json() -> None:
         json.loads(json.dumps(_HANDOFF))
 
 
+def _settle(ended: asyncio.Task[Any], done: Future[None]) -> None:
+    """Hands on how a call ended to whoever waits for it in another thread; they may have given up."""
+    broken = None if ended.cancelled() else ended.exception()
+    if done.done():
+        return
+    if ended.cancelled():
+        done.cancel()
+    elif broken is not None:
+        done.set_exception(broken)
+    else:
+        done.set_result(None)
+
+
 class _Caller:
     """An open session with a server, on a loop of its own, and a call of its first tool that is safe to make."""
 
@@ -126,6 +140,7 @@ class _Caller:
         self._thread = threading.Thread(target=self._live, name="gapless-tools", daemon=True)
         self._opened = threading.Event()
         self._why: Exception | None = None
+        self._asked: set[Future[None]] = set()
 
     def __enter__(self) -> _Caller:
         self._thread.start()
@@ -141,17 +156,37 @@ class _Caller:
         self._thread.join(_CLOSE_S)
 
     def once(self) -> None:
-        """Calls the tool once."""
-        asyncio.run_coroutine_threadsafe(self._ready(), self._loop).result(_CALL_S + 1)
+        """Calls the tool once.
+
+        Raises:
+            RuntimeError: The session was closed.
+        """
+        done = Future[None]()
+        self._asked.add(done)
+        try:
+            self._loop.call_soon_threadsafe(self._begin, done)
+            done.result(_CALL_S + 1)
+        finally:
+            self._asked.discard(done)
+
+    def _begin(self, done: Future[None]) -> None:
+        """Begins a call on the session's own loop: a coroutine made elsewhere is never awaited where the loop ends first."""
+        if self._over is None or self._over.is_set():
+            done.cancel()
+            return
+        task = self._loop.create_task(self._ready())
+        task.add_done_callback(lambda ended: _settle(ended, done))
 
     def _live(self) -> None:
         try:
-            self._loop.run_until_complete(self._session())
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:  # ends with the calls under way
+                runner.run(self._session())
         except Exception as error:  # a foreign server, or a user's own function
             self._why = error
         finally:
             self._opened.set()
-            self._loop.close()
+            for done in tuple(self._asked):
+                done.cancel()
 
     async def _session(self) -> None:
         from gapless.errors import EndpointError

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from gapless.records.budget import Kept
-from gapless.records.finding import CheckupLimit, Figure, Finding, Status
+from gapless.records.finding import USUAL, CheckupLimit, Figure, Finding, Status
 from gapless.settings import CheckupBudget, FigureLimit
 
 _BREAKS: dict[str, tuple[Status, ...]] = {"fail": ("fail",), "warn": ("fail", "warn"), "nothing": ()}
@@ -29,6 +29,8 @@ def need_known(budget: CheckupBudget) -> None:
 def held(findings: Sequence[Finding], budget: CheckupBudget) -> tuple[CheckupLimit, ...]:
     """Every demand of a budget held against findings; of probes that were not asked it demands nothing."""
     asked = {finding.probe for finding in findings}
+    if budget == CheckupBudget():
+        return (_without(findings),)
     lines = [_status(findings, budget)] if budget.fail_on != "nothing" else []
     lines += [_measured(name, findings) for name in budget.measured if name in asked]
     for limit in budget.limits:
@@ -50,6 +52,15 @@ def _status(findings: Sequence[Finding], budget: CheckupBudget) -> CheckupLimit:
         f"{what}: {', '.join(dict.fromkeys(f.probe for f in found))}" if found else f"{what}, and none does"
     )
     return CheckupLimit(name="fail_on", verdict="broken" if found else "kept", sentence=said)
+
+
+def _without(findings: Sequence[Finding]) -> CheckupLimit:
+    """What holds where nobody set a budget."""
+    failed = dict.fromkeys(finding.probe for finding in findings if finding.status == "fail")
+    said = f"no finding may fail where no budget says otherwise: {', '.join(failed)}"
+    if not failed:
+        said = "no finding may fail where no budget says otherwise, and none does"
+    return CheckupLimit(name=USUAL, verdict="broken" if failed else "kept", sentence=said)
 
 
 def _measured(name: str, findings: Sequence[Finding]) -> CheckupLimit:

@@ -37,7 +37,9 @@ async def crashed(
     if named.workflow is None:
         return None, ""
     if not named.own:
-        return None, "the reference agent stands in: gapless crash kills a workflow of yours"
+        return None, ""  # the probe says so
+    if place.settings.suite is None:
+        return None, "a kill runs the first case of a suite, and none is named: `suite` in gapless.toml"
     acting = [step.name for step in named.workflow.shape.steps if step.effect]
     if acting and not allow_effects:
         return (

@@ -51,7 +51,7 @@ def open_workflow(target: Any, place: Place) -> Workflow:
     wanted = target if target is not None else place.settings.workflow
     if wanted is None:
         raise UsageError(
-            "no workflow: name one (`gapless measure app.py:graph`), or set `workflow` in gapless.toml (`gapless init` writes it)."
+            "no workflow: name one (app.py:graph), or set `workflow` in gapless.toml (`gapless init app.py:graph` writes it)."
         )
     steps, contracts = place.settings.steps, open_contracts(place)
     try:

@@ -79,6 +79,10 @@ class Subject:
     """Why the one that was named could not be opened."""
     own_workflow: bool = True
     """Whether it is the user's; else the reference agent stands in."""
+    named: str = ""
+    """What names it on a command line; nothing where `gapless.toml` does."""
+    has_suite: bool = True
+    """Whether `gapless.toml` names the cases to run it on."""
     wiring: Wiring | None = None
     """How the graph behind it is wired; None where it is no graph."""
     records: Records | None = None

@@ -52,11 +52,15 @@ class Finding(Record, frozen=True, kw_only=True):
     the same are compared over time. Empty in older records, whose checkup names the workflow alone."""
 
 
+USUAL = "usual"
+"""Name of the one demand that holds where `gapless.toml` has no `[checkup.budget]`."""
+
+
 class CheckupLimit(Record, frozen=True, kw_only=True):
     """One demand of a checkup's budget, held against the findings."""
 
     name: str
-    """As in `gapless.toml`: "fail_on", "measured", or "ttft: p99"."""
+    """As in `gapless.toml`: "fail_on", "measured", or "ttft: p99"; `USUAL` where no budget is set."""
     verdict: Kept
     sentence: str
     """What was demanded and what was found."""

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from gapless.records.finding import STATUSES, Checkup, CheckupLimit, Figure, Finding, Status
+from gapless.records.finding import STATUSES, USUAL, Checkup, CheckupLimit, Figure, Finding, Status
 from gapless.records.workflow import Layer
 from gapless.report.json import plain
 from gapless.report.marked import prose
@@ -57,19 +57,30 @@ def headline(made: Checkup) -> str:
     if not found:
         return "Nothing was looked at."
     parts = [f"{found[status]} {_SAID[status]}" for status in STATUSES if found[status]]
-    return f"{count(len(made.findings), 'line')} of the checklist in {count(len(made.layers), 'layer')}: {listed(parts)}."
+    return f"{count(len(made.findings), 'line')} of the checklist in {count(len({one.layer for one in made.findings}), 'layer')}: {listed(parts)}."
 
 
 def demands(made: Checkup) -> list[CheckupLimit]:
     """What the budget demanded; the usual demand alone, where it is kept, goes without saying."""
-    usual = len(made.budget) == 1 and made.budget[0].name == "fail_on" and made.passes
+    usual = len(made.budget) == 1 and made.budget[0].name in (USUAL, "fail_on") and made.passes
     return [] if usual else list(made.budget)
 
 
+def demand(line: CheckupLimit) -> str:
+    """A demand and what was found; it is no budget's where none is set.
+
+    Example:
+        >>> demand(CheckupLimit(name="fail_on", verdict="broken", sentence="no finding may fail: ttft"))
+        'budget, broken: no finding may fail: ttft'
+    """
+    return line.sentence if line.name == USUAL else f"budget, {line.verdict}: {line.sentence}"
+
+
 def by_layer(made: Checkup) -> Iterator[tuple[Layer, list[Finding]]]:
-    """Each layer that was asked for, with its findings."""
+    """Each layer of which something was found, with that; of others nobody was asked before it was stopped."""
     for layer in made.layers:
-        yield layer, [finding for finding in made.findings if finding.layer == layer]
+        if findings := [finding for finding in made.findings if finding.layer == layer]:
+            yield layer, findings
 
 
 def urgent(made: Checkup) -> list[Finding]:
@@ -195,7 +206,7 @@ def render_markdown(made: Checkup) -> str:
             for group in grouped(findings)
         )
         parts += [f"### {layer}", marked_table(["", "line", "found", "next step"], rows, words=4)]
-    parts += [f"- budget, {line.verdict}: {prose(line.sentence)}" for line in demands(shown)]
+    parts += [f"- {prose(demand(line))}" for line in demands(shown)]
     parts += [f"- {prose(note)}" for note in shown.notes]
     return "\n\n".join(parts) + "\n"
 
@@ -227,7 +238,7 @@ def _write(console: Console, made: Checkup) -> None:
         console.print("All figures: --html FILE or --json.", style="dim")
     for line in demands(made):
         style = "green" if line.verdict == "kept" else "bold red" if line.verdict == "broken" else "yellow"
-        console.print(f"budget, {line.verdict}: {line.sentence}", style=style)
+        console.print(demand(line), style=style)
     for note in made.notes:
         console.print(f"- {note}", style="yellow")
     if not made.complete:

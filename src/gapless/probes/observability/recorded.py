@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from gapless.gap.clustered import clustered
 from gapless.probes.base import Card, ProbeUnavailable, Records, Subject
+from gapless.probes.commands import advised
 from gapless.records.estimate import Estimate
 from gapless.records.finding import Figure, Finding
 from gapless.records.trial import StepEvent, TrialRecord
@@ -121,7 +122,8 @@ def verdicts(subject: Subject) -> Iterable[Finding]:
         said = f"{len(records.runs) - judged} of {len(records.runs)} trials ended without a verdict"
         step = "Add end checks to the suite, or label the trials the report names."
         status = "fail" if not judged else "warn"
-        yield VERDICTS.finding(status, said, figures=figures, next_step=step, command="gapless report")
+        command = "gapless report" if subject.own_workflow else ""
+        yield VERDICTS.finding(status, said, figures=figures, next_step=step, command=command)
     elif blind:
         said = f"every trial is judged; no check looks at {', '.join(blind)}"
         step = "Give these steps a golden output or a check: a loss there shows elsewhere, or nowhere."
@@ -180,7 +182,7 @@ def lost_trials(subject: Subject) -> Iterable[Finding]:
     if records.unfinished:
         said = f"{records.unfinished} trials began and never ended on record"
         step = "A crash or a stop cut them off: the same command starts them again."
-        yield LOST.finding("warn", said, figures=figures, next_step=step, command="gapless measure")
+        yield LOST.finding("warn", said, figures=figures, **advised(subject, step, "measure"))
     else:
         failed = sum(run.outcome == "failed" for run in records.runs)
         said = f"{len(records.runs)} of {len(records.runs)} trials are on record, {failed} loud failures among them"
@@ -204,9 +206,8 @@ def replay_fidelity(subject: Subject) -> Iterable[Finding]:
     else:
         why = f" ({found.reasons[0].reason})" if found.reasons else ""
         step = "A step that answers otherwise in the same state cannot be debugged by replay: fix its seed, or its temperature."
-        yield REPLAY.finding(
-            "warn", said + why, figures=figures, next_step=step, command="gapless replay --all"
-        )
+        command = "gapless replay --all" if subject.own_workflow else ""
+        yield REPLAY.finding("warn", said + why, figures=figures, next_step=step, command=command)
 
 
 def _figure(name: str, rate: Estimate) -> Figure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.probes.commands import advised
 from gapless.probes.orchestration.opened import shape_of
 from gapless.records.crash import CrashCell, CrashTable, harmful
 from gapless.records.finding import Figure, Finding
@@ -24,12 +25,7 @@ def probe(subject: Subject) -> Iterable[Finding]:
     shape_of(subject)
     table = subject.crash
     if table is None:
-        why = subject.no_crash or (
-            ""
-            if subject.leave
-            else "killing runs the workflow: say --leave, and --allow-effects where its steps may act"
-        )
-        raise ProbeUnavailable(why or "no kill was made")
+        raise ProbeUnavailable(_why_none(subject))
     cells = [cell for cell in _that_count(table) if cell.end != "never there"]
     if not cells:
         raise ProbeUnavailable("no kill was made before the time was over: gapless crash goes on")
@@ -47,7 +43,16 @@ def probe(subject: Subject) -> Iterable[Finding]:
         return
     first = next((cell for cell in bad if cell.doubled), bad[0])
     said = f"{len(bad)} of {made} do harm: at {first.step}, {MOMENTS[first.moment]}: {told(first)}"
-    yield CARD.finding("fail", said, figures=figures, next_step=_advice(bad), command="gapless crash --full")
+    yield CARD.finding("fail", said, figures=figures, **advised(subject, _advice(bad), "crash", "--full"))
+
+
+def _why_none(subject: Subject) -> str:
+    if not subject.own_workflow:
+        return "the reference agent stands in, and is not killed; with your graph: gapless crash app.py:graph --suite suite.yaml"
+    if subject.leave:
+        return subject.no_crash or "no kill was made"
+    needed = "" if subject.has_suite else ", and set `suite` in gapless.toml: its first case is run"
+    return f"killing runs the workflow: say --leave, and --allow-effects where its steps may act{needed}"
 
 
 def _that_count(table: CrashTable) -> list[CrashCell]:

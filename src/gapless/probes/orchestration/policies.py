@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.probes.commands import advised
 from gapless.probes.orchestration.opened import shape_of
 from gapless.probes.orchestration.reach import avoidable, side_by_side
 from gapless.records.baseline import BaselineVerdict, PromptBaseline
@@ -58,6 +59,10 @@ NEEDED = Card(
 _ASKING = frozenset({"model", "context", "tool"})
 _DOUBTFUL = frozenset({"model", "context"})
 _TIMED = frozenset({"timeout"})
+_KEY = "Give each an idempotency key: Contract(effect=True, idempotency_key=...), with a durable ledger; then see what a kill leaves."
+_GATE = "Put a confidence gate there, measure the workflow in shadow (--condition shadow), and let gapless calibrate find the threshold."
+_PERSON = "Where the stakes are high, put a gate with Review() before it: only doubt then waits for a person."
+_PLAIN = "Chains lose at every boundary: see whether one prompt does it."
 _LIMIT_EACH = "Contract(timeout_s=...), and deadline_s= for the whole: the tail of one step must not use up the next one's time."
 
 
@@ -83,8 +88,7 @@ def effects_once(subject: Subject) -> Iterable[Finding]:
             "fail",
             f"{', '.join(bare)} would take place again after a crash or a retry: nothing names the action",
             figures=figures,
-            next_step="Give each an idempotency key: Contract(effect=True, idempotency_key=...), with a durable ledger.",
-            command="gapless crash",
+            **advised(subject, _KEY, "crash"),
         )
     else:
         yield EFFECTS.finding("ok", f"{_named(acting)} named by an idempotency key", figures=figures)
@@ -106,7 +110,8 @@ def time_limits(subject: Subject) -> Iterable[Finding]:
     )
     doubled = [s.name for s in asking if _native(subject, s.name).timeout and _TIMED & set(s.guards)]
     if bare or doubled:
-        said = [f"nothing ends a call of {', '.join(bare)} that hangs"] if bare else []
+        unseen = f"no limit that gapless can see ends a call of {', '.join(bare)} that hangs (a client's own timeout it cannot see)"
+        said = [unseen] if bare else []
         steps = [_LIMIT_EACH] if bare else []
         if doubled:
             said.append(
@@ -143,8 +148,10 @@ def retry_owners(subject: Subject) -> Iterable[Finding]:
     else:
         yield RETRIES.finding(
             "warn",
-            "no step is tried again: what is gone the next second ends the run",
-            next_step="Contract(retry=Retry(3)) on steps that only read.",
+            "gapless sees no step that is tried again: what is gone the next second ends the run, unless a client tries "
+            "again by itself, as chat models of LangChain do",
+            target="every step that reads from outside is tried again, by one owner that is known",
+            next_step="Contract(retry=Retry(3)) on steps that only read, and max_retries=0 at a client that tries again itself.",
         )
 
 
@@ -168,8 +175,7 @@ def doubt(subject: Subject) -> Iterable[Finding]:
             "warn",
             f"what {', '.join(loose)} hand{'s' if len(loose) == 1 else ''} over goes on however doubtful it is",
             figures=figures,
-            next_step="Put a confidence gate there and let gapless find its threshold.",
-            command="gapless calibrate",
+            **_gate(subject, _GATE),
         )
     else:
         yield DOUBT.finding("ok", f"{_named(doubtful)} behind a gate or a decision", figures=figures)
@@ -178,6 +184,16 @@ def doubt(subject: Subject) -> Iterable[Finding]:
 def _has_a_way(shape: Shape, step: Step) -> bool:
     leaving = [edge for edge in shape.edges if edge.source == step.name]
     return bool(step.gates) or any(edge.conditional for edge in leaving)
+
+
+def _gate(subject: Subject, step: str) -> dict[str, str]:
+    """What to do in code; a gate that is not there yet has nothing to calibrate."""
+    if subject.own_workflow:
+        return {"next_step": step}
+    return {
+        "next_step": f"{step} `gapless demo` shows it with the reference agent.",
+        "command": "gapless demo",
+    }
 
 
 def people(subject: Subject) -> Iterable[Finding]:
@@ -204,8 +220,7 @@ def people(subject: Subject) -> Iterable[Finding]:
         yield PEOPLE.finding(
             "warn",
             f"a run can come to {', '.join(open_)} without anybody having looked",
-            next_step="Where the stakes are high, put a gate with Review() before it: only doubt then waits for a person.",
-            command="gapless calibrate",
+            **_gate(subject, _PERSON),
         )
     else:
         yield PEOPLE.finding("ok", f"before {', '.join(acting)} stands a gate or a person")
@@ -217,15 +232,14 @@ def needed(subject: Subject) -> Iterable[Finding]:
     length = len([step for step in shape.steps if not step.router])
     figures = (Figure(name="steps", value=length),)
     if subject.records is not None and subject.records.baseline is not None:
-        yield _held_against(subject.records.baseline, figures)
+        yield _held_against(subject, subject.records.baseline, figures)
         return
     longest = max(map(len, side_by_side(shape)), default=0)
     yield NEEDED.finding(
         "warn",
         f"{length} steps{', up to ' + str(longest) + ' side by side' if longest > 1 else ''}, and nobody has asked one plain prompt yet",
         figures=figures,
-        next_step="Chains lose at every boundary: see whether one prompt does it.",
-        command="gapless measure --baseline prompt",
+        **advised(subject, _PLAIN, "measure", "--baseline prompt", agents="gapless demo"),
     )
 
 
@@ -236,7 +250,7 @@ _ADVICE: dict[BaselineVerdict, str] = {
 }
 
 
-def _held_against(found: PromptBaseline, figures: tuple[Figure, ...]) -> Finding:
+def _held_against(subject: Subject, found: PromptBaseline, figures: tuple[Figure, ...]) -> Finding:
     """The verdict on record, with the rates that decided."""
     rates = (("workflow", found.workflow), ("one prompt", found.prompt), ("difference", found.difference))
     figures += tuple(
@@ -256,7 +270,10 @@ def _held_against(found: PromptBaseline, figures: tuple[Figure, ...]) -> Finding
         return NEEDED.finding("ok", said, figures=figures)
     step = _ADVICE[found.verdict]
     return NEEDED.finding(
-        "warn", said, figures=figures, next_step=step, command="gapless measure --baseline prompt"
+        "warn",
+        said,
+        figures=figures,
+        **advised(subject, step, "measure", "--baseline prompt", agents="gapless demo"),
     )
 
 
