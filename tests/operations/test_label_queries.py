@@ -121,6 +121,8 @@ def test_texts_that_change_bring_their_labels_back() -> None:
     ("said", "why"),
     [
         ((), "this is no terminal"),
+        (("--queries", "nofolder"), "nofolder: there is no such folder"),
+        (("--accept-all", "--out", "contracts/Dover.txt/labels.jsonl"), "cannot be written"),
         (("--accept-all", "--model", "m"), "at which address"),
         (("--accept-all", "--model", "openai:m"), "Write openai's: URL#m"),
         (("--accept-all", "--model", "ftp://x#m"), "is no http one"),
@@ -193,6 +195,48 @@ async def test_a_model_proposes_and_what_names_no_passage_is_dropped() -> None:
         "another passage answers the question": 1,
     }
     assert done.short == 2
+
+
+async def test_passages_that_gave_no_question_are_asked_again_of_somebody_else() -> None:
+    with FakeLLM({"rules": [{"reply": "prose"}]}) as server:
+        await propose(server, count=4, none=0)
+        _, again = await propose(server, count=8, none=0)
+        asked = len(server.requests)
+    assert asked == 8
+    assert (again.fresh, again.short, again.before) == (0, 8, 8)
+    with FakeLLM(scripted()) as server:
+        draft, done = await propose(server, count=4, none=0)
+    assert (done.fresh, done.short, done.before) == (4, 0, 0)
+    assert len([one for one in draft.waiting() if one.query is not None]) == 4
+    with FakeLLM({"rules": [{"reply": "prose"}]}) as server:
+        url = server.base_url
+    with pytest.raises(EndpointError):  # dead now, and not taken for one that had nothing to say
+        await propose_into(
+            draft,
+            LabelQueriesAsk(
+                folder=Path("contracts"),
+                model=ModelSettings(url=url, model="asker", max_retries=0, timeout_s=10),
+            ),
+        )
+
+
+def test_the_passages_own_words_are_tried_where_a_model_gave_nothing() -> None:
+    with FakeLLM({"rules": [{"reply": "prose"}]}) as server:
+        none = label(
+            "--count", "4", "--unanswerable", "0", "--accept-all", "--model", f"{server.base_url}#m", "--json"
+        )
+    assert json.loads(none.stdout)["short"] == 4
+    told = label("--count", "4", "--unanswerable", "0", "--extractive", "--accept-all", "--json")
+    assert json.loads(told.stdout)["lexical"] == 4
+
+
+def test_where_nothing_is_left_to_ask_about_it_says_why() -> None:
+    for file in Path("contracts").glob("*.txt"):
+        file.write_text("The same words stand in every one of these contracts, and no name at all.\n")
+    said = ("--count", "3", "--unanswerable", "0", "--accept-all")
+    assert "3 fewer than asked for: no further passage gave one" in label(*said).output
+    again = label(*said).output
+    assert "left out, for their own words gave no question before: --model NAME tries them again" in again
 
 
 async def test_a_model_that_fails_keeps_what_it_had_said() -> None:

@@ -113,6 +113,7 @@ def carry_out(wanted: Wanted, as_json: bool) -> None:
         unanswerable=usual.unanswerable if wanted.unanswerable is None else wanted.unanswerable,
         model=None if wanted.extractive else model_named(wanted.model, place),
     )
+    draft.need_writable()
     with progress() as tell:
         proposed = run_sync(lambda stop: propose_into(draft, ask, tell=tell, stop=stop))
     if not proposed.complete:
@@ -128,11 +129,13 @@ def carry_out(wanted: Wanted, as_json: bool) -> None:
 
 
 def _refuse(wanted: Wanted, as_json: bool) -> None:
-    """Before anything is asked of a model: is there somebody to decide?"""
+    """Before anything is asked of a model: are there texts, and somebody to decide?"""
     from gapless.errors import UsageError
+    from gapless.retrievers.texts import read_texts
 
     if wanted.extractive and wanted.model is not None:
         raise UsageError("--extractive asks no model, and --model names one: leave out one of the two.")
+    read_texts(wanted.queries)
     if not wanted.accept_all and not at_a_terminal(as_json):
         raise UsageError(
             "this is no terminal, so nobody can decide. Run it in one, or take everything unseen: --accept-all."
@@ -165,6 +168,7 @@ def _tell(draft: Draft, ask: LabelQueriesAsk, proposed: Proposed, as_json: bool)
         "proposed": proposed.fresh,
         "dropped": dict(proposed.dropped),
         "short": proposed.short,
+        "asked_before": proposed.before,
         "renewed": proposed.renewed,
         "gone": proposed.gone,
     }
@@ -191,7 +195,13 @@ def _lines(told: dict[str, Any], ask: LabelQueriesAsk) -> list[str]:
         whys = "; ".join(f"{count}: {why}" for why, count in told["dropped"].items())
         lines.append(f"Passages that gave no question: {whys}.")
     if told["short"]:
-        lines.append(f"{told['short']} fewer than asked for: too few passages name themselves.")
+        lines.append(f"{told['short']} fewer than asked for: no further passage gave one.")
+    if told["asked_before"]:
+        asked = "their own words" if ask.model is None else safe(str(ask.model.model))
+        other = "--model NAME" if ask.model is None else "another --model, or --extractive,"
+        lines.append(
+            f"{told['asked_before']} passages were left out, for {asked} gave no question before: {other} tries them again."
+        )
     if told["lexical"]:
         lines.append(
             f"{told['lexical']} ask in the words of their passage, which is kind to word search: a comparison with other engines is not fair on them."

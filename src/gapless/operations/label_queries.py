@@ -62,7 +62,9 @@ class Proposed:
     dropped: Mapping[str, int] = field(default_factory=dict[str, int])
     """Why passages gave none -> how many, of this run."""
     short: int = 0
-    """Questions that could not be had: there are no more passages to ask about."""
+    """Questions that could not be had: no further passage gave one."""
+    before: int = 0
+    """Passages that were left out, for the same model, or their own words, gave no question before."""
     renewed: int = 0
     """Labels whose texts have changed: they are put before a person again."""
     gone: int = 0
@@ -129,7 +131,8 @@ async def propose_into(
     renewed, gone = work.renew()
     fresh = await work.run(True, ask.count)
     fresh += await work.run(False, ask.unanswerable)
-    return Proposed(fresh, dict(work.dropped), work.short, renewed, gone, not work.stop.requested)
+    before = work.before if work.short else 0
+    return Proposed(fresh, dict(work.dropped), work.short, before, renewed, gone, not work.stop.requested)
 
 
 class _Work:
@@ -151,7 +154,9 @@ class _Work:
         self.endpoint = _endpoint(ask.model) if ask.model is not None else None
         self.dropped: Counter[str] = Counter()
         self.short = 0
-        self.seen = {one.key for one in draft.proposals}
+        self.who = EXTRACTIVE if ask.model is None else f"{ask.model.model} at {ask.model.url}"
+        self.seen = {one.key for one in draft.proposals if one.query is not None or one.asked == self.who}
+        self.before = sum(one.query is None and one.asked == self.who for one in draft.proposals)
 
     def renew(self) -> tuple[int, int]:
         """Brings labels up to the texts of today. Returns how many have changed, and how many are gone."""
@@ -233,7 +238,7 @@ class _Work:
             if self.endpoint is not None:
                 await self._alone(asked.question, rivals)
         except NoQuestion as why:
-            return Proposal(key=key, excerpt=one.text, why=str(why))
+            return Proposal(key=key, excerpt=one.text, why=str(why), asked=self.who)
         label = LabelledQuery(
             query=asked.question,
             id=key,
@@ -254,7 +259,7 @@ class _Work:
             if self.endpoint is not None:
                 await self._alone(asked.question, rivals)
         except NoQuestion as why:
-            return Proposal(key=key, excerpt=one.text, why=str(why))
+            return Proposal(key=key, excerpt=one.text, why=str(why), asked=self.who)
         label = LabelledQuery(
             query=asked.question,
             id=key,

@@ -31,6 +31,8 @@ class Proposal(Record, frozen=True, kw_only=True):
     reviewer: str = ""
     why: str = ""
     """Why there is no question, or why it was rejected."""
+    asked: str = ""
+    """Who gave no question: another may be asked about the same passage."""
 
     @property
     def waits(self) -> bool:

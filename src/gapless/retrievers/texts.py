@@ -27,6 +27,8 @@ def read_texts(folder: Path) -> dict[str, str]:
     Raises:
         UsageError: There is no such folder, no text in it, or one that is no UTF-8.
     """
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: there is no such folder. Name one that holds texts ({', '.join(KINDS)}).")
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in KINDS and file.is_file())
     if not files:
         raise UsageError(
@@ -34,6 +36,10 @@ def read_texts(folder: Path) -> dict[str, str]:
         )
     try:
         return {file.relative_to(folder).as_posix(): file.read_text(encoding="utf-8") for file in files}
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename}: cannot be read ({error.strerror}). Make it readable, or move it elsewhere."
+        ) from error
     except UnicodeDecodeError as error:
         raise UsageError(
             f"{folder}: a text is no UTF-8: {error}. Convert it, or move it elsewhere."

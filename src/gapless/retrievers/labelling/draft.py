@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from gapless.errors import InvalidSuite, ReviewConflict
+from gapless.errors import InvalidSuite, ReviewConflict, UsageError
 from gapless.records.label_proposal import Proposal
 from gapless.records.labelled_query import LabelledQuery
 from gapless.retrievers.labelled import read_queries
@@ -56,10 +56,20 @@ class Draft:
         return tuple(sorted(found, key=lambda one: one.key[::-1]))
 
     def add(self, proposals: Sequence[Proposal]) -> None:
-        """Keeps proposals; one whose key is known is left as it is."""
+        """Keeps proposals; a question whose key is known is left as it is, a passage that gave none may give one now."""
         with self._changing():
             for one in proposals:
-                self._proposals.setdefault(one.key, one)
+                if one.key not in self._proposals or self._proposals[one.key].query is None:
+                    self._proposals[one.key] = one
+
+    def need_writable(self) -> None:
+        """Writes both files as they are, so that nobody is asked about what cannot be kept.
+
+        Raises:
+            UsageError: They cannot be written there.
+        """
+        with self._changing():
+            pass
 
     def accept(
         self, key: str, who: str, *, question: str | None = None, quote: str | None = None
@@ -152,13 +162,18 @@ class Draft:
     @contextmanager
     def _changing(self) -> Generator[None]:
         """Reads what is on disk now, lets it be changed, and writes it: labels first, for those are what counts."""
-        self.labels.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(self.labels.parent):
-            self._read()
-            yield
-            if self._lines or self.labels.is_file():
-                _write(self.labels, self._lines.values())
-            _write(self.path, (msgspec.json.encode(one).decode() for one in self._proposals.values()))
+        try:
+            self.labels.parent.mkdir(parents=True, exist_ok=True)
+            with _locked(self.labels.parent):
+                self._read()
+                yield
+                if self._lines or self.labels.is_file():
+                    _write(self.labels, self._lines.values())
+                _write(self.path, (msgspec.json.encode(one).decode() for one in self._proposals.values()))
+        except OSError as error:
+            raise UsageError(
+                f"{self.labels}: cannot be written ({error.strerror}). Name a file in a folder of yours: --out FILE."
+            ) from error
 
 
 def _edited(proposal: Proposal, question: str | None, quote: str | None) -> LabelledQuery:
@@ -179,7 +194,11 @@ def _proposals(path: Path) -> list[Proposal]:
     if not path.is_file():
         return []
     found: list[Proposal] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSuite(f"{path}: the draft cannot be read: {error}. Name another file: --out FILE.") from error
+    for number, line in enumerate(lines, start=1):
         try:
             found.append(msgspec.json.decode(line, type=Proposal))
         except msgspec.MsgspecError as error:
