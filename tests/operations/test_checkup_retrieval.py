@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from gapless.cli.main import cli
-from gapless.errors import InvalidTarget, MissingExtra, WeightsUnavailable
+from gapless.errors import InvalidTarget, MissingExtra, UsageError, WeightsUnavailable
 from gapless.operations.checkup_retrieval import RetrievalAsk, asked_by, open_retrieval
 from gapless.retrievers.minilm import MiniLM
 from gapless.settings import locate
@@ -121,9 +121,29 @@ def test_one_that_cannot_be_imported_is_a_finding() -> None:
 
 def test_queries_that_cannot_be_read_are_a_reason() -> None:
     Path("queries.jsonl").write_text('{"query": "a", "relevent": []}')
-    found = findings()
-    assert all(one["status"] == "not-applicable" for one in found.values())
-    assert "queries.jsonl:1: unknown key `relevent`" in found["retrieval-quality"]["said"]
+    done = CliRunner().invoke(cli, ["checkup", "context", "--json", "--quiet"])
+    assert done.exit_code == 1
+    found = json.loads(done.stdout)["findings"]
+    (first,) = [one for one in found if one["status"] == "fail"]
+    assert "queries.jsonl:1: unknown key `relevent`" in first["said"]
+    assert "relevent" not in " ".join(one["said"] for one in found if one is not first)
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (("--queries", "nofile.jsonl"), "nofile.jsonl: labelled queries cannot be read"),
+        (("--queries", "bad.jsonl"), "bad.jsonl:1: unknown key `relevent`"),
+        (("--chunking", "nofolder"), "nofolder: there is no such folder"),
+    ],
+)
+def test_what_was_named_on_the_command_line_and_cannot_be_used_is_refused(
+    said: tuple[str, ...], why: str
+) -> None:
+    Path("bad.jsonl").write_text('{"query": "a", "relevent": []}')
+    done = CliRunner().invoke(cli, ["checkup", "context", "--quiet", *said])
+    assert isinstance(done.exception, UsageError)
+    assert why in str(done.exception)
 
 
 def test_no_queries() -> None:
@@ -178,8 +198,8 @@ def test_a_folder_of_texts_with_the_engines_side_by_side() -> None:
 
 def test_a_folder_without_texts_is_said() -> None:
     Path("gapless.toml").write_text('[checkup]\ntexts = "nowhere"\nqueries = "queries.jsonl"\n')
-    told = checkup()
-    assert any("The texts cannot be searched" in note for note in told["notes"])
+    found = [one for one in checkup()["findings"] if "nowhere: there is no such folder" in one["said"]]
+    assert [one["status"] for one in found] == ["fail"]
 
 
 def test_the_reference_agent_stands_in_and_its_trouble_is_a_note(tmp_path: Path) -> None:

@@ -13,9 +13,20 @@ import numpy as np
 import pytest
 from planted_context import Shop, shop
 
+from gapless.probes import check
 from gapless.probes.base import ProbeUnavailable, Subject
 from gapless.probes.context.alike import near_duplicates
-from gapless.probes.context.answers import Answer, Found, ask, ask_all, grades, named, normalised
+from gapless.probes.context.answers import (
+    Answer,
+    Found,
+    ask,
+    ask_all,
+    grades,
+    label_command,
+    named,
+    normalised,
+    queries_of,
+)
 from gapless.probes.context.documents import freshness, stored_vectors
 from gapless.probes.context.engines import WORDS_ALONE, engines_compared
 from gapless.probes.context.labels import query_labels
@@ -93,7 +104,8 @@ def test_labels_that_say_nothing_of_themselves_are_not_judged() -> None:
     assert one(query_labels, Subject(labelled=edited)).status == "ok"
     unseen = (*edited[1:], msgspec.structs.replace(edited[0], source="unreviewed"))
     found = one(query_labels, Subject(labelled=unseen))
-    assert (found.status, found.command) == ("warn", "gapless label --queries FOLDER")
+    assert (found.status, found.command) == ("warn", "")  # no folder is named: nothing that could be typed
+    assert found.next_step.endswith("gapless label --queries FOLDER")
 
 
 @pytest.mark.parametrize("said", ["text", 3, [{}], [object()], {"a": [], "b": []}])
@@ -161,6 +173,51 @@ def test_without_a_retriever_or_queries_it_says_what_to_name(probe: Any) -> None
         list(probe(Subject(labelled=asked())))
     with pytest.raises(ProbeUnavailable, match=r"\[checkup\] queries"):
         list(probe(Subject(retrieve=right)))
+
+
+def test_where_nothing_was_answered_one_line_says_so_and_no_other_guesses() -> None:
+    def down(query: str) -> list[str]:
+        raise OSError("down")
+
+    none = LabelledQuery(id="none", query="x 1", group="none", answerable=False)
+    subject = Subject(retrieve=down, labelled=(*asked(3), none))
+    found = {one.probe: one for one in check(subject, "retriever-answers", *NEED_ANSWERS)}
+    assert found["retriever-answers"].status == "fail"
+    assert "by hand in Python" in found["retriever-answers"].next_step
+    for name in NEED_ANSWERS:
+        assert found[name].said == "no query was answered: OSError: down"
+
+
+NEED_ANSWERS = ("retrieval-quality", "engines-compared", "unanswerable", "near-duplicates")
+
+
+def test_what_cannot_be_used_fails_once_and_is_referred_to() -> None:
+    subject = Subject(no_retriever="no index here.", labelled=asked())
+    names = ("retriever-answers", *NEED_ANSWERS, "stored-vectors", "update-visibility", "filters")
+    first, *others = check(subject, *names)
+    assert (first.status, first.said) == ("fail", "the retriever cannot be used: no index here.")
+    assert "gapless.toml" in first.next_step
+    for found in others:
+        assert found.status == "not-applicable"
+        assert found.said == "see retriever-answers"
+
+
+def test_labels_of_documents_that_there_are_none_of() -> None:
+    strangers = tuple(msgspec.structs.replace(q, relevant={f"x{q.id}": 1}) for q in asked())
+    found = one(retrieval_quality, Subject(retrieve=right, labelled=strangers))
+    assert found.status == "fail"
+    assert "30 of 30 ids in `relevant` are of no document that any answer holds, as 'xq0'" in found.next_step
+    assert "theirs look like 'd0'" in found.next_step
+    some_missed = one(retrieval_quality, Subject(retrieve=lambda query: ["d1"], labelled=asked()))
+    assert "ids in `relevant`" not in some_missed.next_step
+
+
+def test_the_command_that_makes_labels_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    subject = Subject(texts=tmp_path / "my texts", queries=tmp_path / "q.jsonl")
+    assert label_command(subject) == "gapless label --queries 'my texts' --out q.jsonl"
+    with pytest.raises(ProbeUnavailable, match="gapless label --queries 'my texts' makes some"):
+        queries_of(Subject(texts=tmp_path / "my texts"))
 
 
 def test_nothing_and_doubles_are_found() -> None:
@@ -312,6 +369,9 @@ def test_a_score_that_separates_is_enough_and_few_queries_are_not() -> None:
     assert one(unanswerable, Subject(retrieve=scored, labelled=(*asked(), *none(30)))).status == "ok"
     few = one(unanswerable, Subject(retrieve=scored, labelled=(*asked(), *none(4))))
     assert few.status == "warn"  # perfect on four: the limits are wide
+    single = one(unanswerable, Subject(retrieve=scored, labelled=(*asked(1), *none(1))))
+    assert single.status == "warn"
+    assert "AUROC 1.00 (1 of one kind: no interval)" in single.said
 
 
 def test_files_that_are_newer_or_gone(tmp_path: Path) -> None:

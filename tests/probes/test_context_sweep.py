@@ -176,6 +176,18 @@ def test_the_line_of_the_checklist_names_costs_and_what_was_left_out(tmp_path: P
     assert not [figure for figure in bare.figures if figure.name.startswith("semantic")]
 
 
+def test_too_few_queries_are_not_taken_for_a_cut_that_finds_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("The apples shall be insured. They are red.")
+    (found,) = chunking(
+        Subject(texts=tmp_path, labelled=(label("apples insured", "apples shall be insured"),))
+    )
+    assert (found.status, found.figures[0].value) == ("warn", 1.0)
+    assert "label more queries" in found.next_step
+    assert "No cut finds it" not in found.next_step
+    assert found.command.startswith("gapless label --queries ")
+    assert "FOLDER" not in found.command
+
+
 @pytest.mark.skipif(importlib.util.find_spec("chonkie") is None, reason="chonkie is not installed")
 def test_chonkie_cuts_too(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(

@@ -20,7 +20,7 @@ from gapless.operations.checkup_crash import CRASH, crashed
 from gapless.operations.checkup_exports import exported
 from gapless.operations.checkup_model import ModelAsk, model_for, named_model
 from gapless.operations.checkup_records import of_the_stand_in, of_which, records_of
-from gapless.operations.checkup_retrieval import RetrievalAsk, is_named, open_retrieval
+from gapless.operations.checkup_retrieval import RetrievalAsk, is_named, need_readable, open_retrieval
 from gapless.operations.checkup_subject import LOOKED_BACK, named_subjects, since
 from gapless.operations.checkup_workflow import Named, open_named, wiring_of
 from gapless.operations.progress import Progress, Stop, Tell, silent
@@ -65,9 +65,11 @@ async def checkup_into(
 
     Raises:
         UnknownName: There is no such layer, or no such probe here or in the settings.
+        UsageError: Labelled queries or texts that were named in `ask` cannot be used.
     """
     settings, stop = place.settings.checkup, stop or Stop()
     names, layers = _names(ask, place)
+    need_readable(ask.retrieval)
     begun = time.time()
     subject, notes, stand_ins = await _subject(store, ask, (names, layers), place, tell, stop)
     found: list[Finding] = []

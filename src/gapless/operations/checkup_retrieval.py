@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from gapless.errors import GaplessError, InvalidTarget
+from gapless.errors import GaplessError, InvalidTarget, UsageError
 from gapless.operations.checkup_store import open_named_store
 from gapless.operations.open import import_object
 from gapless.operations.progress import Progress, Tell, silent
@@ -39,6 +39,8 @@ class Retrieval:
     """A retriever, with what it is asked."""
 
     retrieve: Callable[[str], Any] | None = None
+    no_retriever: str = ""
+    """Why the one that was named cannot be opened."""
     queries: Path | None = None
     labelled: tuple[LabelledQuery, ...] = ()
     engines: Mapping[str, Callable[[str], Any]] = field(default_factory=dict[str, Callable[[str], Any]])
@@ -60,6 +62,22 @@ def is_named(ask: RetrievalAsk, place: Place) -> bool:
     return any(one is not None for one in (ask.texts, said.retriever, said.store, said.texts))
 
 
+def need_readable(ask: RetrievalAsk) -> None:
+    """Refuses what was named on the command line and cannot be used, before anything else is asked.
+
+    Raises:
+        InvalidSuite: The file of labelled queries cannot be used.
+        UsageError: The folder of texts cannot.
+    """
+    from gapless.retrievers.labelled import read_queries
+    from gapless.retrievers.texts import read_texts
+
+    if ask.queries is not None:
+        read_queries(ask.queries)
+    if ask.texts is not None:
+        read_texts(ask.texts)
+
+
 def open_retrieval(
     ask: RetrievalAsk, place: Place, stand_in: Callable[[], Any] | None, tell: Tell = silent
 ) -> Retrieval:
@@ -72,15 +90,19 @@ def open_retrieval(
         tell: Told before many passages are embedded, which takes its time.
 
     Returns:
-        One that cannot be imported is a retriever that raises why: the probes find that, and the others go on.
+        Of one that cannot be opened, why: one line of the checklist fails by it, and the others refer to that.
     """
     said, root = place.settings.checkup, Path(place.root)
     texts = ask.texts or (root / said.texts if said.texts is not None else None)
     queries = ask.queries or (root / said.queries if said.queries is not None else None)
     if said.retriever is not None or said.store is not None:
-        retrieve, engines = _named(said, root)
         model = _at_hand() if texts is not None else None
-        return Retrieval(retrieve=retrieve, engines=engines, queries=queries, texts=texts, embedder=model)
+        rest = Retrieval(queries=queries, texts=texts, embedder=model)
+        try:
+            retrieve, engines = _named(said, root)
+        except GaplessError as error:
+            return replace(rest, no_retriever=str(error))
+        return replace(rest, retrieve=retrieve, engines=engines)
     if texts is not None:
         return _built_in(texts, queries, tell)
     if stand_in is None or queries is not None:
@@ -97,23 +119,18 @@ def open_retrieval(
 def _named(
     said: CheckupSettings, root: Path
 ) -> tuple[Callable[..., Any], Mapping[str, Callable[[str], Any]]]:
-    """The retriever that is named, and the rankings behind it where it is a store that shows them."""
-    try:
-        if said.store is not None:
-            found = open_named_store(said.store, root)
-        else:
-            found = import_object(said.retriever or "", root)
-        asked = asked_by(found, said.retriever or "[checkup.store]")
-    except GaplessError as error:
-        why = error
+    """The retriever that is named, and the rankings behind it where it is a store that shows them.
+
+    Raises:
+        GaplessError: It cannot be opened.
+    """
+    if said.store is not None:
+        found = open_named_store(said.store, root)
     else:
-        engines: Any = getattr(found, "engines", None)
-        return asked, cast("Mapping[str, Callable[[str], Any]]", engines()) if callable(engines) else {}
-
-    def raises(query: str, **more: Any) -> Any:
-        raise why
-
-    return raises, {}
+        found = import_object(said.retriever or "", root)
+    asked = asked_by(found, said.retriever or "[checkup.store]")
+    engines: Any = getattr(found, "engines", None)
+    return asked, cast("Mapping[str, Callable[[str], Any]]", engines()) if callable(engines) else {}
 
 
 def asked_by(found: Any, reference: str) -> Callable[..., Any]:
@@ -158,6 +175,9 @@ def _built_in(folder: Path, queries: Path | None, tell: Tell) -> Retrieval:
     embedder, notes = None, [f"No retriever is named: the built-in engines search {folder.name}."]
     try:
         texts = read_texts(folder)
+    except UsageError:  # the lines that need it say why
+        return Retrieval(queries=queries, texts=folder)
+    try:
         try:
             embedder = Remembering(MiniLM.load(), "minilm")
         except GaplessError as error:
@@ -167,7 +187,7 @@ def _built_in(folder: Path, queries: Path | None, tell: Tell) -> Retrieval:
             tell(Progress(what="passages to embed, once", done=0, total=len(cut), fresh=0))
         collection = Collection(cut, embedder)
     except GaplessError as error:
-        return Retrieval(queries=queries, notes=(f"The texts cannot be searched: {error}",))
+        return Retrieval(queries=queries, texts=folder, no_retriever=f"the texts cannot be searched: {error}")
     return Retrieval(
         retrieve=collection.search,
         engines=collection.engines(),

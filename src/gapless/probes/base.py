@@ -114,6 +114,8 @@ class Subject:
     """Where their reviewed tools are kept."""
     retrieve: Callable[[str], Any] | None = None
     """A function of a query that returns ranked documents."""
+    no_retriever: str = ""
+    """Why the one that was named cannot be opened."""
     queries: Path | None = None
     """File with labelled queries for it."""
     labelled: tuple[LabelledQuery, ...] = ()

@@ -28,7 +28,9 @@ def read_texts(folder: Path) -> dict[str, str]:
         UsageError: There is no such folder, no text in it, or one that is no UTF-8.
     """
     if not folder.is_dir():
-        raise UsageError(f"{folder}: there is no such folder. Name one that holds texts ({', '.join(KINDS)}).")
+        raise UsageError(
+            f"{folder}: there is no such folder. Name one that holds texts ({', '.join(KINDS)})."
+        )
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in KINDS and file.is_file())
     if not files:
         raise UsageError(

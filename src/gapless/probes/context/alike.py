@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 from itertools import combinations
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
-from gapless.probes.context.answers import Answer, Found, answers_of, named
+from gapless.probes.context.answers import Answer, Found, answered, named
 from gapless.probes.context.quality import mean_of, rate_figure
 from gapless.records.finding import Finding
 from gapless.retrievers.bm25 import words
@@ -25,7 +25,7 @@ _NAMES = ("name", "title", "supplier", "entity", "customer", "company")
 
 def near_duplicates(subject: Subject) -> Iterable[Finding]:
     """Answers whose first five hold nearly the same text twice, and those in which a namesake stands ahead of the right one."""
-    asked = answers_of(subject)
+    asked = answered(subject)
     usable = [one for one in asked.answers if len({hit.id for hit in one.hits}) > 1]
     if not usable:
         raise ProbeUnavailable("no answer holds two documents: there is nothing to compare")

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import inspect
 import random
+import shlex
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
-from gapless.probes.base import ProbeUnavailable, Subject
+from gapless.errors import InvalidSuite, UsageError
+from gapless.probes.base import ProbeUnavailable, Subject, Unusable
 from gapless.retrievers.labelled import LabelledQuery, read_queries
+from gapless.retrievers.texts import read_texts
 
 QUERY_S = 10.0
 _SHORT = 10  # words below which half of a quote is found by chance
@@ -73,13 +77,45 @@ def queries_of(subject: Subject) -> tuple[LabelledQuery, ...]:
 
     Raises:
         ProbeUnavailable: None are named.
-        InvalidSuite: Their file cannot be used.
+        Unusable: Their file cannot be used.
     """
     if subject.labelled:
         return subject.labelled
     if subject.queries is None:
-        raise ProbeUnavailable('no labelled queries are named: [checkup] queries = "queries.jsonl"')
-    return read_queries(subject.queries)
+        raise ProbeUnavailable(
+            'no labelled queries are named: [checkup] queries = "queries.jsonl"; '
+            f"{label_command(subject)} makes some from texts"
+        )
+    try:
+        return read_queries(subject.queries)
+    except InvalidSuite as error:
+        raise Unusable(f"the labelled queries cannot be used: {error}", "context") from error
+
+
+def texts_of(subject: Subject) -> dict[str, str]:
+    """The texts of the folder that was named.
+
+    Raises:
+        ProbeUnavailable: None is named.
+        Unusable: The folder cannot be used.
+    """
+    if subject.texts is None:
+        raise ProbeUnavailable("no folder of texts is named: gapless checkup context --chunking FOLDER")
+    try:
+        return read_texts(subject.texts)
+    except UsageError as error:
+        raise Unusable(f"the folder of texts cannot be used: {error}", "context") from error
+
+
+def label_command(subject: Subject) -> str:
+    """What to type to make or review labelled queries; FOLDER stands where none is named."""
+    said = ["gapless", "label", "--queries", "FOLDER" if subject.texts is None else _near(subject.texts)]
+    return shlex.join([*said, "--out", _near(subject.queries)] if subject.queries is not None else said)
+
+
+def _near(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def answers_of(subject: Subject, engine: str | None = None) -> Answers:
@@ -87,9 +123,13 @@ def answers_of(subject: Subject, engine: str | None = None) -> Answers:
 
     Raises:
         ProbeUnavailable: No retriever, or no labelled queries.
+        Unusable: What was named of them cannot be used.
     """
     retrieve = subject.retrieve if engine is None else subject.engines[engine]
+    _need_opened(subject)
     if retrieve is None:
+        if subject.texts is not None:
+            texts_of(subject)  # the built-in engines would have searched them
         raise ProbeUnavailable('no retriever is named: [checkup] retriever = "retrieval.py:search"')
     key = f"answers/{engine or ''}"
     if key not in subject.memo:
@@ -98,8 +138,31 @@ def answers_of(subject: Subject, engine: str | None = None) -> Answers:
     return subject.memo[key]
 
 
+def answered(subject: Subject) -> Answers:
+    """The same, for lines that have nothing to look at where no query got an answer.
+
+    Raises:
+        ProbeUnavailable: No retriever, no labelled queries, or none of them was answered.
+        Unusable: What was named of them cannot be used.
+    """
+    asked = answers_of(subject)
+    if asked.answers and all(one.problem for one in asked.answers):
+        raise ProbeUnavailable(f"no query was answered: {asked.answers[0].problem}")
+    return asked
+
+
+def _need_opened(subject: Subject) -> None:
+    if subject.no_retriever:
+        raise Unusable(f"the retriever cannot be used: {subject.no_retriever}", "context")
+
+
 def exposed(subject: Subject, name: str) -> Any:
-    """What the retriever shows of itself besides its search: a method or attribute of the object behind it, or None."""
+    """What the retriever shows of itself besides its search: a method or attribute of the object behind it, or None.
+
+    Raises:
+        Unusable: The retriever that was named cannot be opened.
+    """
+    _need_opened(subject)
     owner = getattr(subject.retrieve, "__self__", subject.retrieve)
     return getattr(owner, name, None)
 

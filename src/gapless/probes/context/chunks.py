@@ -7,14 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
-from gapless.probes.context.answers import queries_of
+from gapless.probes.context.answers import label_command, queries_of, texts_of
 from gapless.probes.context.quality import against, rate_figure
 from gapless.probes.context.sweep import Metered, Sweep, Tried, settings_of, sweep
 from gapless.records.cost import Prices
 from gapless.records.finding import Figure, Finding
 from gapless.retrievers import chonkie_chunks
 from gapless.retrievers.chunking import FORMS, Form, semantic, sentence
-from gapless.retrievers.texts import read_texts
 
 CARD = Card(
     probe="chunking",
@@ -28,6 +27,13 @@ _SHARE_OF_TIME, _MOST_S = 8, 70.0
 """The folder was named on purpose, and is never there by default: more time than other lines have, below what one may take."""
 _SAMPLE, _WINDOWS = 24, 5
 """Sentences timed; chonkie's semantic chunker embeds each about so often, in windows."""
+_UNDECIDED = (
+    "The interval of the best holds the target: label more queries that quote their passage (--count), "
+    "before you choose by it."
+)
+_BY_WORDS = (
+    "No cut finds it by words: add embeddings (sweep(..., embedder=...)), or other wordings of the questions."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +46,8 @@ class _Ways:
 
 def chunking(subject: Subject) -> Iterable[Finding]:
     """The sweep over the folder of texts, by word search; by meaning only where the text is cut by it."""
-    if subject.texts is None:
-        raise ProbeUnavailable("no folder of texts is named: gapless checkup context --chunking FOLDER")
+    texts = texts_of(subject)
     queries = queries_of(subject)
-    texts = read_texts(subject.texts)
     seconds = min(_MOST_S, _SHARE_OF_TIME * subject.seconds)
     meter = Metered(subject.embedder) if subject.embedder is not None else None
     ways = _ways(texts, meter, seconds / 3)
@@ -101,13 +105,12 @@ def _finding(subject: Subject, done: Sweep, ways: _Ways) -> Finding:
         said += f"; {done.skipped} way{'s' if done.skipped > 1 else ''} not tried for want of time"
     said += "".join(f"; {note}" for note in ways.notes)
     status = against(done.tried[0].recall, least)
-    step = (
-        ""
-        if status == "ok"
-        else "No cut finds it by words: add embeddings (sweep(..., embedder=...)), or other wordings of the questions."
-    )
+    step = {"warn": _UNDECIDED, "fail": _BY_WORDS}.get(status, "")
     target = CARD.target.replace("80 %", f"{100 * least:g} %")
-    return CARD.finding(status, f"{said})", figures=tuple(figures), target=target, next_step=step)
+    command = label_command(subject) if status == "warn" else ""
+    return CARD.finding(
+        status, f"{said})", figures=tuple(figures), target=target, next_step=step, command=command
+    )
 
 
 def _figure(one: Tried, prices: Prices) -> Figure:

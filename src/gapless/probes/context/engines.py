@@ -9,7 +9,7 @@ from gapless.gap.clustered import units
 from gapless.gap.group_bootstrap import mean_difference
 from gapless.gap.ranking import DEPTHS, by_slice, estimates
 from gapless.probes.base import Card, ProbeUnavailable, Subject
-from gapless.probes.context.answers import Answer, Answers, answers_of, ask_all
+from gapless.probes.context.answers import Answer, Answers, answered, answers_of, ask_all
 from gapless.probes.context.quality import (
     HEADLINE,
     SLICED,
@@ -99,7 +99,7 @@ def side_by_side(answers: Mapping[str, Sequence[Answer]], used: str = USED) -> S
 
 def engines_compared(subject: Subject) -> Iterable[Finding]:
     """The engine in use against each one beside it, on the same queries: paired differences of recall@5, by group."""
-    used = answerable(answers_of(subject))
+    used = answerable(answered(subject))
     others = {
         name: {one.query.id: one for one in answers_of(subject, name).answers} for name in subject.engines
     }

@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
-from gapless.probes.context.answers import queries_of
+from gapless.probes.context.answers import label_command, queries_of, texts_of
 from gapless.probes.context.quality import mean_of, rate_figure
 from gapless.records.finding import Finding
 from gapless.records.labelled_query import LabelledQuery
 from gapless.retrievers.labelling.excerpts import standing
-from gapless.retrievers.texts import read_texts
 
 CARD = Card(
     probe="query-labels",
@@ -52,8 +51,8 @@ def query_labels(subject: Subject) -> Iterable[Finding]:
         "fail" if severe else "warn",
         "; ".join(parts),
         figures=figures,
-        next_step=_step(bool(unseen), bool(stale)),
-        command="gapless label --queries FOLDER" if unseen or stale else "",
+        next_step=_step(bool(unseen), bool(stale), label_command(subject)),
+        command=label_command(subject) if (unseen or stale) and subject.texts is not None else "",
     )
 
 
@@ -61,7 +60,7 @@ def _stale(subject: Subject, labels: Iterable[LabelledQuery]) -> list[LabelledQu
     """Labels whose passage is another now; None where no texts are named to hold them against."""
     if subject.texts is None:
         return None
-    texts = read_texts(subject.texts)
+    texts = texts_of(subject)
     return [one for one in labels if standing(texts, one) in ("changed", "gone")]
 
 
@@ -84,9 +83,9 @@ def _parts(
         yield f"{len(lexical)} ask in the words of their passage, which is kind to word search"
 
 
-def _step(unseen: bool, stale: bool) -> str:
+def _step(unseen: bool, stale: bool, command: str) -> str:
     if stale:
         return "Look at them again: the command puts before you those whose texts have changed."
     if unseen:
-        return "Decide on them one by one, in a terminal."
+        return f"Decide on them one by one, in a terminal: {command}"
     return "Put the questions into the words of those who ask (edit), or have a model propose them: --model."

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from gapless.gap.latency import quantile
 from gapless.probes.base import Card, ProbeUnavailable, Subject
-from gapless.probes.context.answers import Answer, answers_of, ask
+from gapless.probes.context.answers import Answer, answered, answers_of, ask
 from gapless.probes.context.quality import mean_of, rate_figure
 from gapless.records.estimate import Estimate
 from gapless.records.finding import Figure, Finding
@@ -74,7 +74,9 @@ def retriever_answers(subject: Subject) -> Iterable[Finding]:
         return
     status = "fail" if failed or len(empty) == len(asked.answers) else "warn"
     step = (
-        "Let the step raise what it cannot do, and retry it under a contract; an empty answer must not pass for a whole one."
+        "Nothing was answered: ask it one of the queries by hand in Python, and read the traceback."
+        if len(failed) == len(asked.answers)
+        else "Let the step raise what it cannot do, and retry it under a contract; an empty answer must not pass for a whole one."
         if failed or empty
         else "Drop doubles before they are handed over: each takes the place of another document."
         if double
@@ -99,6 +101,7 @@ def filters(subject: Subject) -> Iterable[Finding]:
         raise ProbeUnavailable('no labelled query has a filter: add `"filter": {"supplier": "acme"}` to some')
     if not _takes_filter(subject):
         raise ProbeUnavailable("the retriever takes no `filter`: it is a function of the query alone")
+    answered(subject)
     silent = [one for one in asked if not one.problem and not one.hits and one.query.answerable]
     outside = [one for one in asked if any(_excluded(one.query, dict(hit.metadata)) for hit in one.hits)]
     first = asked[0].query

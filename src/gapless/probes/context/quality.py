@@ -12,7 +12,7 @@ from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.context.answers import (
     Answer,
     Answers,
-    answers_of,
+    answered,
     exposed,
     grades,
     named,
@@ -57,7 +57,7 @@ def against(rate: Estimate, least: float) -> Status:
 
 def retrieval_quality(subject: Subject) -> Iterable[Finding]:
     """recall@k, precision@k, MRR and nDCG over the answerable queries, and the slices that are worst off."""
-    asked = answerable(answers_of(subject))
+    asked = answerable(answered(subject))
     least = subject.targets.get(QUALITY.probe, _LEAST)
     judged, groups = judged_answers(asked.answers), [one.query.group for one in asked.answers]
     found = estimates(judged, groups)
@@ -79,7 +79,7 @@ def retrieval_quality(subject: Subject) -> Iterable[Finding]:
     ]:
         said += f"; below target in {'; '.join(below)}"
         status = "fail" if status == "fail" else "warn"
-    step = "" if status == "ok" else _what_to_do(found, status)
+    step = "" if status == "ok" else _unknown(subject, asked) or _what_to_do(found, status)
     target = QUALITY.target if least == _LEAST else f"recall@5 of at least {least:.0%}, by the lower limit"
     yield QUALITY.finding(status, said, figures=tuple(figures), target=target, next_step=step)
 
@@ -96,6 +96,23 @@ def _what_to_do(found: dict[str, Estimate], status: Status) -> str:
     if deep - near > 0.1:
         return "It is found, but too far down: hand over more passages, or re-rank them."
     return "It is not found at all: see how documents are cut and embedded, and whether words and meaning are fused."
+
+
+def _unknown(subject: Subject, asked: Answers) -> str:
+    """What to do where labels name documents that there are none of; empty where all are known, or nobody can tell."""
+    wanted = [name for one in asked.answers for name in one.query.relevant]
+    shown = documents_of(subject)
+    seen = shown or [hit for one in asked.answers for hit in one.hits]
+    ids = [one.id for one in seen]
+    known = {*ids, *(str(one.metadata.get("document", "")) for one in seen)}
+    lost = [name for name in wanted if name not in known]
+    if not lost or not seen or (not shown and len(lost) < len(wanted)):
+        return ""
+    where = "the store holds" if shown else "any answer holds"
+    return (
+        f"{len(lost)} of {len(wanted)} ids in `relevant` are of no document that {where}, as {lost[0]!r}; "
+        f"theirs look like {ids[0]!r}: mend the labels first."
+    )
 
 
 def _limits(rate: Estimate) -> str:

@@ -12,7 +12,7 @@ from gapless.gap.clustered import units
 from gapless.gap.group_bootstrap import alike
 from gapless.gap.signal_quality import auroc_estimate
 from gapless.probes.base import Card, ProbeUnavailable, Subject
-from gapless.probes.context.answers import Answer, answers_of
+from gapless.probes.context.answers import Answer, answered
 from gapless.probes.context.quality import against, mean_of, rate_figure
 from gapless.records.estimate import Estimate
 from gapless.records.finding import Figure, Finding
@@ -29,7 +29,7 @@ _LEAST, _NO_WIDTH = 0.8, 1e-9
 
 def unanswerable(subject: Subject) -> Iterable[Finding]:
     """Share of unanswerable queries that still get documents, and how well the top score tells them from the others."""
-    asked = answers_of(subject)
+    asked = answered(subject)
     usable = [one for one in asked.answers if not one.problem]
     no = [one for one in usable if not one.query.answerable]
     yes = [one for one in usable if one.query.answerable]
@@ -48,7 +48,9 @@ def unanswerable(subject: Subject) -> Iterable[Finding]:
     got = sum(bool(one.hits) for one in no)
     said = f"{got} of {len(no)} unanswerable queries get documents all the same"
     if area is not None and area.point is not None:
-        said += f"; the top score tells them from answerable ones with AUROC {area.point:.2f} ({area.low:.2f} to {area.high:.2f})"
+        said += (
+            f"; the top score tells them from answerable ones with AUROC {area.point:.2f} ({_limits(area)})"
+        )
     elif got:
         said += "; there is no score to tell them by"
     target = CARD.target if least == _LEAST else CARD.target.replace(".80", f"{least:.2f}")
@@ -85,7 +87,15 @@ def _separation(answers: list[Answer]) -> Estimate | None:
     # all resamples agree, which says little where groups are few: each of the rarer kind counts as one case
     fewer = min(len(set(group[right])), len(set(group[~right])))
     limits = alike(area.point, units(range(fewer)))
+    if not math.isfinite(limits.low) or not math.isfinite(limits.high):
+        return msgspec.structs.replace(area, low=None, high=None, reason=f"{fewer} of one kind: no interval")
     return msgspec.structs.replace(area, low=limits.low, high=limits.high, method="korn-graubard")
+
+
+def _limits(area: Estimate) -> str:
+    if area.low is None or area.high is None:
+        return area.reason or "no interval"
+    return f"{area.low:.2f} to {area.high:.2f}"
 
 
 def _area_figure(area: Estimate) -> Figure:

@@ -197,7 +197,9 @@ def _proposals(path: Path) -> list[Proposal]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidSuite(f"{path}: the draft cannot be read: {error}. Name another file: --out FILE.") from error
+        raise InvalidSuite(
+            f"{path}: the draft cannot be read: {error}. Name another file: --out FILE."
+        ) from error
     for number, line in enumerate(lines, start=1):
         try:
             found.append(msgspec.json.decode(line, type=Proposal))
