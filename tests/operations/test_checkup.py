@@ -233,6 +233,30 @@ def test_steps_that_act_are_killed_only_where_they_may() -> None:
     assert (found["status"], "--allow-effects" in found["said"]) == ("not-applicable", True)
 
 
+def test_a_probe_of_another_layer_is_shown_in_its_own() -> None:
+    shown = gapless("checkup", "hardware", "--probe", "redaction", "--quiet").output
+    assert "1 line of the checklist in 1 layer: 1 ok" in shown
+    assert "secrets stay out of the record" in shown
+
+
+def test_a_layer_is_not_taken_for_a_file_and_files_are_named() -> None:
+    done = gapless("checkup", "--markdown", "hardware", "--quiet")
+    assert "'hardware' is a layer" in str(done.exception)
+    assert not Path("hardware").exists()
+    done = gapless("checkup", "--probe", "redaction", "--html", "c.html", "--markdown", "c.md", "--quiet")
+    assert str(Path("c.html").resolve()) in done.stderr
+    assert str(Path("c.md").resolve()) in done.stderr
+
+
+def test_a_target_of_the_users_is_shown_and_one_that_nothing_reads_is_refused() -> None:
+    Path("gapless.toml").write_text("[checkup.targets]\ntracing-cost = 0.001\n")
+    found = findings("--probe", "tracing-cost")["tracing-cost"]
+    assert (found["status"], found["target"].startswith("0.001")) == ("warn", True)
+    assert found["target_source"] == "[checkup.targets] in gapless.toml"
+    Path("gapless.toml").write_text("[checkup.targets]\nredaction = 3\n")
+    assert "held against no number" in str(gapless("checkup", "--probe", "redaction").exception)
+
+
 def test_the_page_leads_to_what_does_not_hold() -> None:
     gapless("checkup", "orchestration", "observability", "--html", "c.html", "--quiet", "--no-budget")
     page = Path("c.html").read_text()

@@ -9,6 +9,7 @@ import click
 
 from gapless.cli.live import progress
 from gapless.cli.show import deliver, write
+from gapless.errors import UsageError
 
 
 @click.command(
@@ -97,11 +98,18 @@ def command(layers: tuple[str, ...], list_all: bool, history: str | None, **opti
     from gapless.operations.checkup_retrieval import RetrievalAsk
     from gapless.operations.loop import run_sync
     from gapless.operations.open import open_store
+    from gapless.probes.shelf import layers as checkup_layers
     from gapless.settings import locate
 
     if list_all:
         _list(options["as_json"])
         return 0
+    if options["markdown"] in checkup_layers():
+        layer = options["markdown"]
+        raise UsageError(
+            f"--markdown {layer} would write a file called {layer!r}, and {layer!r} is a layer. Name the layer first:"
+            f" gapless checkup {layer} --markdown; or write --markdown ./{layer} if a file is meant."
+        )
     place = locate()
     with open_store(place) as store:
         if history is not None:
@@ -123,6 +131,9 @@ def command(layers: tuple[str, ...], list_all: bool, history: str | None, **opti
         with progress(options["quiet"]) as tell:
             made = run_sync(lambda stop: checkup_into(store, ask, place=place, tell=tell, stop=stop))
     _show(made, options)
+    for name in ("html", "markdown"):
+        if options[name] not in (None, "-"):
+            click.echo(f"{name}: {Path(options[name]).resolve()}", err=True)
     if not made.complete:
         return 130
     if not made.passes and not options["no_budget"]:

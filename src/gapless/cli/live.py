@@ -60,20 +60,31 @@ def _bar() -> Generator[Tell]:
     )
     from rich.progress import Progress as Bar
 
+    class Left(TimeRemainingColumn):
+        """Nothing where no time can be told: parts of unlike length."""
+
+        def render(self, task: Any) -> Any:
+            return super().render(task) if task.fields["even"] else ""
+
     columns: tuple[Any, ...] = (
         TextColumn("{task.fields[what]}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        Left(),
         TextColumn("[dim]{task.fields[note]}"),
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None, what="starting", note="")
+        task = bar.add_task("", total=None, what="starting", note="", even=False)
 
         def tell(update: Progress) -> None:
             bar.update(
-                task, completed=update.done, total=update.total, what=update.what, note=describe(update)
+                task,
+                completed=update.done,
+                total=update.total,
+                what=update.what,
+                note=describe(update),
+                even=update.fresh > 0,
             )
 
         yield tell

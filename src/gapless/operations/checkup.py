@@ -84,7 +84,7 @@ async def checkup_into(
         for done, name in enumerate(names):
             if stop.requested:
                 break
-            tell(Progress(what=name, done=done, total=len(names), fresh=done))
+            tell(Progress(what=name, done=done, total=len(names), fresh=0))
             found += map(about, await _ask(name, subject, halted))
     asked = len({one.probe for one in found})
     tell(Progress(what="probes", done=asked, total=len(names), fresh=asked))
@@ -108,17 +108,22 @@ async def checkup_into(
 
 def _names(ask: CheckupAsk, place: Place) -> tuple[list[str], tuple[Layer, ...]]:
     """The probes to ask, in their order, and the layers that they belong to."""
-    from gapless.probes.shelf import SHELF, card, unknown
+    from gapless.probes.shelf import SHELF, TAKES_TARGET, card, unknown
 
     settings = place.settings.checkup
     for name in (*settings.skip, *settings.targets, *ask.probes):
         if name not in SHELF:
             raise unknown(name, "" if name in ask.probes else "[checkup]: ")
+    for name in settings.targets:
+        if name not in TAKES_TARGET:
+            known = ", ".join(one for one in SHELF if one in TAKES_TARGET)
+            raise UnknownName(f"[checkup.targets]: {name!r} is held against no number. These are: {known}.")
     need_known(settings.budget)
     layers = _layers(ask.layers)
     if ask.probes:
         names = [name for name in SHELF if name in ask.probes]
-        return names, tuple(layer for layer in layers if any(card(name).layer == layer for name in names))
+        own = {card(name).layer for name in names}
+        return names, tuple(layer for layer in _layers(()) if layer in own)
     return [name for name in SHELF if card(name).layer in layers and name not in settings.skip], layers
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
     from gapless.probes.base import Card, Subject, Unusable
     from gapless.records.finding import Finding
@@ -37,6 +39,17 @@ def check(subject: Subject, *names: str) -> tuple[Finding, ...]:
     return tuple(finding for name in names or SHELF for finding in _asked(name, subject))
 
 
+def _held_to_yours(finding: Finding, line: Card, subject: Subject) -> Finding:
+    """With the user's target, where it was held against that and does not say so itself."""
+    from gapless.probes.shelf import TAKES_TARGET
+
+    yours = subject.targets.get(line.probe)
+    if yours is None or line.probe not in TAKES_TARGET or finding.target != line.target:
+        return finding
+    said = f"{yours:g}, in place of: {line.target}"
+    return msgspec.structs.replace(finding, target=said, target_source="[checkup.targets] in gapless.toml")
+
+
 def _asked(name: str, subject: Subject) -> list[Finding]:
     """One probe's findings; whatever goes wrong in it is one."""
     from gapless.probes.base import ProbeUnavailable, Unusable
@@ -44,13 +57,14 @@ def _asked(name: str, subject: Subject) -> list[Finding]:
 
     line = card(name)
     try:
-        return list(probe(name)(subject))
+        found = list(probe(name)(subject))
     except Unusable as error:
         return [_unusable(line, subject, error)]
     except ProbeUnavailable as error:
         return [line.unavailable(str(error))]
     except Exception as error:  # a probe reads a foreign system, which may answer anything
         return [line.unavailable(f"it could not be measured: {type(error).__name__}: {error}"[:300])]
+    return [_held_to_yours(finding, line, subject) for finding in found]
 
 
 def _unusable(line: Card, subject: Subject, error: Unusable) -> Finding:

@@ -119,6 +119,14 @@ def unknown(name: str, where: str = "") -> UnknownName:
     return UnknownName(f"{where}no probe {name!r}.{hint} `gapless checkup --list` shows all {len(SHELF)}.")
 
 
+TAKES_TARGET = frozenset(
+    "memory-bandwidth interference ttft inter-token end-to-end open-loop knee tail-cascade whole-answers structured-output"
+    " function-calling retrieval-quality unanswerable near-duplicates freshness update-visibility retrieval-latency chunking"
+    " tool-latency tracing-cost".split()
+)
+"""The lines that can be held against a number under [checkup.targets]; the others ask whether something holds at all."""
+
+
 def _at(reference: str) -> Any:
     module, _, name = reference.partition(":")
     return getattr(importlib.import_module(module), name)
