@@ -51,3 +51,8 @@ def test_one_reason_is_said_once() -> None:
     for face in (render(one, width=200), render_markdown(one), render_checkup(one)):
         assert face.lower().count("no tools are named") == 1
         assert "line a; line b; line c" in face.lower()
+    broken = made(
+        line("d", "fail", "no such file"), *(line(n, "not-applicable", "no such file") for n in "ab")
+    )
+    assert render(broken, width=200).count("no such file") == 1
+    assert "2 lines: for the reason above" in render(broken, width=200)

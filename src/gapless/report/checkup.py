@@ -231,8 +231,9 @@ def _write(console: Console, made: Checkup) -> None:
     for layer, findings in by_layer(made):
         console.print()
         console.print(layer, style="bold")
+        failed = {one.said for one in findings if one.status == "fail"}
         for group in grouped(findings):
-            _line(console, group)
+            _line(console, group, repeats=group[0].status != "fail" and group[0].said in failed)
     console.print()
     if any(len(finding.figures) > len(told(finding)) for finding in made.findings):
         console.print("All figures: --html FILE or --json.", style="dim")
@@ -245,7 +246,7 @@ def _write(console: Console, made: Checkup) -> None:
         console.print("Stopped: the other probes were not asked.", style="yellow")
 
 
-def _line(console: Console, group: list[Finding]) -> None:
+def _line(console: Console, group: list[Finding], *, repeats: bool) -> None:
     """A line of the checklist; what is to be typed stands unbroken on a line of its own, so that it can be copied."""
     from rich.table import Table
     from rich.text import Text
@@ -254,21 +255,21 @@ def _line(console: Console, group: list[Finding]) -> None:
     row = Table.grid(padding=(0, 1, 0, 0))
     row.add_column(justify="right", no_wrap=True, min_width=4)
     row.add_column(overflow="fold")
-    row.add_row(Text(MARKS[first.status], style=STYLES[first.status]), _body(group))
+    row.add_row(Text(MARKS[first.status], style=STYLES[first.status]), _body(group, repeats))
     console.print(row)
     if first.command:
         console.print(Text(f"       {first.command}", style="cyan"), soft_wrap=True)
 
 
-def _body(group: list[Finding]) -> Text:
+def _body(group: list[Finding], repeats: bool) -> Text:
     """What was found, with a few figures; for a line that does not hold also the target and what to do."""
     from rich.text import Text
 
     finding = group[0]
-    body = Text.assemble(
-        (titles(group), "bold" if finding.status == "fail" else ""),
-        f": {finding.said}",
-    )
+    if len(group) > 1:
+        why = "for the reason above" if repeats else finding.said
+        return Text.assemble(f"{len(group)} lines: {why}", (f"\n{titles(group)}", "dim"))
+    body = Text.assemble((finding.title, "bold" if finding.status == "fail" else ""), f": {finding.said}")
     for one in told(finding):
         body.append(f"\n{figure(one)}", style="dim")
     if finding.status in ("warn", "fail"):
