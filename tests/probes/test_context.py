@@ -489,3 +489,16 @@ def test_a_sweep_counts_the_characters_that_are_read() -> None:
     assert mine.recommended.recall.point == 1.0
     with pytest.raises(ValueError, match="no query quotes"):
         sweep({"a": "x"}, (query,))
+
+
+def test_what_documents_do_not_tell_is_not_called_well() -> None:
+    dated = Subject(retrieve=lambda q: [{"id": "a", "indexed_at": time.time()}], labelled=asked())
+    assert "none of 1 stale, none names a source" in one(freshness, dated).said
+
+    def refuses(query: str, filter: Any = None) -> list[str]:  # noqa: A002
+        if filter and set(filter) != {"city"}:
+            raise KeyError("no such field")
+        return right(query)
+
+    found = one(filters, Subject(retrieve=refuses, labelled=asked(filter={"city": "Bergen"})))
+    assert (found.status, "whether the filter was obeyed cannot be seen" in found.said) == ("ok", True)

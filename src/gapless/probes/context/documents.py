@@ -55,6 +55,12 @@ class _Ages:
     def stale(self) -> set[str]:
         return self.old | self.behind
 
+    def well(self) -> str:
+        """What holds, of that which documents tell."""
+        fresh = f"none of {len(self.dates)} stale" if self.dates else "none carries a date"
+        there = f"no source of {len(self.sources)} gone" if self.sources else "none names a source"
+        return f"{fresh}, {there}"
+
     def parts(self, days: float) -> list[str]:
         said = (
             (self.old, len(self.dates), f"are older than {days:g} days"),
@@ -78,7 +84,7 @@ def freshness(subject: Subject) -> Iterable[Finding]:
     target = FRESH.target.replace("365", f"{days:g}")
     parts = found.parts(days)
     if not parts:
-        said = f"{len(seen)} documents {where}: none stale, no source gone"
+        said = f"{len(seen)} documents {where}: {found.well()}"
         yield FRESH.finding("ok", said, figures=figures, target=target)
         return
     step = "Index these sources anew, and delete what has none; a contract with Fresh(days=...) stops the rest at the handoff."

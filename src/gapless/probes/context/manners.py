@@ -133,7 +133,10 @@ def filters(subject: Subject) -> Iterable[Finding]:
         what = f"{len(odd.hits)} documents" if odd.hits else "nothing"
         parts.append(f"a filter on a field that does not exist is not refused: it finds {what}")
     if not parts:
+        obeyed = any(_shows(one.query, dict(hit.metadata)) for one in asked for hit in one.hits)
         said = f"{len(asked)} filtered queries find what they should, and an unknown field is refused"
+        if not obeyed:
+            said = f"{len(asked)} filtered queries find something, and an unknown field is refused; whether the filter was obeyed cannot be seen: documents do not show its fields"
         yield FILTERS.finding("ok", said, figures=figures)
         return
     step = "Compare the filter's field and value with what is stored (spelling, type, case); refuse unknown fields instead of matching none."
@@ -148,6 +151,10 @@ def _takes_filter(subject: Subject) -> bool:
     except (TypeError, ValueError):  # a builtin without a signature: asking it shows
         return True
     return "filter" in known or any(one.kind is one.VAR_KEYWORD for one in known.values())
+
+
+def _shows(query: LabelledQuery, metadata: dict[str, object]) -> bool:
+    return any(key in metadata for key in query.filter)
 
 
 def _excluded(query: LabelledQuery, metadata: dict[str, object]) -> bool:
