@@ -166,8 +166,9 @@ def test_the_model_that_is_named_is_asked_and_its_silence_costs_its_own_lines_al
         assert "Incorrect API key" in found["endpoint-answers"]["said"]
         assert "CHECKUP_KEY" in found["endpoint-answers"]["next_step"]
     found = findings("model")
-    assert found["endpoint-answers"]["status"] == "not-applicable"
-    assert "CHECKUP_KEY holds no key" in found["streaming"]["said"]
+    assert found["endpoint-answers"]["status"] == "fail"
+    assert "CHECKUP_KEY holds no key" in found["endpoint-answers"]["said"]
+    assert "see endpoint-answers" in found["streaming"]["said"]
 
 
 def test_without_a_model_and_without_weights_the_layer_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
