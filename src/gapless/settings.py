@@ -147,8 +147,8 @@ class FigureLimit(Record, frozen=True, kw_only=True):
 class CheckupBudget(Record, frozen=True, kw_only=True):
     """What a checkup must keep to, for the exit code."""
 
-    fail_on: Literal["fail", "warn", "nothing"] = "fail"
-    """The mildest finding that breaks it."""
+    fail_on: Literal["fail", "warn", "undecided", "nothing"] = "fail"
+    """The mildest finding that breaks it; "undecided" is an ok that its interval does not show."""
     measured: tuple[str, ...] = ()
     """Probes that must measure something: one that is not applicable breaks it."""
     limits: tuple[FigureLimit, ...] = ()

@@ -86,6 +86,11 @@ def test_statuses_and_what_must_be_measured() -> None:
     warned, absent = finding("warn"), finding("not-applicable", probe="gpu-copies")
     assert verdicts([warned], fail_on="fail") == ["kept"]
     assert verdicts([warned], fail_on="warn") == ["broken"]
+    assert verdicts([warned], fail_on="undecided") == ["broken"]
+    unsure = Finding(probe="ttft", layer="model", title="t", status="ok", said="so", undecided="n=3")
+    assert verdicts([unsure], fail_on="warn") == ["kept"]
+    assert verdicts([unsure], fail_on="undecided") == ["broken"]
+    assert verdicts([finding("ok")], fail_on="undecided") == ["kept"]
     assert verdicts([warned, absent], measured=("ttft", "gpu-copies", "redaction")) == ["kept", "broken"]
     lines = held([finding("ok", p99(70, 90))], CheckupBudget(limits=(FigureLimit(probe="ttft", max=75),)))
     assert not passes(lines, CheckupBudget())

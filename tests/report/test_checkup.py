@@ -28,6 +28,19 @@ def test_that_the_reference_agent_stands_in_is_said_under_the_headline() -> None
     assert "stands in" not in render(made(line("a", "fail", "so")))
 
 
+def test_an_ok_that_is_not_shown_is_marked_and_says_what_would_show_it() -> None:
+    one = made(
+        line("a", "ok", "7 of 7", undecided="it may be 65 %: 73 in a row would show it", target=">= 95 %"),
+        line("b", "ok", "so", target="none"),
+    )
+    for face in (render(one, width=200), render_markdown(one), render_checkup(one)):
+        assert "1 ok, but not shown yet (ok?) and 1 ok" in face
+        assert face.count("ok?") == 2
+        assert "it may be 65 %: 73 in a row would show it" in face
+    assert "target: >= 95 %" in render(one, width=200)
+    assert "target: none" not in render(one, width=200)
+
+
 def test_a_command_is_one_line_at_any_width() -> None:
     one = made(line("a", "fail", "so", target="t", next_step="Send it again.", command=LONG))
     assert LONG in [row.strip() for row in render(one, width=60).splitlines()]

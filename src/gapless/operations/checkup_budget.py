@@ -10,7 +10,17 @@ from gapless.records.budget import Kept
 from gapless.records.finding import USUAL, CheckupLimit, Figure, Finding, Status
 from gapless.settings import CheckupBudget, FigureLimit
 
-_BREAKS: dict[str, tuple[Status, ...]] = {"fail": ("fail",), "warn": ("fail", "warn"), "nothing": ()}
+_BREAKS: dict[str, tuple[Status, ...]] = {
+    "fail": ("fail",),
+    "warn": ("fail", "warn"),
+    "undecided": ("fail", "warn"),
+    "nothing": (),
+}
+_DEMANDS = {
+    "fail": "no finding may fail",
+    "warn": "no finding may warn or fail",
+    "undecided": "every finding must hold, and be shown to",
+}
 
 
 def need_known(budget: CheckupBudget) -> None:
@@ -46,10 +56,13 @@ def passes(lines: Sequence[CheckupLimit], budget: CheckupBudget) -> bool:
 
 
 def _status(findings: Sequence[Finding], budget: CheckupBudget) -> CheckupLimit:
-    found = [finding for finding in findings if finding.status in _BREAKS[budget.fail_on]]
-    what = "no finding may fail" if budget.fail_on == "fail" else "no finding may warn or fail"
+    open_too = budget.fail_on == "undecided"
+    found = [f for f in findings if f.status in _BREAKS[budget.fail_on] or (open_too and f.undecided)]
+    what = _DEMANDS[budget.fail_on]
     said = (
-        f"{what}: {', '.join(dict.fromkeys(f.probe for f in found))}" if found else f"{what}, and none does"
+        f"{what}: {', '.join(dict.fromkeys(f.probe for f in found))}"
+        if found
+        else f"{what}, and {'all do' if open_too else 'none does'}"
     )
     return CheckupLimit(name="fail_on", verdict="broken" if found else "kept", sentence=said)
 

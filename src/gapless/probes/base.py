@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gapless.probes.judging import Judged
 from gapless.records.baseline import PromptBaseline
 from gapless.records.cost import Prices
 from gapless.records.crash import CrashTable
@@ -157,6 +158,10 @@ class Card:
         return Finding(
             probe=self.probe, layer=self.layer, title=self.title, status=status, said=said, **(filled | more)
         )
+
+    def held(self, judged: Judged, said: str, **more: Any) -> Finding:
+        """A finding by how its figure was held against its target."""
+        return self.finding(judged.status, said, undecided=judged.undecided, **more)
 
     def unavailable(self, why: str) -> Finding:
         """The finding of a probe that cannot measure."""

@@ -47,6 +47,9 @@ class Finding(Record, frozen=True, kw_only=True):
     """What to do about it; empty where nothing is to be done."""
     command: str = ""
     """Exactly what to type, where there is something."""
+    undecided: str = ""
+    """Why an "ok" is not shown yet: its figure meets the target and its interval does not; and what would show it. Empty where
+    the interval does, too."""
     subject: str = ""
     """What it is about: the host, the model with its address, the servers, the retriever, the workflow. Only findings about
     the same are compared over time. Empty in older records, whose checkup names the workflow alone."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from gapless.records.finding import STATUSES, USUAL, Checkup, CheckupLimit, Figure, Finding, Status
+from gapless.records.finding import USUAL, Checkup, CheckupLimit, Figure, Finding, Status
 from gapless.records.workflow import Layer
 from gapless.report.json import plain
 from gapless.report.marked import prose
 from gapless.report.marked import table as marked_table
 from gapless.report.printable import printable
 from gapless.report.terminal.console import written
-from gapless.report.wording import count, listed, percent
+from gapless.report.wording import amount, count, listed, percent, three_digits
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,12 +38,14 @@ STYLES: dict[Status, str] = {
     "fail": "bold red",
     "not-applicable": "bright_black",
 }
-_SAID: dict[Status, str] = {
-    "ok": "ok",
-    "warn": "to look at",
+_SAID = {
     "fail": "failed",
+    "warn": "to look at",
+    "undecided": "ok, but not shown yet (ok?)",
+    "ok": "ok",
     "not-applicable": "not applicable",
 }
+"""The worst first."""
 
 
 def headline(made: Checkup) -> str:
@@ -53,10 +55,9 @@ def headline(made: Checkup) -> str:
         >>> headline(Checkup(id="01"))
         'Nothing was looked at.'
     """
-    found = Counter(finding.status for finding in made.findings)
-    if not found:
+    if not made.findings:
         return "Nothing was looked at."
-    parts = [f"{found[status]} {_SAID[status]}" for status in STATUSES if found[status]]
+    parts = _counted(made.findings)
     return f"{count(len(made.findings), 'line')} of the checklist in {count(len({one.layer for one in made.findings}), 'layer')}: {listed(parts)}."
 
 
@@ -74,6 +75,11 @@ def demand(line: CheckupLimit) -> str:
         'budget, broken: no finding may fail: ttft'
     """
     return line.sentence if line.name == USUAL else f"budget, {line.verdict}: {line.sentence}"
+
+
+def held_against(finding: Finding) -> bool:
+    """Whether its target is to be shown beside it: where it does not hold, or is not shown to."""
+    return finding.status in ("warn", "fail") or bool(finding.undecided)
 
 
 def by_layer(made: Checkup) -> Iterator[tuple[Layer, list[Finding]]]:
@@ -95,18 +101,28 @@ def tally(findings: list[Finding]) -> str:
         >>> tally([Finding(probe="p", layer="tool", title="t", status="ok", said="so")])
         '1 ok'
     """
-    found = Counter(finding.status for finding in findings)
-    return ", ".join(f"{found[status]} {_SAID[status]}" for status in STATUSES if found[status])
+    return ", ".join(_counted(findings))
 
 
-def number(value: float) -> str:
-    """Three digits that count, and never an exponent for what people count in thousands.
+def _counted(findings: Iterable[Finding]) -> list[str]:
+    """How many lines came out in each way, the worst first; what is undecided is not among the ok."""
+    found = Counter(mark_class(finding) for finding in findings)
+    return [f"{found[one]} {said}" for one, said in _SAID.items() if found[one]]
+
+
+def mark(finding: Finding) -> str:
+    """The mark before a line: "ok?" where it holds by its figure and not yet by its interval.
 
     Example:
-        >>> number(24.51), number(1334.2), number(0.000123)
-        ('24.5', '1,334', '0.000123')
+        >>> mark(Finding(probe="p", layer="tool", title="t", status="ok", said="so", undecided="7 of 7"))
+        'ok?'
     """
-    return f"{value:,.0f}" if 1e3 <= abs(value) < 1e9 else f"{value:.3g}"
+    return MARKS[finding.status] + ("?" if finding.undecided else "")
+
+
+def mark_class(finding: Finding) -> str:
+    """A finding's status, or "undecided" for an ok that its interval does not show."""
+    return "undecided" if finding.undecided else finding.status
 
 
 def figure(one: Figure) -> str:
@@ -116,14 +132,10 @@ def figure(one: Figure) -> str:
         >>> figure(Figure(name="triad", value=24.51, unit="GB/s", low=20.0, high=25.0, spread="slowest and fastest of 12 passes"))
         'triad: 24.5 GB/s (20 to 25; slowest and fastest of 12 passes)'
     """
-    if one.unit == "share":
-        value = percent(one.value)
-        limits = (
-            (percent(one.low), percent(one.high)) if one.low is not None and one.high is not None else None
-        )
-    else:
-        value = f"{number(one.value)}{' ' + one.unit if one.unit else ''}"
-        limits = (number(one.low), number(one.high)) if one.low is not None and one.high is not None else None
+    value, limits = amount(one.value, one.unit), None
+    if one.low is not None and one.high is not None:
+        shown = percent if one.unit == "share" else three_digits
+        limits = (shown(one.low), shown(one.high))
     spread = f" ({limits[0]} to {limits[1]}{'; ' + one.spread if one.spread else ''})" if limits else ""
     return f"{one.name}: {value}{spread}"
 
@@ -144,7 +156,7 @@ def told(finding: Finding) -> tuple[Figure, ...]:
 def _repeated(one: Figure, said: str) -> bool:
     if one.unit == "" or one.unit.startswith("of "):
         return True
-    value = percent(one.value) if one.unit == "share" else number(one.value)
+    value = percent(one.value) if one.unit == "share" else three_digits(one.value)
     return value in said
 
 
@@ -202,7 +214,12 @@ def render_markdown(made: Checkup) -> str:
     parts += [prose(stand_in(shown))] if shown.stand_ins else []
     for layer, findings in by_layer(shown):
         rows = (
-            [MARKS[group[0].status], prose(titles(group)), prose(group[0].said), prose(group[0].next_step)]
+            [
+                mark(group[0]),
+                prose(titles(group)),
+                prose(group[0].said),
+                prose(group[0].undecided or group[0].next_step),
+            ]
             for group in grouped(findings)
         )
         parts += [f"### {layer}", marked_table(["", "line", "found", "next step"], rows, words=4)]
@@ -255,7 +272,7 @@ def _line(console: Console, group: list[Finding], *, repeats: bool) -> None:
     row = Table.grid(padding=(0, 1, 0, 0))
     row.add_column(justify="right", no_wrap=True, min_width=4)
     row.add_column(overflow="fold")
-    row.add_row(Text(MARKS[first.status], style=STYLES[first.status]), _body(group, repeats))
+    row.add_row(Text(mark(first), style=STYLES[first.status]), _body(group, repeats))
     console.print(row)
     if first.command:
         console.print(Text(f"       {first.command}", style="cyan"), soft_wrap=True)
@@ -272,7 +289,9 @@ def _body(group: list[Finding], repeats: bool) -> Text:
     body = Text.assemble((finding.title, "bold" if finding.status == "fail" else ""), f": {finding.said}")
     for one in told(finding):
         body.append(f"\n{figure(one)}", style="dim")
-    if finding.status in ("warn", "fail"):
+    if finding.undecided:
+        body.append(f"\nnot shown yet: {finding.undecided}")
+    if held_against(finding):
         body.append(f"\ntarget: {finding.target} ({finding.target_source})", style="dim")
         body.append(f"\n{finding.next_step}" if finding.next_step else "")
     return body

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from gapless.records.estimate import Estimate
 from gapless.records.trend import Change, Trend, TrendLine, TrendPoint
-from gapless.report.checkup import MARKS, STYLES, number
+from gapless.report.checkup import MARKS, STYLES
 from gapless.report.json import plain
 from gapless.report.printable import printable
 from gapless.report.terminal.chart import Axis
 from gapless.report.terminal.console import written
-from gapless.report.wording import count, percent
+from gapless.report.wording import count, percent, three_digits
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,7 +48,7 @@ def said(point: TrendPoint) -> str:
         >>> said(TrendPoint(checkup="01", at=0.0, status="ok", figure=Figure(name="p50", value=45.12, unit="ms")))
         '45.1'
     """
-    return percent(point.figure.value) if point.figure.unit == "share" else number(point.figure.value)
+    return percent(point.figure.value) if point.figure.unit == "share" else three_digits(point.figure.value)
 
 
 def moment(point: TrendPoint) -> str:
@@ -78,7 +78,7 @@ def spanned(line: TrendLine) -> str:
     least, most = _drawn(line)
     if least == most:
         return ""
-    shown = percent if line.unit == "share" else number
+    shown = percent if line.unit == "share" else three_digits
     return f"from {shown(least)} to {shown(most)}"
 
 

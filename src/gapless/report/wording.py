@@ -45,6 +45,28 @@ def percent(value: float, digits: int = 1) -> str:
     return f"{100 * value:.{digits}f} %"
 
 
+def three_digits(value: float) -> str:
+    """Three digits that count, and never an exponent for what people count in thousands.
+
+    Example:
+        >>> three_digits(24.51), three_digits(1334.2), three_digits(0.000123)
+        ('24.5', '1,334', '0.000123')
+    """
+    return f"{value:,.0f}" if 1e3 <= abs(value) < 1e9 else f"{value:.3g}"
+
+
+def amount(value: float, unit: str) -> str:
+    """A value with its unit; a share as per cent.
+
+    Example:
+        >>> amount(0.839, "share"), amount(24.51, "ms"), amount(3, "")
+        ('83.9 %', '24.5 ms', '3')
+    """
+    if unit == "share":
+        return percent(value)
+    return f"{three_digits(value)}{' ' + unit if unit else ''}"
+
+
 def rate(estimate: Estimate, *, n: bool = True) -> str:
     """A rate with its interval and n; all of them, or none of them, is a count and a bound.
 

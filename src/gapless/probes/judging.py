@@ -1,0 +1,131 @@
+"""How a figure is held against a target that is a number: one rule for every line of the checklist.
+
+A line holds ("ok") where the figure meets its target, and misses it ("fail", or "warn" where a miss breaks nothing by itself)
+where the whole interval, or spread, lies beyond. Between the two the interval decides nothing: a figure that misses its
+target is to be looked at ("warn"); one that meets it is "ok", marked `undecided` with what would show it, never a plain ok.
+Targets that are rules ("no planted secret", "each document once") are broken by one case, and are not judged here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from gapless.gap.rate import wilson
+from gapless.records.estimate import Estimate
+from gapless.records.finding import Figure, Status
+from gapless.report.wording import amount
+
+_MOST_NEEDED = 10**6
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a figure comes to.
+
+    Attributes:
+        status: "ok", "warn" or "fail".
+        undecided: Why an ok is not shown yet, and what would show it; empty where it is.
+    """
+
+    status: Status
+    undecided: str = ""
+
+
+class Ends(NamedTuple):
+    """A value and the limits of its interval or spread; a limit that is None is not known."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+def at_most(figure: Figure, most: float, *, missed: Status = "fail", needs: str = "") -> Judged:
+    """Held against the most that is allowed.
+
+    Args:
+        figure: What was measured, with its interval or spread.
+        most: The target, in the figure's unit.
+        missed: What a sure miss is.
+        needs: What would show it; where empty, "more of it".
+
+    Example:
+        >>> at_most(Figure(name="p95", value=80, low=70, high=120, unit="ms"), 100)
+        Judged(status='ok', undecided='p95 may be as high as 120 ms: a longer run would tell')
+    """
+    if figure.value > most:
+        return Judged(missed if figure.low is not None and figure.low > most else "warn")
+    if figure.high is not None and figure.high <= most:
+        return Judged("ok")
+    return Judged("ok", _open(figure, figure.high, "high", needs))
+
+
+def at_least(figure: Figure, least: float, *, missed: Status = "fail", needs: str = "") -> Judged:
+    """Held against the least that is allowed; arguments as `at_most`.
+
+    Example:
+        >>> at_least(Figure(name="recall@5", value=0.7, low=0.6, high=0.78, unit="share"), 0.8)
+        Judged(status='fail', undecided='')
+    """
+    if figure.value < least:
+        return Judged(missed if figure.high is not None and figure.high < least else "warn")
+    if figure.low is not None and figure.low >= least:
+        return Judged("ok")
+    return Judged("ok", _open(figure, figure.low, "low", needs))
+
+
+def share_at_least(name: str, share: Estimate, least: float, *, missed: Status = "fail") -> Judged:
+    """A share held against the least that is allowed, with how many such cases would show it.
+
+    Example:
+        >>> share_at_least("right", Estimate(point=1.0, low=0.839, high=1.0, n_runs=20, n_groups=20), 0.95).undecided
+        'right may be as low as 83.9 %: 73 in a row would show it'
+    """
+    return at_least(_figure(name, share), least, missed=missed, needs=_needed(share, least))
+
+
+def share_at_most(name: str, share: Estimate, most: float, *, missed: Status = "fail") -> Judged:
+    """A share held against the most that is allowed, with how many such cases would show it.
+
+    Example:
+        >>> share_at_most("stale", Estimate(point=0.0, low=0.0, high=0.278, n_runs=10, n_groups=10), 0.05).undecided
+        'stale may be as high as 27.8 %: 73 in a row would show it'
+    """
+    return at_most(_figure(name, share), most, missed=missed, needs=_needed(share, most))
+
+
+def _figure(name: str, share: Estimate) -> Figure:
+    return Figure(name=name, value=share.point or 0.0, low=share.low, high=share.high, unit="share")
+
+
+def _open(figure: Figure, limit: float | None, way: str, needs: str) -> str:
+    """What is not decided, and what would decide it."""
+    would = f"{needs} would show it" if needs else "a longer run would tell"
+    if limit is None:
+        return f"{figure.name} has no {way}er limit: {would}"
+    return f"{figure.name} may be as {way} as {amount(limit, figure.unit)}: {would}"
+
+
+def _needed(share: Estimate, target: float) -> str:
+    """How many independent cases, or groups of them, of the same share its interval needs to lie beyond a target."""
+    p = share.point
+    if p is None or p == target or not 0 <= target <= 1:
+        return ""
+    units = share.n_groups or share.n_runs
+    low, high = max(1, units), max(2, units)
+    while not _shows(p, high, target, share.level):
+        low, high = high, 2 * high
+        if high > _MOST_NEEDED:
+            return ""
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _shows(p, middle, target, share.level) else (middle, high)
+    what = "independent groups" if share.n_groups and share.n_groups < share.n_runs else ""
+    if p in (0.0, 1.0):
+        return f"{high} {what or 'in a row'}" if not what else f"{high} {what} without a miss"
+    return f"about {high} {what}".rstrip()
+
+
+def _shows(p: float, n: int, target: float, level: float) -> bool:
+    limits = wilson(p * n, n, level=level)
+    return limits.low >= target if p > target else limits.high <= target

@@ -1,0 +1,67 @@
+"""A figure is held against a number by its interval: the one rule of every line."""
+
+from __future__ import annotations
+
+import pytest
+
+from gapless.gap.rate import proportion, wilson
+from gapless.probes.judging import at_least, at_most, share_at_least, share_at_most
+from gapless.records.estimate import Estimate
+from gapless.records.finding import Figure
+
+
+def figure(value: float, low: float | None, high: float | None) -> Figure:
+    return Figure(name="p99", value=value, low=low, high=high, unit="ms")
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "status", "unsure"),
+    [
+        (50, 40, 60, "ok", False),
+        (50, 40, 100, "ok", False),
+        (50, 40, 101, "ok", True),
+        (50, 40, None, "ok", True),
+        (50, None, 60, "ok", False),
+        (110, 90, 120, "warn", False),
+        (110, None, None, "warn", False),
+        (110, 100, 120, "warn", False),
+        (110, 101, 120, "fail", False),
+        (110, 101, None, "fail", False),
+    ],
+)
+def test_at_most(value: float, low: float | None, high: float | None, status: str, unsure: bool) -> None:
+    judged = at_most(figure(value, low, high), 100)
+    assert (judged.status, bool(judged.undecided)) == (status, unsure)
+    mirrored = at_least(figure(-value, None if high is None else -high, None if low is None else -low), -100)
+    assert (mirrored.status, bool(mirrored.undecided)) == (status, unsure)
+
+
+def test_a_sure_miss_may_be_a_warning() -> None:
+    assert at_most(figure(110, 101, 120), 100, missed="warn").status == "warn"
+
+
+def test_it_says_how_many_would_show_a_share() -> None:
+    judged = share_at_least("right", proportion(20, 20), 0.95)
+    assert judged.undecided == "right may be as low as 83.9 %: 73 in a row would show it"
+    assert (wilson(73, 73).low >= 0.95, wilson(72, 72).low >= 0.95) == (True, False)
+    judged = share_at_least("right", proportion(19, 20), 0.9)
+    assert judged.undecided.endswith("about 139 would show it")
+    assert (wilson(0.95 * 139, 139).low >= 0.9, wilson(0.95 * 138, 138).low >= 0.9) == (True, False)
+
+
+def test_groups_are_what_has_to_be_many() -> None:
+    share = Estimate(point=0.0, low=0.0, high=0.3, n_runs=90, n_groups=9)
+    assert share_at_most("stale", share, 0.05).undecided == (
+        "stale may be as high as 30.0 %: 73 independent groups without a miss would show it"
+    )
+
+
+def test_what_no_number_of_cases_would_show_says_none() -> None:
+    exactly = share_at_least("right", proportion(19, 20), 0.95)
+    assert exactly.status == "ok"
+    assert exactly.undecided.endswith("a longer run would tell")
+    assert share_at_least("right", proportion(20, 20), 1.0).undecided.endswith("a longer run would tell")
+
+
+def test_a_share_that_was_never_measured_does_not_hold() -> None:
+    assert share_at_least("right", proportion(0, 0), 0.9).status == "warn"
