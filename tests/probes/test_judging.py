@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gapless.gap.latency import ranks
 from gapless.gap.rate import proportion, wilson
-from gapless.probes.judging import at_least, at_most, share_at_least, share_at_most
+from gapless.probes.judging import at_least, at_most, not_estimable, share_at_least, share_at_most
 from gapless.records.estimate import Estimate
 from gapless.records.finding import Figure
 
@@ -65,3 +66,10 @@ def test_what_no_number_of_cases_would_show_says_none() -> None:
 
 def test_a_share_that_was_never_measured_does_not_hold() -> None:
     assert share_at_least("right", proportion(0, 0), 0.9).status == "warn"
+
+
+@pytest.mark.parametrize("q", [0.5, 0.9, 0.95, 0.99])
+def test_so_many_values_give_a_quantile_and_no_fewer(q: float) -> None:
+    least = int(not_estimable(q, 1).split("at least ")[1].split()[0])
+    assert ranks(least, q).high is not None
+    assert ranks(least - 1, q).high is None

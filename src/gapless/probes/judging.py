@@ -8,6 +8,7 @@ Targets that are rules ("no planted secret", "each document once") are broken by
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -92,6 +93,22 @@ def share_at_most(name: str, share: Estimate, most: float, *, missed: Status = "
         'stale may be as high as 27.8 %: 73 in a row would show it'
     """
     return at_most(_figure(name, share), most, missed=missed, needs=_needed(share, most))
+
+
+def not_estimable(q: float, n: int, *, level: float = 0.95) -> str:
+    """Why a line is not shown yet where its quantile has no upper limit, and how many independent values would give one.
+
+    Args:
+        q: The quantile, 0 to 1.
+        n: Values there are.
+        level: Two-sided level of the interval: the largest of n values lies above the quantile but for a chance of q^n.
+
+    Example:
+        >>> not_estimable(0.99, 30)
+        'p99 is not estimable from n=30: n of at least 368 would show it'
+    """
+    least = math.ceil(math.log((1 - level) / 2) / math.log(q))
+    return f"p{100 * q:g} is not estimable from n={n}: n of at least {least} would show it"
 
 
 def _figure(name: str, share: Estimate) -> Figure:
