@@ -6,7 +6,15 @@ import pytest
 
 from gapless.gap.latency import ranks
 from gapless.gap.rate import proportion, wilson
-from gapless.probes.judging import at_least, at_most, not_estimable, share_at_least, share_at_most
+from gapless.probes.judging import (
+    Judged,
+    at_least,
+    at_most,
+    not_estimable,
+    share_at_least,
+    share_at_most,
+    together,
+)
 from gapless.records.estimate import Estimate
 from gapless.records.finding import Figure
 
@@ -73,3 +81,9 @@ def test_so_many_values_give_a_quantile_and_no_fewer(q: float) -> None:
     least = int(not_estimable(q, 1).split("at least ")[1].split()[0])
     assert ranks(least, q).high is not None
     assert ranks(least - 1, q).high is None
+
+
+def test_of_several_figures_the_worst_decides_and_what_is_open_is_said_once() -> None:
+    unsure = Judged("ok", "too few")
+    assert together(Judged("ok"), unsure, unsure) == unsure
+    assert together(unsure, Judged("warn"), Judged("fail")) == Judged("fail")

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from gapless.gap.rate import wilson
 from gapless.records.estimate import Estimate
-from gapless.records.finding import Figure, Status
+from gapless.records.finding import STATUSES, Figure, Status
 from gapless.report.wording import amount
 
 _MOST_NEEDED = 10**6
@@ -82,7 +82,7 @@ def share_at_least(name: str, share: Estimate, least: float, *, missed: Status =
         >>> share_at_least("right", Estimate(point=1.0, low=0.839, high=1.0, n_runs=20, n_groups=20), 0.95).undecided
         'right may be as low as 83.9 %: 73 in a row would show it'
     """
-    return at_least(_figure(name, share), least, missed=missed, needs=_needed(share, least))
+    return at_least(share_figure(name, share), least, missed=missed, needs=_needed(share, least))
 
 
 def share_at_most(name: str, share: Estimate, most: float, *, missed: Status = "fail") -> Judged:
@@ -92,7 +92,7 @@ def share_at_most(name: str, share: Estimate, most: float, *, missed: Status = "
         >>> share_at_most("stale", Estimate(point=0.0, low=0.0, high=0.278, n_runs=10, n_groups=10), 0.05).undecided
         'stale may be as high as 27.8 %: 73 in a row would show it'
     """
-    return at_most(_figure(name, share), most, missed=missed, needs=_needed(share, most))
+    return at_most(share_figure(name, share), most, missed=missed, needs=_needed(share, most))
 
 
 def not_estimable(q: float, n: int, *, level: float = 0.95) -> str:
@@ -111,8 +111,28 @@ def not_estimable(q: float, n: int, *, level: float = 0.95) -> str:
     return f"p{100 * q:g} is not estimable from n={n}: n of at least {least} would show it"
 
 
-def _figure(name: str, share: Estimate) -> Figure:
-    return Figure(name=name, value=share.point or 0.0, low=share.low, high=share.high, unit="share")
+def together(*judged: Judged) -> Judged:
+    """Several figures of one line: the worst of them, or what all of them leave open.
+
+    Example:
+        >>> together(Judged("ok", "p99 has no higher limit"), Judged("ok")), together(Judged("ok", "unsure"), Judged("warn"))
+        (Judged(status='ok', undecided='p99 has no higher limit'), Judged(status='warn', undecided=''))
+    """
+    worst = min((one.status for one in judged), key=STATUSES.index)
+    unsure = dict.fromkeys(one.undecided for one in judged if one.undecided)
+    return Judged(worst, "; ".join(unsure) if worst == "ok" else "")
+
+
+def share_figure(name: str, share: Estimate) -> Figure:
+    """A share as a figure, with its interval and n."""
+    return Figure(
+        name=name,
+        value=share.point or 0.0,
+        low=share.low,
+        high=share.high,
+        unit="share",
+        spread=f"95 % interval, n={share.n_runs}",
+    )
 
 
 def _open(figure: Figure, limit: float | None, way: str, needs: str) -> str:
