@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from gapless.gap.latency import ranks
+from gapless.gap.latency import quantile, ranks
 from gapless.gap.rate import proportion, wilson
 from gapless.probes.judging import (
     Judged,
     at_least,
     at_most,
     not_estimable,
+    quantile_at_most,
     share_at_least,
     share_at_most,
     together,
@@ -87,3 +88,27 @@ def test_of_several_figures_the_worst_decides_and_what_is_open_is_said_once() ->
     unsure = Judged("ok", "too few")
     assert together(Judged("ok"), unsure, unsure) == unsure
     assert together(unsure, Judged("warn"), Judged("fail")) == Judged("fail")
+
+
+@pytest.mark.parametrize(
+    ("slow", "of", "status", "undecided"),
+    [
+        (0, 30, "ok", "p99 is not estimable from n=30: n of at least 368 would show it"),
+        (10, 80, "fail", ""),
+        (6, 80, "warn", ""),
+        (0, 400, "ok", ""),
+        (2, 400, "ok", "p99 may be as high as 900 ms: a longer run would tell"),
+        (20, 400, "fail", ""),
+    ],
+)
+def test_the_highest_quantile_that_there_is_stands_for_the_one_that_is_asked(
+    slow: int, of: int, status: str, undecided: str
+) -> None:
+    values = [900.0] * slow + [50.0] * (of - slow)
+    found = {q: quantile(values, q) for q in (0.5, 0.95, 0.99)}
+    assert quantile_at_most(found, 100) == Judged(status, undecided)  # type: ignore[arg-type]
+
+
+def test_a_quantile_that_is_a_lower_bound_does_not_hold() -> None:
+    values = [10.0] * 380 + [50.0] * 20
+    assert quantile_at_most({0.99: quantile(values, 0.99, cut=range(380, 400))}, 100).status == "warn"

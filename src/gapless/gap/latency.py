@@ -20,7 +20,6 @@ from gapless.records.trial import Outcome
 
 TRIAL = "(trial)"
 DELIVERED = "(delivered)"
-_FEW_GROUPS_FOR_P99 = 368
 _DELIVERED: tuple[Outcome, ...] = ("correct", "wrong", "unjudged")
 
 
@@ -49,6 +48,16 @@ def ranks(n: int, q: float, *, level: float = 0.95) -> Ranks:
     lows = np.flatnonzero(inside <= tail) + first + 1
     highs = np.flatnonzero(1 - inside <= tail) + first + 1
     return Ranks(int(lows[-1]) if len(lows) else None, int(highs[0]) if len(highs) else None)
+
+
+def least_runs(q: float, *, level: float = 0.95) -> int:
+    """How many independent runs a quantile needs to have an upper limit: all of fewer may lie below it.
+
+    Example:
+        >>> least_runs(0.5), least_runs(0.95), least_runs(0.99)
+        (6, 72, 368)
+    """
+    return math.ceil(math.log((1 - level) / 2) / math.log(q))
 
 
 def quantile(
@@ -91,7 +100,7 @@ def quantile(
         return _without(base, "never measured")
     independent = table.single
     bounds = ranks(n, q, level=level)
-    few = not independent and (n_groups < 2 or (q > 0.95 and n_groups < _FEW_GROUPS_FOR_P99))
+    few = not independent and (n_groups < 2 or (q > 0.95 and n_groups < least_runs(q, level=level)))
     if bounds.high is None or few:
         return _without(base, f"{name} not estimable from {n} runs of {n_groups} cases")
     y = np.asarray(values, dtype=float)

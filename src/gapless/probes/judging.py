@@ -8,10 +8,11 @@ Targets that are rules ("no planted secret", "each document once") are broken by
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gapless.gap.latency import least_runs
 from gapless.gap.rate import wilson
 from gapless.records.estimate import Estimate
 from gapless.records.finding import STATUSES, Figure, Status
@@ -107,8 +108,48 @@ def not_estimable(q: float, n: int, *, level: float = 0.95) -> str:
         >>> not_estimable(0.99, 30)
         'p99 is not estimable from n=30: n of at least 368 would show it'
     """
-    least = math.ceil(math.log((1 - level) / 2) / math.log(q))
-    return f"p{100 * q:g} is not estimable from n={n}: n of at least {least} would show it"
+    needed = least_runs(q, level=level)
+    return f"p{100 * q:g} is not estimable from n={n}: n of at least {needed} would show it"
+
+
+def quantile_at_most(
+    found: Mapping[float, Estimate], most: float, *, unit: str = "ms", missed: Status = "fail"
+) -> Judged:
+    """The highest of some quantiles held against the most that is allowed; where there are too few runs for it, the highest
+    that there is: if that one is above, so is the other.
+
+    Args:
+        found: Quantile (0.99) -> its estimate, of the same values.
+        most: The target of the highest, in the values' unit.
+        unit: That unit.
+        missed: What a sure miss is.
+
+    Raises:
+        ValueError: None of them is estimable.
+
+    Example:
+        >>> p95 = Estimate(point=80, low=70, high=90, n_runs=100, n_groups=100)
+        >>> quantile_at_most({0.95: p95, 0.99: Estimate(n_runs=100, n_groups=100)}, 100)
+        Judged(status='ok', undecided='p99 is not estimable from n=100: n of at least 368 would show it')
+    """
+    wanted = max(found)
+    at = max(q for q, one in found.items() if one.point is not None)
+    held = found[at]
+    figure = Figure(name=f"p{100 * at:g}", value=held.point or 0.0, low=held.low, high=held.high, unit=unit)
+    judged = at_most(figure, most, missed=missed)
+    if held.reason and judged.status == "ok":  # it is a lower bound: values were cut off
+        return Judged("warn")
+    if at == wanted or judged.status != "ok":
+        return judged
+    return Judged("ok", _out_of_reach(wanted, found[wanted]))
+
+
+def _out_of_reach(q: float, missing: Estimate) -> str:
+    """Why a quantile has no estimate, and what would give it one."""
+    n = missing.n_groups or missing.n_runs
+    if n >= least_runs(q, level=missing.level):
+        return missing.reason or f"p{100 * q:g} is not known"
+    return not_estimable(q, n, level=missing.level)
 
 
 def together(*judged: Judged) -> Judged:
