@@ -159,7 +159,7 @@ def together(*judged: Judged) -> Judged:
         >>> together(Judged("ok", "p99 has no higher limit"), Judged("ok")), together(Judged("ok", "unsure"), Judged("warn"))
         (Judged(status='ok', undecided='p99 has no higher limit'), Judged(status='warn', undecided=''))
     """
-    worst = min((one.status for one in judged), key=STATUSES.index)
+    worst = STATUSES[min(STATUSES.index(one.status) for one in judged)]
     unsure = dict.fromkeys(one.undecided for one in judged if one.undecided)
     return Judged(worst, "; ".join(unsure) if worst == "ok" else "")
 
