@@ -247,8 +247,8 @@ def server(defect: str = "", locked: Path | None = None, **more: Any) -> Subject
     return Subject(servers={"orders": command(defect)}, tools_lock=locked, **more)
 
 
-def impatient(defect: str) -> Subject:
-    return server(defect, seconds=2.0, targets={"tool-latency": 150.0})
+def impatient(defect: str, seconds: float = 2.0) -> Subject:
+    return server(defect, seconds=seconds, targets={"tool-latency": 150.0})
 
 
 PLANTED = (
@@ -385,8 +385,8 @@ PLANTED = (
     Planted(
         "tool-cancel",
         "a tool that blocks its server, and is given up",
-        lambda f: impatient("blocks"),
-        lambda f: server("slow"),
+        lambda f: impatient("blocks", seconds=1.0),
+        lambda f: impatient("unhurried"),
     ),
     Planted(
         "orchestration-needed",

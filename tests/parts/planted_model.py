@@ -67,15 +67,19 @@ def hogging() -> None:
     ctypes.PyDLL(None).usleep(100_000)
 
 
-PAUSING = {"pause_every_s": 3.0, "pause_ms": 1500.0}
-SLOW_NOW_AND_THEN = {"slow": {"rate": 0.2, "ms": 1500}}
+PAUSING = {"pause_every_s": 2.0, "pause_ms": 1200.0}
+SLOW_NOW_AND_THEN = {"slow": {"rate": 0.2, "ms": 1200}}
+ONE_ROUND: dict[str, Any] = {"seconds": 0.5, "streams": 8}
+"""A load of eight answers, all at once: enough for an interval of the median, and no longer than the slowest of them."""
+BRIEF: dict[str, Any] = {"seconds": 1.2}
+"""Long enough for some dozen answers of a quick server."""
 ONE_SLOT = {"latency": {"slots": 1}, "text": STORY["text"], "between_ms": 10}
 COUNTING = {"rules": [{"reply": {"text": "The sea, as seen {{ seen }} times."}}]}
 CLAIMS_TO_BE_WHOLE = {"rules": [{"reply": STORY | {"finish_reason": "stop"}}]}
 
 
-def opened(**latency: float) -> Subject:
-    return served(paced(40, 10, latency=latency), streams=1, seconds=6.0, targets={"ttft": 600.0})
+def opened(seconds: float, **latency: float) -> Subject:
+    return served(paced(40, 10, latency=latency), streams=1, seconds=seconds, targets={"ttft": 600.0})
 
 
 PLANTED_MODEL = (
@@ -106,38 +110,38 @@ PLANTED_MODEL = (
     Planted(
         "ttft",
         "first tokens after 2.3 seconds",
-        lambda _: served(paced(2300)),
-        lambda _: served(paced()),
+        lambda _: served(paced(2300), **ONE_ROUND),
+        lambda _: served(paced(), **BRIEF),
     ),
     Planted(
         "inter-token",
         "1.3 seconds between tokens, where one second is allowed",
-        lambda _: served(paced(20, 1300), targets={"inter-token": 1000.0}),
-        lambda _: served(paced(20, 20), targets={"inter-token": 1000.0}),
+        lambda _: served(paced(20, 1300, "one two"), targets={"inter-token": 1000.0}, **ONE_ROUND),
+        lambda _: served(paced(20, 20), targets={"inter-token": 1000.0}, **BRIEF),
     ),
     Planted(
         "end-to-end",
         "answers of 1.5 seconds in a step that has one",
-        lambda _: served(paced(1500), targets={"end-to-end": 1000.0}),
-        lambda _: served(paced(), targets={"end-to-end": 1000.0}),
+        lambda _: served(paced(1500), targets={"end-to-end": 1000.0}, **ONE_ROUND),
+        lambda _: served(paced(), targets={"end-to-end": 1000.0}, **BRIEF),
     ),
     Planted(
         "open-loop",
-        "a server that stands still for 1.5 seconds in every three",
-        lambda _: opened(**PAUSING),
-        lambda _: opened(),
+        "a server that stands still for 1.2 seconds in every two",
+        lambda _: opened(5.0, **PAUSING),
+        lambda _: opened(3.0),
     ),
     Planted(
         "knee",
         "a queue from ten answers a second on, where 25 are asked for",
-        lambda _: served(paced(100, 0, latency={"slots": 1}), seconds=5.0, streams=2, targets={"knee": 25.0}),
-        lambda _: served(paced(100, 0), seconds=5.0, streams=2, targets={"knee": 25.0}),
+        lambda _: served(paced(100, 0, latency={"slots": 1}), seconds=3.0, streams=2, targets={"knee": 25.0}),
+        lambda _: served(paced(100, 0), seconds=3.0, streams=2, targets={"knee": 25.0}),
     ),
     Planted(
         "tail-cascade",
         "one answer in five over its limit",
-        lambda _: served(paced(faults=SLOW_NOW_AND_THEN), seconds=3.0, targets={"tail-cascade": 1000.0}),
-        lambda _: served(paced(40), targets={"tail-cascade": 1000.0}),
+        lambda _: served(paced(faults=SLOW_NOW_AND_THEN), streams=8, targets={"tail-cascade": 1000.0}),
+        lambda _: served(paced(40), targets={"tail-cascade": 1000.0}, **BRIEF),
     ),
     Planted(
         "whole-answers",

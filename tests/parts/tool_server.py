@@ -14,6 +14,7 @@ from gapless.records.tools import LockedServer, ToolsLock
 from gapless.settings import ServerSettings
 
 PAGES = 3
+TAKES_S = {"unhurried": 0.05, "slow": 0.2, "blocks": 30.0}
 
 
 def command(defect: str = "") -> ServerSettings:
@@ -70,8 +71,7 @@ def _answer(defect: str, params: Any) -> Any:
     if not known or not fits:
         text = "no such tool" if not known else "query must be a string"
         return types.CallToolResult(content=[types.TextContent(type="text", text=text)], is_error=True)
-    if defect in ("slow", "blocks"):
-        time.sleep(0.2 if defect == "slow" else 30)  # on the loop, so that everything waits
+    time.sleep(TAKES_S.get(defect, 0.0))  # on the loop, so that everything waits
     orders: Any = "none" if defect == "other-than-declared" else ["A-1"]
     return types.CallToolResult(
         content=[types.TextContent(type="text", text=str(orders))], structured_content={"orders": orders}
