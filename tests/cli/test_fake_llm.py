@@ -46,7 +46,7 @@ def test_it_serves_until_a_signal(tmp_path: Path, number: signal.Signals, code: 
         assert out == "", "stdout is data: one line, and it was read"
         assert f"export OPENAI_BASE_URL={base_url} OPENAI_API_KEY=fake" in err
         assert f"export ANTHROPIC_BASE_URL={base_url.removesuffix('/v1')} ANTHROPIC_API_KEY=fake" in err
-        assert "fake-llm: 1 requests." in err
+        assert "fake-llm: 1 request." in err
 
 
 def test_flags_change_the_script() -> None:

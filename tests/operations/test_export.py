@@ -328,8 +328,8 @@ def test_where_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(sys, "stdout", shown)
         export(store, newest, STDOUT)
         assert shown.buffer.getvalue() == (tmp_path / "out.jsonl").read_bytes()  # type: ignore[attr-defined]
-        with pytest.raises(UsageError, match="cannot be written"):
-            export(store, newest, str(tmp_path / "nowhere" / "out.jsonl"))
+        with pytest.raises(UsageError, match="is no folder"):
+            export(store, newest, str(tmp_path / "in.jsonl" / "out.jsonl"))
         with pytest.raises(UnknownName, match=r"no format 'csv' to export. Formats: runs"):
             export(store, newest, STDOUT, "csv")
     assert not list(tmp_path.glob("*.tmp"))

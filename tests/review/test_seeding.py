@@ -266,7 +266,7 @@ def test_accuracy_counts_approvals_of_right_ones_and_stops_of_wrong_ones(
     assert found.agreement.point is None
     assert _run(["review", "accuracy"]) == 0
     out = capsys.readouterr().out
-    assert "3 of 3: 100.0% (95% 29.2% to 100.0%, clopper-pearson)" in out
+    assert "3 of 3: 100.0 % (95 % interval 29.2 % to 100.0 %, clopper-pearson)" in out
     assert "none: no handoff was judged by two reviewers" in out
     assert _run(["review", "accuracy", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gapless.cli.show import write
+from gapless.cli.show import MARKDOWN, html_option, write
 
 
 @click.command("calibrate", epilog="Example: gapless calibrate --alpha 0.05 --delta 0.1")
@@ -38,15 +38,8 @@ from gapless.cli.show import write
 )
 @click.option("--check", is_flag=True, help="Change nothing: say whether the thresholds in use still hold.")
 @click.option("--workflow", metavar="TARGET", help="With --check: the workflow they are used in.")
-@click.option("--html", type=click.Path(dir_okay=False), help="Also write a page with the curves.")
-@click.option(
-    "--markdown",
-    type=click.Path(dir_okay=False, allow_dash=True),
-    is_flag=False,
-    flag_value="-",
-    metavar="[FILE|-]",
-    help="Also write it as Markdown; without FILE, print that instead.",
-)
+@html_option("it, with its curves,")
+@MARKDOWN
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the result as JSON (gapless.gates/1, gapless.drift/1)."
 )
@@ -99,10 +92,9 @@ def command(  # noqa: PLR0913 - click hands over one parameter per option
     if html is not None:
         from gapless.report.html import render_calibration
 
-        write(Path(html), render_calibration(made))
-        click.echo(f"HTML: {Path(html).resolve()}", err=True)
+        write(html, render_calibration(made))
     if markdown not in (None, "-"):
-        write(Path(str(markdown)), render_markdown(made))
+        write(markdown, render_markdown(made))
     if as_json:
         click.echo(render_json(made))
     else:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from gapless.cli.live import progress
-from gapless.cli.show import deliver, write
+from gapless.cli.show import MARKDOWN, QUIET, deliver, html_option, write
 from gapless.errors import UsageError
 
 
@@ -75,17 +75,10 @@ from gapless.errors import UsageError
 @click.option(
     "--no-budget", is_flag=True, help="Do not end with exit code 1 where [checkup.budget] is broken."
 )
-@click.option("--html", type=click.Path(dir_okay=False), help="Also write it as one HTML file.")
-@click.option(
-    "--markdown",
-    type=click.Path(dir_okay=False, allow_dash=True),
-    is_flag=False,
-    flag_value="-",
-    metavar="[FILE|-]",
-    help="Also write it as Markdown; without FILE, print that instead.",
-)
+@html_option("it")
+@MARKDOWN
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON (gapless.checkup/1).")
-@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+@QUIET
 def command(layers: tuple[str, ...], list_all: bool, history: str | None, **options: Any) -> int:
     """Check the layers under a workflow, one line of the checklist after the other.
 
@@ -131,9 +124,6 @@ def command(layers: tuple[str, ...], list_all: bool, history: str | None, **opti
         with progress(options["quiet"]) as tell:
             made = run_sync(lambda stop: checkup_into(store, ask, place=place, tell=tell, stop=stop))
     _show(made, options)
-    for name in ("html", "markdown"):
-        if options[name] not in (None, "-"):
-            click.echo(f"{name}: {Path(options[name]).resolve()}", err=True)
     if not made.complete:
         return 130
     if not made.passes and not options["no_budget"]:
@@ -147,15 +137,8 @@ def _show(made: Any, options: dict[str, Any]) -> None:
     if options["html"] is not None:
         from gapless.report.html import render_checkup
 
-        write(Path(options["html"]), render_checkup(made))
-    deliver(
-        made,
-        text=render,
-        json=render_json,
-        marked=render_markdown,
-        as_json=options["as_json"],
-        markdown=options["markdown"],
-    )
+        write(options["html"], render_checkup(made))
+    deliver(made, options, render, render_json, render_markdown)
 
 
 def _list(as_json: bool) -> None:
@@ -200,5 +183,5 @@ def _trend(store: Any, name: str, options: dict[str, Any]) -> None:
     if options["html"] is not None:
         from gapless.report.html import render_trend
 
-        write(Path(options["html"]), render_trend(found))
+        write(options["html"], render_trend(found))
     click.echo(render_json(found) if options["as_json"] else render(found))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from gapless.cli.live import progress
-from gapless.cli.show import deliver
+from gapless.cli.show import MARKDOWN, QUIET, deliver
+
+_ASKED = ("steps", "durabilities", "checkpointer", "case", "full", "jobs")
+"""The options that say what to kill, and where."""
 
 
 @click.command(
@@ -29,29 +34,10 @@ from gapless.cli.show import deliver
 )
 @click.option("--full", is_flag=True, help="Kill at every step, however long it takes.")
 @click.option("--jobs", type=click.IntRange(min=1), default=2, help="Processes at once; 2 by default.")
-@click.option(
-    "--markdown",
-    type=click.Path(dir_okay=False, allow_dash=True),
-    is_flag=False,
-    flag_value="-",
-    metavar="[FILE|-]",
-    help="Also write it as Markdown; without FILE, print that instead.",
-)
+@MARKDOWN
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON (gapless.crash/1).")
-@click.option("--quiet", is_flag=True, help="No progress on stderr.")
-def command(  # noqa: PLR0913 - click hands over one parameter per option
-    target: str | None,
-    suite: str | None,
-    case: str | None,
-    steps: tuple[str, ...],
-    durabilities: tuple[str, ...],
-    checkpointer: str | None,
-    full: bool,
-    jobs: int,
-    markdown: str | None,
-    as_json: bool,
-    quiet: bool,
-) -> int:
+@QUIET
+def command(target: str | None, suite: str | None, **options: Any) -> int:
     """Kill a workflow at every moment of every step, resume it, and count what happens twice and what is lost.
 
     TARGET is app.py:graph or package.module:name; each life is a process of its own. Exit code 1 where, under contracts,
@@ -61,17 +47,10 @@ def command(  # noqa: PLR0913 - click hands over one parameter per option
     from gapless.operations.loop import run_sync
     from gapless.report.crash import render, render_json, render_markdown
 
-    ask = CrashAsk(
-        steps=steps,
-        durabilities=durabilities,
-        checkpointer=checkpointer,
-        case=case,
-        full=full,
-        jobs=jobs,
-    )
-    with progress(quiet) as tell:
+    ask = CrashAsk(**{name: options[name] for name in _ASKED})
+    with progress(options["quiet"]) as tell:
         table = run_sync(lambda stop: crash(target, suite, ask=ask, tell=tell, stop=stop))
-    deliver(table, text=render, json=render_json, marked=render_markdown, as_json=as_json, markdown=markdown)
+    deliver(table, options, render, render_json, render_markdown)
     if not table.complete:
         click.echo("Stopped: what was done is kept. Run the same command again to go on.", err=True)
         return 130

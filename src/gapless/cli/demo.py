@@ -156,22 +156,22 @@ def _run(
         agent.close()
 
 
-def _write_page(shown: Shown, page: Path) -> None:
+def _write_page(shown: Shown, page: Path) -> None:  # the paths are told at the end, with what each page shows
     from gapless.report.html import render
 
-    write(page, render(_headliner(shown).report))
+    write(page, render(_headliner(shown).report), tell=False)
     for gate in shown.gates:
         from gapless.report.html import render_calibration
 
-        write(_gate_page(page, gate), render_calibration(gate.calibration))
+        write(_gate_page(page, gate), render_calibration(gate.calibration), tell=False)
     if shown.causes is not None:
         from gapless.report.html import render_causes
 
-        write(_causes_page(page), render_causes(shown.causes))
+        write(_causes_page(page), render_causes(shown.causes), tell=False)
     for matrix in shown.matrices:
         from gapless.report.html import render_faults
 
-        write(_beside(page, guarded=matrix.guarded), render_faults(matrix))
+        write(_beside(page, guarded=matrix.guarded), render_faults(matrix), tell=False)
 
 
 def _causes_page(page: Path) -> Path:

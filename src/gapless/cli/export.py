@@ -44,7 +44,9 @@ def command(words: tuple[str, ...], form: str, as_json: bool) -> None:
 
         click.echo(msgspec.json.encode(dataclasses.asdict(done)).decode())
     elif file != STDOUT:
-        click.echo(f"{file}: {done.lines} lines of measurement {done.measurement}", err=True)
+        from gapless.report.wording import count
+
+        click.echo(f"{file}: {count(done.lines, 'line')} of measurement {done.measurement}", err=True)
 
 
 def _split(words: tuple[str, ...]) -> tuple[str | None, str]:

@@ -110,7 +110,10 @@ def _fault(text: str) -> tuple[str, float]:
 
 
 def _introduce(server: FakeLLM, script: str | None, *, needs_token: bool) -> None:
-    what = f"{script} ({len(server.script.rules)} rules)" if script else "no script: every answer is an echo"
+    from gapless.report.wording import count
+
+    rules = count(len(server.script.rules), "rule")
+    what = f"{script} ({rules})" if script else "no script: every answer is an echo"
     key = "(the token)" if needs_token else "fake"
     click.echo(
         f"fake-llm: {what}\n"
@@ -125,11 +128,13 @@ def _introduce(server: FakeLLM, script: str | None, *, needs_token: bool) -> Non
 def _sum_up(server: FakeLLM) -> None:
     from collections import Counter
 
-    parts = [f"{len(server.requests)} requests"]
+    from gapless.report.wording import count
+
+    parts = [count(len(server.requests), "request")]
     if server.unmatched:
         parts.append(f"{server.unmatched} of them without a rule")
     struck = Counter(note.fault for note in server.requests if note.fault)
-    parts += [f"{fault} x {count}" for fault, count in struck.items()]
+    parts += [f"{fault} x {times}" for fault, times in struck.items()]
     click.echo(f"fake-llm: {', '.join(parts)}.", err=True)
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gapless.cli.live import progress
-from gapless.cli.show import deliver, write
+from gapless.cli.show import MARKDOWN, QUIET, deliver, html_option, write
+
+if TYPE_CHECKING:
+    from gapless.records.faults import FaultMatrix
+
+_ASKED = ("faults", "steps", "cases", "trials", "full", "bare", "concurrency", "timeout_s")
+"""The options that say which part of the matrix to run."""
 
 
 @click.command(
@@ -23,7 +29,7 @@ from gapless.cli.show import deliver, write
 )
 @click.option("--trials", type=click.IntRange(min=1), default=1, help="Trials per case.")
 @click.option(
-    "--fault", "names", multiple=True, metavar="NAME", help="Only this fault; may be given several times."
+    "--fault", "faults", multiple=True, metavar="NAME", help="Only this fault; may be given several times."
 )
 @click.option(
     "--step",
@@ -43,35 +49,11 @@ from gapless.cli.show import deliver, write
     help="Seconds a trial may take; by default five times the slowest one without a fault, and what contracts allow.",
 )
 @click.option("--no-budget", is_flag=True, help="Do not enforce [budget] max_silent_failures.")
-@click.option("--html", type=click.Path(dir_okay=False), help="Also write the matrix as one HTML file.")
-@click.option(
-    "--markdown",
-    type=click.Path(dir_okay=False, allow_dash=True),
-    is_flag=False,
-    flag_value="-",
-    metavar="[FILE|-]",
-    help="Also write it as Markdown; without FILE, print that instead.",
-)
+@html_option("the matrix")
+@MARKDOWN
 @click.option("--json", "as_json", is_flag=True, help="Print the matrix as JSON (gapless.faults/1).")
-@click.option("--quiet", is_flag=True, help="No progress on stderr.")
-def command(  # noqa: PLR0913 - click hands over one parameter per option
-    target: str | None,
-    suite: str | None,
-    cases: int | None,
-    trials: int,
-    names: tuple[str, ...],
-    steps: tuple[str, ...],
-    full: bool,
-    bare: bool,
-    list_all: bool,
-    concurrency: int | None,
-    timeout_s: float | None,
-    no_budget: bool,
-    html: str | None,
-    markdown: str | None,
-    as_json: bool,
-    quiet: bool,
-) -> int:
+@QUIET
+def command(target: str | None, suite: str | None, list_all: bool, **options: Any) -> int:
     """Break a workflow on purpose at every step, and see what becomes of each fault.
 
     TARGET is as for `gapless measure`. Every trial is held against the same case without the fault. Run the same command
@@ -84,44 +66,33 @@ def command(  # noqa: PLR0913 - click hands over one parameter per option
     from gapless.settings import locate
 
     if list_all:
-        _list(as_json)
+        _list(options["as_json"])
         return 0
-    ask = FaultsAsk(
-        faults=names,
-        steps=steps,
-        cases=cases,
-        trials=trials,
-        full=full,
-        bare=bare,
-        concurrency=concurrency,
-        timeout_s=timeout_s,
-    )
+    ask = FaultsAsk(**{name: options[name] for name in _ASKED})
     place = locate()
-    with open_store(place) as store, progress(quiet) as tell:
+    with open_store(place) as store, progress(options["quiet"]) as tell:
         matrix = run_sync(
             lambda stop: faults_into(store, target, suite, ask, place=place, tell=tell, stop=stop)
         )
-    _show(matrix, html, markdown, as_json=as_json)
+    _show(matrix, options)
     if not matrix.complete:
         click.echo("Stopped: what was run is kept. Run the same command again to go on.", err=True)
         return 130
     broken = matrix.budget is not None and matrix.budget.verdict != "kept"
     undecided = matrix.budget is not None and matrix.budget.verdict == "undecided"
-    if broken and not no_budget and not (undecided and place.settings.budget.undecided == "pass"):
+    if broken and not options["no_budget"] and not (undecided and place.settings.budget.undecided == "pass"):
         raise SystemExit(1)
     return 0
 
 
-def _show(matrix: object, html: str | None, markdown: str | None, *, as_json: bool) -> None:
-    from gapless.records.faults import FaultMatrix
+def _show(matrix: FaultMatrix, options: dict[str, Any]) -> None:
     from gapless.report.faults import render, render_json, render_markdown
 
-    assert isinstance(matrix, FaultMatrix)
-    if html is not None:
+    if options["html"] is not None:
         from gapless.report.html import render_faults
 
-        write(Path(html), render_faults(matrix))
-    deliver(matrix, text=render, json=render_json, marked=render_markdown, as_json=as_json, markdown=markdown)
+        write(options["html"], render_faults(matrix))
+    deliver(matrix, options, render, render_json, render_markdown)
 
 
 def _list(as_json: bool) -> None:

@@ -34,18 +34,18 @@ def describe(update: Progress) -> str:
         >>> describe(Progress(what="trials", done=10, total=20, fresh=10, outcomes={"correct": 8, "wrong": 2}))
         'S 80 % so far (8 correct, 2 wrong)'
     """
+    from gapless.report.wording import percent
+
     counts = ", ".join(f"{count} {outcome}" for outcome, count in update.outcomes.items() if count)
     total = sum(update.outcomes.values())
     judged = total - update.outcomes.get("unjudged", 0)
     if judged == 0:
         return counts
     right = update.outcomes.get("correct", 0)
-    rate = (
-        f"{right / total:.0%}"
-        if judged == total
-        else f"{right / total:.0%} to {(right + total - judged) / total:.0%}"
-    )
-    return f"S {rate} so far ({counts})".replace("%", " %")
+    rate = percent(right / total, 0)
+    if judged < total:
+        rate = f"{rate} to {percent((right + total - judged) / total, 0)}"
+    return f"S {rate} so far ({counts})"
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from gapless.cli.live import progress
-from gapless.cli.show import show
+from gapless.cli.show import QUIET, html_option, show
 
 
 @click.command(
@@ -58,9 +58,9 @@ from gapless.cli.show import show
     help="Decides where a trial stops for a person; the trial stays escalated, and what that comes to is told beside it.",
 )
 @click.option("--no-budget", is_flag=True, help="Do not enforce the [budget] of gapless.toml at the end.")
-@click.option("--html", type=click.Path(dir_okay=False), help="Also write the report as one HTML file.")
+@html_option("the report")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON (gapless.report/1).")
-@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+@QUIET
 def command(  # noqa: PLR0913 - click hands over one parameter per option
     target: str | None,
     suite: str | None,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from gapless.cli.live import progress
-from gapless.cli.show import deliver, write
+from gapless.cli.show import MARKDOWN, QUIET, deliver, html_option, write
 
 if TYPE_CHECKING:
     from gapless.operations.attribute import AttributeAsk, Attribution
@@ -68,17 +67,10 @@ _CHEAP_S = 60.0
 @click.option(
     "--suspects", is_flag=True, help="Rank the steps of lost trials by what the record shows; runs nothing."
 )
-@click.option("--html", type=click.Path(dir_okay=False), help="Also write it as one HTML file.")
-@click.option(
-    "--markdown",
-    type=click.Path(dir_okay=False, allow_dash=True),
-    is_flag=False,
-    flag_value="-",
-    metavar="[FILE|-]",
-    help="Also write it as Markdown; without FILE, print that instead.",
-)
+@html_option("it")
+@MARKDOWN
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+@QUIET
 def command(trial: str | None, **options: Any) -> int:
     """Run a recorded trial again from any step, everything before it served from the record.
 
@@ -166,8 +158,8 @@ def _one(opened: Opened, trial: str, wanted: Wanted, options: dict[str, Any]) ->
     if options["html"] is not None:
         from gapless.report.html import render_replay
 
-        write(Path(options["html"]), render_replay(diff))
-    _print(options, faces.render, faces.render_json, faces.render_markdown, diff)
+        write(options["html"], render_replay(diff))
+    deliver(diff, options, faces.render, faces.render_json, faces.render_markdown)
     return 0
 
 
@@ -178,7 +170,7 @@ def _all(opened: Opened, wanted: Wanted, options: dict[str, Any]) -> int:
 
     with progress(options["quiet"]) as tell:
         found = run_sync(lambda stop: fidelity_into(opened, wanted, tell=tell, stop=stop))
-    _print(options, faces.render_fidelity, faces.render_fidelity_json, faces.render_fidelity_markdown, found)
+    deliver(found, options, faces.render_fidelity, faces.render_fidelity_json, faces.render_fidelity_markdown)
     return 0 if found.complete else 130
 
 
@@ -214,8 +206,8 @@ def _attribute(opened: Opened, options: dict[str, Any]) -> int:
     if options["html"] is not None:
         from gapless.report.html import render_causes
 
-        write(Path(options["html"]), render_causes(made))
-    _print(options, faces.render, faces.render_json, faces.render_markdown, made)
+        write(options["html"], render_causes(made))
+    deliver(made, options, faces.render, faces.render_json, faces.render_markdown)
     return 0 if complete else 130
 
 
@@ -236,12 +228,13 @@ def _agreed(found: Attribution, ask: AttributeAsk, opened: Opened, *, yes: bool)
     import sys
 
     from gapless.errors import UsageError
+    from gapless.report.wording import count
 
     seconds = found.seconds / max(1, opened.place.settings.concurrency)
     done = f", {found.total - len(found.units)} of them on record" if len(found.units) < found.total else ""
     click.echo(
-        f"{found.sampled} of {found.lost} lost trials, {ask.reps} reruns in each arm: {found.total} reruns{done}; "
-        f"about {seconds:.0f} s and {found.model_calls} model calls.",
+        f"{found.sampled} of {count(found.lost, 'lost trial')}, {count(ask.reps, 'rerun')} in each arm: "
+        f"{count(found.total, 'rerun')}{done}; about {seconds:.0f} s and {count(found.model_calls, 'model call')}.",
         err=True,
     )
     if yes or not found.units or (seconds <= _CHEAP_S and not found.model_calls):
@@ -257,16 +250,6 @@ def _suspects(store: Any, measurement: Any, options: dict[str, Any]) -> int:
     from gapless.operations.suspects import suspects_of
     from gapless.report import suspects as faces
 
-    _print(options, faces.render, faces.render_json, faces.render_markdown, suspects_of(store, measurement))
+    found = suspects_of(store, measurement)
+    deliver(found, options, faces.render, faces.render_json, faces.render_markdown)
     return 0
-
-
-def _print(options: dict[str, Any], text: Any, as_json: Any, as_markdown: Any, found: Any) -> None:
-    deliver(
-        found,
-        text=text,
-        json=as_json,
-        marked=as_markdown,
-        as_json=options["as_json"],
-        markdown=options["markdown"],
-    )

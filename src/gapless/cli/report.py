@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from gapless.cli.show import show, write
+from gapless.cli.show import MARKDOWN, html_option, show, write
 from gapless.errors import UsageError
 from gapless.records.measurement import Measurement
 
@@ -18,15 +17,8 @@ if TYPE_CHECKING:
 @click.command("report", epilog="Example: gapless report --html report.html")
 @click.argument("measurement", metavar="[ID]", required=False)
 @click.option("--list", "list_all", is_flag=True, help="List the measurements instead.")
-@click.option("--html", type=click.Path(dir_okay=False), help="Also write the report as one HTML file.")
-@click.option(
-    "--markdown",
-    type=click.Path(dir_okay=False, allow_dash=True),
-    is_flag=False,
-    flag_value="-",
-    metavar="[FILE|-]",
-    help="Also write it as Markdown; without FILE, print that instead.",
-)
+@html_option("the report")
+@MARKDOWN
 @click.option("--junit", type=click.Path(dir_okay=False), help="Also write JUnit XML, a test case per trial.")
 @click.option(
     "--compare",
@@ -86,7 +78,7 @@ def command(  # noqa: PLR0913 - click hands over one parameter per option
         if junit is not None:
             from gapless.report.junit import render
 
-            write(Path(junit), render(report, run_table(store, picked)))
+            write(junit, render(report, run_table(store, picked)))
     show(report, as_json=as_json, html=html, markdown=markdown)
     if report.budget is not None and not report.budget.passes:
         raise SystemExit(1)
@@ -110,7 +102,7 @@ def _compare(
         click.echo(render_markdown(found), nl=False)
     else:
         if markdown is not None:
-            write(Path(markdown), render_markdown(found))
+            write(markdown, render_markdown(found))
         click.echo(render_json(found) if as_json else render(found))
     if not found.passes:
         raise SystemExit(1)
@@ -120,6 +112,7 @@ def _list(measurements: list[Measurement], as_json: bool) -> None:
     import msgspec
 
     from gapless.report.printable import printable
+    from gapless.report.wording import count
 
     if as_json:
         click.echo(msgspec.json.encode(measurements).decode())
@@ -132,5 +125,5 @@ def _list(measurements: list[Measurement], as_json: bool) -> None:
         )
     if cells:
         click.echo(
-            f"and {len(cells)} cells of fault matrices, which `gapless faults` shows; --json has them."
+            f"and {count(len(cells), 'cell')} of fault matrices, which `gapless faults` shows; --json has them."
         )

@@ -143,21 +143,24 @@ def _rates(one: ReviewerAccuracy) -> list[str]:
 
 
 def _share(rate: Estimate) -> str:
+    from gapless.report.wording import level, percent
+
     if rate.point is None:
         return f"none: {rate.reason}"
     yes, low, high = round(rate.point * rate.n_runs), rate.low or 0.0, 1.0 if rate.high is None else rate.high
     few = f"; {rate.reason}" if rate.reason else ""
     cases = "" if rate.n_cases == rate.n_runs else f", {rate.n_cases} cases"
-    return (
-        f"{yes} of {rate.n_runs}{cases}: {rate.point:.1%} (95% {low:.1%} to {high:.1%}, {rate.method}{few})"
-    )
+    limits = f"{level(rate)} interval {percent(low)} to {percent(high)}"
+    return f"{yes} of {rate.n_runs}{cases}: {percent(rate.point)} ({limits}, {rate.method}{few})"
 
 
 def _seconds(middle: Estimate) -> str:
+    from gapless.report.wording import level
+
     if middle.point is None:
         return f"none: {middle.reason}"
     limits = [f"{limit:.1f} s" if limit is not None else "no limit" for limit in (middle.low, middle.high)]
-    return f"{middle.point:.1f} s (95% {limits[0]} to {limits[1]}, n = {middle.n_runs})"
+    return f"{middle.point:.1f} s ({level(middle)} interval {limits[0]} to {limits[1]}, n={middle.n_runs})"
 
 
 @contextmanager

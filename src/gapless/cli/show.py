@@ -1,17 +1,37 @@
-"""How a report leaves a command: to the terminal, as JSON, as an HTML or Markdown file."""
+"""How a report leaves a command: to the terminal, as JSON, as an HTML or Markdown file.
+
+A file is written whole or not at all, its folder is made where it is missing, and its path is told on stderr.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from gapless.errors import UsageError
 from gapless.records.report import Report
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+MARKDOWN = click.option(
+    "--markdown",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    is_flag=False,
+    flag_value="-",
+    metavar="[FILE|-]",
+    help="Also write it as Markdown; without FILE, print that instead.",
+)
+QUIET = click.option("--quiet", is_flag=True, help="No progress on stderr.")
+
+
+def html_option(what: str) -> Callable[[F], F]:
+    """The option --html, by which a command writes "the report" as a page too."""
+    return click.option(
+        "--html", type=click.Path(dir_okay=False), help=f"Also write {what} as one HTML file."
+    )
 
 
 def show(
@@ -29,7 +49,7 @@ def show(
     if html is not None:
         from gapless.report.html import render as render_html
 
-        write(Path(html), render_html(report))
+        write(html, render_html(report))
     if markdown is not None:
         from gapless.report.markdown import render as render_markdown
 
@@ -41,7 +61,7 @@ def show(
         if markdown == "-":
             click.echo(text, nl=False)
             return
-        write(Path(markdown), text)
+        write(markdown, text)
     if as_json:
         from gapless.report.json import render as render_json
 
@@ -58,23 +78,28 @@ def show(
         from gapless.report.budget import render as budget_text
 
         click.echo(budget_text(budget))
-    if html is not None:
-        click.echo(f"HTML: {Path(html).resolve()}", err=True)
 
 
 def deliver(
     found: T,
-    *,
+    options: Mapping[str, Any],
     text: Callable[[T], str],
     json: Callable[[T], str],
     marked: Callable[[T], str],
-    as_json: bool,
-    markdown: str | None,
 ) -> None:
-    """Prints a result to stdout as text or JSON, and writes its Markdown where it was asked for ("-" is stdout)."""
+    """Prints a result to stdout as text or JSON, and writes its Markdown where it was asked for ("-" is stdout).
+
+    Args:
+        found: The result.
+        options: What the command was given, `as_json` and `markdown` among it.
+        text: Its face in a terminal.
+        json: Its face for programs.
+        marked: Its face as Markdown.
+    """
+    markdown = options["markdown"]
     if markdown not in (None, "-"):
-        write(Path(str(markdown)), marked(found))
-    if as_json:
+        write(markdown, marked(found))
+    if options["as_json"]:
         click.echo(json(found))
     elif markdown == "-":
         click.echo(marked(found), nl=False)
@@ -82,16 +107,15 @@ def deliver(
         click.echo(text(found))
 
 
-def write(path: Path, text: str) -> None:
-    """Writes a file whole or not at all.
+def write(file: str | Path, text: str, *, tell: bool = True) -> None:
+    """Writes a file whole or not at all, in a folder that is made where it is missing, and tells where it is.
 
     Raises:
         UsageError: It cannot be written there.
     """
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror}). Choose another path.") from error
+    from gapless.operations.whole_file import write_whole
+
+    path = Path(file)
+    write_whole(path, text)
+    if tell:
+        click.echo(f"written: {path.resolve()}", err=True)

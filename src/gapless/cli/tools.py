@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from gapless.cli.show import MARKDOWN, deliver
+
 if TYPE_CHECKING:
     pass
 
@@ -72,14 +74,7 @@ def _whose(command: F) -> F:
             default=20.0,
             help="Seconds it may take to start, and to answer; 20 by default.",
         ),
-        click.option(
-            "--markdown",
-            type=click.Path(dir_okay=False, allow_dash=True),
-            is_flag=False,
-            flag_value="-",
-            metavar="[FILE|-]",
-            help="Also write it as Markdown; without FILE, print that instead.",
-        ),
+        MARKDOWN,
         _as_json,
     ):
         command = option(command)
@@ -115,7 +110,7 @@ def linting(ctx: click.Context, **options: Any) -> int:
     from gapless.report.tools import lint_json, lint_markdown, render_lint
 
     made = _ran(ctx, options, lint_tools)
-    _show(made, options, render_lint, lint_json, lint_markdown)
+    deliver(made, options, render_lint, lint_json, lint_markdown)
     if made.unheard or any(issue.severity == "fail" or options["strict"] for issue in made.issues):
         raise SystemExit(1)
     return 0
@@ -155,7 +150,7 @@ def locking(ctx: click.Context, lock: str | None, accept: tuple[str, ...], **opt
     file = Path(lock) if lock else None
     made = _ran(ctx, options, partial(lock_tools, lock=file, accept=accept, learn=learn))
     more = {"written": made.written, "new": made.new, "accepted": made.accepted, "inferred": made.inferred}
-    _show(made.drift, options, render_diff, lambda drift: diff_json(drift, **more), diff_markdown)
+    deliver(made.drift, options, render_diff, lambda drift: diff_json(drift, **more), diff_markdown)
     for said, names in (("locked", made.new), ("accepted", made.accepted)):
         if names:
             click.echo(f"{said}: {', '.join(names)} ({made.drift.lock})", err=True)
@@ -189,7 +184,7 @@ def diffing(ctx: click.Context, lock: str | None, **options: Any) -> int:
 
     file, sample, effects = Path(lock) if lock else None, options["sample"], options["allow_effects"]
     made = _ran(ctx, options, partial(diff_tools, lock=file, sample=sample, effects=effects))
-    _show(made, options, render_diff, diff_json, diff_markdown)
+    deliver(made, options, render_diff, diff_json, diff_markdown)
     broken = made.worst == "breaking" or any(not one.inferred for one in made.answers)
     if broken or made.unheard or (options["strict"] and (made.changes or made.answers)):
         raise SystemExit(1)
@@ -220,7 +215,7 @@ def calling(ctx: click.Context, tool: str, arguments: str, **options: Any) -> in
     given = _json_object(arguments)
     work = partial(call_tool, tool=tool, arguments=given, effects=options["allow_effects"])
     made = _ran(ctx, options, work)
-    _show(made, options, render_call, call_json, lambda one: f"```json\n{call_json(one)}\n```\n")
+    deliver(made, options, render_call, call_json, lambda one: f"```json\n{call_json(one)}\n```\n")
     if made.answer.ended != "answered" or made.breach or made.disguise:
         raise SystemExit(1)
     return 0
@@ -261,25 +256,6 @@ def _ran(ctx: click.Context, options: dict[str, Any], work: Callable[..., Any]) 
     )
     place = locate()
     return run_sync(lambda stop: until_stopped(work(ask, place), stop))
-
-
-def _show(
-    made: Any,
-    options: dict[str, Any],
-    text: Callable[[Any], str],
-    as_json: Callable[[Any], str],
-    marked: Callable[[Any], str],
-) -> None:
-    from gapless.cli.show import deliver
-
-    deliver(
-        made,
-        text=text,
-        json=as_json,
-        marked=marked,
-        as_json=options["as_json"],
-        markdown=options["markdown"],
-    )
 
 
 def _list(as_json: bool) -> None:

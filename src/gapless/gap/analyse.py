@@ -225,9 +225,8 @@ def _notes(table: Table, units: Units, share: float | None, split: Compounding) 
         many = "1 independent unit" if units.n_groups == 1 else f"{units.n_groups} independent units"
         notes.append(f"Few cases: {many}; intervals are wide and rough.")
     if unjudged and judged:
-        notes.append(
-            f"{unjudged} trials have no end verdict: they count as no success, and S is bounded both ways."
-        )
+        have = "1 trial has" if unjudged == 1 else f"{unjudged} trials have"
+        notes.append(f"{have} no end verdict: no success is counted there, and S is bounded both ways.")
     if share is not None and share < 1 and judged:
         notes.append(
             f"Partial: {_floored(share)} of step visits have a verdict; a loss at an unjudged step shows further on or as unobserved."

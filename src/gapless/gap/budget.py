@@ -99,7 +99,8 @@ def _bounded(table: Table, outcomes: tuple[Outcome, ...]) -> Estimate:
         return Estimate(level=_LEVEL, reason="no trial has an end verdict")
     found, most = claim(table.is_(*outcomes), table), claim(table.is_(*outcomes, "unjudged"), table)
     limits = Interval(found.low or 0.0, 1.0 if most.high is None else most.high)
-    return _with(found, limits, f"{unjudged} trials have no end verdict: bounded both ways")
+    have = "1 trial has" if unjudged == 1 else f"{unjudged} trials have"
+    return _with(found, limits, f"{have} no end verdict: bounded both ways")
 
 
 def _told(found: Estimate, verdict: Kept, *, smallest: bool) -> str:

@@ -12,6 +12,7 @@ import msgspec
 
 from gapless.errors import UsageError
 from gapless.operations.report import run_table
+from gapless.operations.whole_file import write_whole
 from gapless.records.calibration import Calibration, Look
 from gapless.records.measurement import Measurement
 from gapless.records.suite import Suite
@@ -101,7 +102,7 @@ def calibrate(
     made = msgspec.structs.replace(made, statement=statement(made), advice=tuple(advised))
     if not ask.apart:
         _note(place, looks)
-    _write(file, msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
+    write_whole(file, msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
     return made, file
 
 
@@ -338,16 +339,4 @@ def _noted(place: Place) -> tuple[Look, ...]:
 
 def _note(place: Place, looks: tuple[Look, ...]) -> None:
     known = tuple(dict.fromkeys((*_noted(place), *looks)))
-    _write(place.folder / _LOOKS, msgspec.json.encode(known))
-
-
-def _write(file: Path, body: bytes) -> None:
-    temporary = file.with_name(file.name + ".tmp")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(body)
-        temporary.replace(file)
-    except OSError as error:
-        raise UsageError(
-            f"{file}: cannot be written ({error.strerror}). Choose another path with --out."
-        ) from error
+    write_whole(place.folder / _LOOKS, msgspec.json.encode(known))

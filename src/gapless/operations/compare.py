@@ -9,6 +9,7 @@ from gapless.errors import UsageError
 from gapless.operations.report import run_table
 from gapless.records.comparison import Comparison
 from gapless.records.measurement import Measurement
+from gapless.report.wording import count
 
 if TYPE_CHECKING:
     from gapless.gap.compare import Compared
@@ -81,7 +82,7 @@ def _notes(before: Measurement, after: Measurement, found: Compared) -> Iterable
         yield "They ran with different seeds: pairs share the case, not the luck."
     if found.pairs.only_before or found.pairs.only_after:
         left = found.pairs.only_before + found.pairs.only_after
-        yield f"{left} cases are in one of the two only, and are left out."
+        yield f"{count(left, 'case')} in one of the two only: left out."
     unjudged = found.pairs.before.count("unjudged") + found.pairs.after.count("unjudged")
     if unjudged:
-        yield f"{unjudged} trials have no end verdict: they count as no success."
+        yield f"{count(unjudged, 'trial')} without an end verdict: no success is counted there."

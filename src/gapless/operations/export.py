@@ -5,15 +5,16 @@ from __future__ import annotations
 import gzip
 import sys
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
-from gapless.errors import UnknownName, UsageError
+from gapless.errors import UnknownName
 from gapless.operations.report import run_table
+from gapless.operations.whole_file import unwritable
 from gapless.records.measurement import Measurement
 from gapless.records.trial import Run
 
@@ -79,6 +80,7 @@ def _opened(file: str) -> Generator[BinaryIO]:
     path = Path(file)
     temporary = path.with_name(path.name + ".tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as plain:
             if path.suffix == ".gz":
                 with gzip.GzipFile(filename="", fileobj=plain, mode="wb", mtime=0, compresslevel=6) as packed:
@@ -87,6 +89,7 @@ def _opened(file: str) -> Generator[BinaryIO]:
                 yield plain
         temporary.replace(path)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror}). Choose another path.") from error
+        raise unwritable(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

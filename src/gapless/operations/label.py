@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gapless.errors import InvalidSuite, UnknownName, UsageError
+from gapless.operations.whole_file import write_whole
 from gapless.records.label import Label, parse_trial
 from gapless.records.measurement import Measurement
 from gapless.records.trial import TrialRecord
@@ -168,6 +169,7 @@ def add_case(file: Path, written: dict[str, Any]) -> bool:
 
     Raises:
         InvalidSuite: The file cannot be read, or has another case of that id.
+        UsageError: It cannot be written.
     """
     import yaml
 
@@ -204,13 +206,7 @@ def _append(file: Path, written: dict[str, Any]) -> None:
     if isinstance(existing, dict):
         cases.append(written)
         text = yaml.safe_dump({**existing, "cases": cases}, sort_keys=False, allow_unicode=True)
-        _replace(file, text)
+        write_whole(file, text)
     else:
         before = file.read_text(encoding="utf-8") if file.exists() else ""
-        _replace(file, before + ("" if not before or before.endswith("\n") else "\n") + text)
-
-
-def _replace(file: Path, text: str) -> None:
-    temporary = file.with_name(file.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(file)
+        write_whole(file, before + ("" if not before or before.endswith("\n") else "\n") + text)

@@ -104,7 +104,7 @@ def render_lint(made: Linted, *, width: int | None = None, color: bool | None = 
             console.print(f"\n{about} · {count(len(offer.tools), 'tool')}", style="dim")
             _lines(console, ((i.severity, i.tool, _issue(i)) for i in shown.issues if i.server == offer.name))
             if offer.noise:
-                said = f"{offer.noise} lines on its stdout are no message: logs belong on stderr"
+                said = f"{count(offer.noise, 'line')} on its stdout, no message: logs belong on stderr"
                 console.print(said, style="yellow")
         _lines(console, (("fail", one.server, one.said) for one in shown.unheard))
 
