@@ -60,9 +60,18 @@ def test_it_says_how_many_would_show_a_share() -> None:
 
 
 def test_groups_are_what_has_to_be_many() -> None:
-    share = Estimate(point=0.0, low=0.0, high=0.3, n_runs=90, n_groups=9)
+    share = Estimate(point=0.0, low=0.0, high=wilson(0, 9).high, n_runs=90, n_groups=9)
     assert share_at_most("stale", share, 0.05).undecided == (
-        "stale may be as high as 30.0 %: 73 independent groups without a miss would show it"
+        "stale may be as high as 29.9 %: about 73 independent groups without a miss would show it"
+    )
+    # groups whose runs differ among themselves are worth more than one case each: here two
+    wide = wilson(0.08 * 100, 100)
+    share = Estimate(point=0.08, low=wide.low, high=wide.high, n_runs=360, n_groups=50)
+    alone = int(
+        share_at_most("led", proportion(8, 100), 0.1).undecided.split("about ")[1].split()[0].replace(",", "")
+    )
+    assert (
+        f"about {alone // 2 + alone % 2:,} independent groups" in share_at_most("led", share, 0.1).undecided
     )
 
 

@@ -28,7 +28,8 @@ def test_no_word_is_lost_and_spans_are_true(form: str, text: str, sizes: tuple[i
         assert chunk.text.strip() == chunk.text != ""
         covered |= set(range(chunk.start, chunk.end))
     assert {at for at, sign in enumerate(text) if not sign.isspace()} <= covered
-    assert [chunk.start for chunk in chunks] == sorted({chunk.start for chunk in chunks})
+    for places in ([chunk.start for chunk in chunks], [chunk.end for chunk in chunks]):
+        assert places == sorted(set(places))  # none is a mere piece of its neighbour
     if form != "sentence":
         assert all(len(chunk.text.split()) <= size for chunk in chunks)
 
@@ -38,6 +39,14 @@ def test_overlap_repeats() -> None:
     assert [chunk.text for chunk in fixed(text, 4, 2)] == ["0 1 2 3", "2 3 4 5", "4 5 6 7", "6 7 8 9"]
     said = "One two. Three four. Five six."
     assert [chunk.text for chunk in sentence(said, 4, 2)] == ["One two. Three four.", "Three four. Five six."]
+
+
+def test_what_is_repeated_leaves_room_for_something_new() -> None:
+    said = "One two three. Four five six. One two three four five six seven eight."
+    assert [chunk.text for chunk in sentence(said, 8, 3)] == [
+        "One two three. Four five six.",
+        "One two three four five six seven eight.",
+    ]
 
 
 def test_recursive_keeps_paragraphs() -> None:

@@ -8,12 +8,13 @@ Targets that are rules ("no planted secret", "each document once") are broken by
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from gapless.gap.latency import least_runs
-from gapless.gap.rate import wilson
+from gapless.gap.rate import wilson, z_quantile
 from gapless.records.estimate import Estimate
 from gapless.records.finding import STATUSES, Figure, Status
 from gapless.report.wording import amount
@@ -189,8 +190,7 @@ def _needed(share: Estimate, target: float) -> str:
     p = share.point
     if p is None or p == target or not 0 <= target <= 1:
         return ""
-    units = share.n_groups or share.n_runs
-    low, high = max(1, units), max(2, units)
+    low, high = 1, 2
     while not _shows(p, high, target, share.level):
         low, high = high, 2 * high
         if high > _MOST_NEEDED:
@@ -198,10 +198,18 @@ def _needed(share: Estimate, target: float) -> str:
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if _shows(p, middle, target, share.level) else (middle, high)
-    what = "independent groups" if share.n_groups and share.n_groups < share.n_runs else ""
-    if p in (0.0, 1.0):
-        return f"{high} {what or 'in a row'}" if not what else f"{high} {what} without a miss"
-    return f"about {high} {what}".rstrip()
+    if not share.n_groups or share.n_groups == share.n_runs:
+        return f"{high:,} in a row" if p in (0.0, 1.0) else f"about {high:,}"
+    groups = math.ceil(high * share.n_groups / _worth(share, p, target))
+    return f"about {groups:,} independent groups{' without a miss' if p in (0.0, 1.0) else ''}"
+
+
+def _worth(share: Estimate, p: float, target: float) -> float:
+    """How many independent cases the interval of a share is worth: those of which Wilson's has the same limit."""
+    limit = share.low if p > target else share.high
+    if limit is None or limit in (p, 0.0, 1.0):
+        return float(share.n_groups)
+    return z_quantile(share.level) ** 2 * limit * (1 - limit) / (limit - p) ** 2
 
 
 def _shows(p: float, n: int, target: float, level: float) -> bool:

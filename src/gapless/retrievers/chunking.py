@@ -168,9 +168,14 @@ def _joined(
         chunks.append(Chunk(text[start:end], start, end))
         if last + 1 == len(spans):
             break
-        following, kept = last + 1, 0
-        while following - 1 > first and kept + sizes[following - 1] <= overlap:
-            following -= 1
-            kept += sizes[following]
-        first = following
+        first = _following(sizes, first, last + 1, size, overlap)
     return chunks
+
+
+def _following(sizes: list[int], first: int, new: int, size: int, overlap: int) -> int:
+    """Where the next passage begins: at `new`, or so many spans before it as may be repeated and leave room for it."""
+    room, begin = min(overlap, size - sizes[new]), new
+    while begin - 1 > first and sizes[begin - 1] <= room:
+        begin -= 1
+        room -= sizes[begin]
+    return begin

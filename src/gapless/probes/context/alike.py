@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import SequenceMatcher
 from itertools import combinations
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.context.answers import Answer, Found, answered, named
-from gapless.probes.context.quality import mean_of, rate_figure
-from gapless.records.finding import Finding
+from gapless.probes.context.shares import mean_of, rate_figure
+from gapless.probes.judging import Judged, share_at_most, together
+from gapless.records.finding import Figure, Finding
+from gapless.report.wording import count
 from gapless.retrievers.bm25 import words
 
 CARD = Card(
@@ -19,6 +21,7 @@ CARD = Card(
     target="at most 10 % of answers with near-duplicates or with a namesake ahead of the right document",
     source="gapless' own",
 )
+_STEP = "Index one of each text; filter by the entity that is asked about, or check the name in a contract behind this step."
 _FIRST, _ALIKE, _NAMESAKE, _MOST = 5, 0.9, 0.6, 0.1
 _NAMES = ("name", "title", "supplier", "entity", "customer", "company")
 
@@ -29,39 +32,33 @@ def near_duplicates(subject: Subject) -> Iterable[Finding]:
     usable = [one for one in asked.answers if len({hit.id for hit in one.hits}) > 1]
     if not usable:
         raise ProbeUnavailable("no answer holds two documents: there is nothing to compare")
-    alike = [_alike(one) for one in usable]
-    misled = [_misled(one) for one in usable]
-    groups = [one.query.group for one in usable]
-    figures = (
-        rate_figure(
-            "with near-duplicates", mean_of([bool(pair) for pair in alike], groups), f"{len(usable)} answers"
-        ),
-        rate_figure(
-            "with a namesake ahead",
-            mean_of([bool(pair) for pair in misled], groups),
-            f"{len(usable)} answers",
-        ),
-    )
-    parts: list[str] = []
-    for pairs, what in (
-        (alike, "hold nearly the same text twice"),
-        (misled, "have a namesake ahead of the right document"),
-    ):
-        known = [pair for pair in pairs if pair]
-        if known:
-            parts.append(
-                f"{len(known)} of {len(usable)} answers {what}, as {known[0][0]!r} and {known[0][1]!r}"
-            )
+    if not any(_told(hit) for one in usable for hit in one.hits):
+        raise ProbeUnavailable(f"documents come without text and without a name ({', '.join(_NAMES)})")
     most = subject.targets.get(CARD.probe, _MOST)
+    groups = [one.query.group for one in usable]
+    figures: list[Figure] = []
+    parts: list[str] = []
+    judged: list[Judged] = []
+    for name, look, what in _KINDS:
+        pairs = [look(one) for one in usable]
+        share = mean_of([bool(pair) for pair in pairs], groups)
+        figures.append(rate_figure(name, share, count(len(usable), "answer")))
+        judged.append(share_at_most(f"the share {name}", share, most, missed="warn"))
+        if known := [pair for pair in pairs if pair]:
+            first, second = known[0]
+            parts.append(
+                f"{len(known)} of {count(len(usable), 'answer')} {what}, as {first!r} and {second!r}"
+            )
+    said = "; ".join(parts) or f"no near-duplicate and no namesake ahead in {count(len(usable), 'answer')}"
+    held = together(*judged)
     target = CARD.target.replace("10 %", f"{100 * most:g} %")
-    if not parts:
-        said = f"no near-duplicate and no namesake ahead in {len(usable)} answers"
-        yield CARD.finding("ok", said, figures=figures, target=target)
-    elif max(one.value for one in figures) <= most:
-        yield CARD.finding("ok", "; ".join(parts), figures=figures, target=target)
-    else:
-        step = "Index one of each text; filter by the entity that is asked about, or check the name in a contract behind this step."
-        yield CARD.finding("warn", "; ".join(parts), figures=figures, target=target, next_step=step)
+    step = "" if held.status == "ok" else _STEP
+    yield CARD.held(held, said, figures=tuple(figures), target=target, next_step=step)
+
+
+def _told(hit: Found) -> bool:
+    """Whether a document says more than its id."""
+    return bool(_called(hit)) or bool(hit.text and hit.text != hit.id)
 
 
 def _alike(answer: Answer) -> tuple[str, str] | None:
@@ -96,3 +93,10 @@ def _misled(answer: Answer) -> tuple[str, str] | None:
 
 def _called(hit: Found) -> str | None:
     return next((str(hit.metadata[name]) for name in _NAMES if hit.metadata.get(name)), None)
+
+
+_KINDS: tuple[tuple[str, Callable[[Answer], tuple[str, str] | None], str], ...] = (
+    ("with near-duplicates", _alike, "hold nearly the same text twice"),
+    ("with a namesake ahead", _misled, "have a namesake ahead of the right document"),
+)
+"""Name of the figure, what is looked for in an answer, and how it is said."""

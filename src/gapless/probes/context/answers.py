@@ -15,12 +15,15 @@ from typing import Any, cast
 
 from gapless.errors import InvalidSuite, UsageError
 from gapless.probes.base import ProbeUnavailable, Subject, Unusable
+from gapless.report.wording import count
 from gapless.retrievers.labelled import LabelledQuery, read_queries
 from gapless.retrievers.texts import read_texts
 
 QUERY_S = 10.0
 _SHORT = 10  # words below which half of a quote is found by chance
-_LONGEST_S, _MOST_HUNG = 60.0, 3
+_LONGEST_S = 60.0
+MOST_HUNG = 3
+"""Queries that may be left behind before nothing more is asked."""
 _TEXTS = ("text", "page_content", "content")
 _IDS = ("id", "document_id", "doc_id", "node_id")
 _BESIDE = (*_TEXTS, *_IDS, "score", "metadata", "indexed_at", "ranks")
@@ -68,8 +71,8 @@ class Answers:
             >>> Answers((), 5).basis
             '0 of 5 queries'
         """
-        asked = f"{len(self.answers)} of {self.of}" if len(self.answers) < self.of else f"{self.of}"
-        return f"{asked} queries"
+        asked, every = len(self.answers), count(self.of, "query", "queries")
+        return f"{asked} of {every}" if asked < self.of else every
 
 
 def queries_of(subject: Subject) -> tuple[LabelledQuery, ...]:
@@ -186,7 +189,7 @@ def ask_all(
     begun, hung = time.monotonic(), 0
     found: dict[int, Answer] = {}
     for at in order:
-        if hung == _MOST_HUNG or (found and time.monotonic() - begun > seconds):
+        if hung == MOST_HUNG or (found and time.monotonic() - begun > seconds):
             break
         found[at] = ask(retrieve, queries[at], each_s)
         hung += found[at].hung

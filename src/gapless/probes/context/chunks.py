@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.context.answers import label_command, queries_of, texts_of
-from gapless.probes.context.quality import against, rate_figure
+from gapless.probes.context.shares import rate_figure
 from gapless.probes.context.sweep import Metered, Sweep, Tried, settings_of, sweep
+from gapless.probes.judging import share_at_least
 from gapless.records.cost import Prices
 from gapless.records.finding import Figure, Finding
+from gapless.report.wording import count
 from gapless.retrievers import chonkie_chunks
 from gapless.retrievers.chunking import FORMS, Form, semantic, sentence
 
@@ -19,7 +21,7 @@ CARD = Card(
     probe="chunking",
     layer="context",
     title="how texts are cut into passages",
-    target="some way of cutting finds at least 80 % of what is quoted within 500 words, by the lower limit",
+    target="the best way of cutting finds at least 80 % of what is quoted within 500 words",
     source="gapless' own: what a prompt has to read is held equal, so that long passages get no gift",
 )
 _LEAST = 0.8
@@ -89,7 +91,9 @@ def _seconds_to_embed(texts: Mapping[str, str], meter: Metered) -> float:
 
 def _finding(subject: Subject, done: Sweep, ways: _Ways) -> Finding:
     least = subject.targets.get(CARD.probe, _LEAST)
-    figures = [_figure(one, subject.prices) for one in done.tried]
+    best = f"limits for {count(len(done.tried), 'way')} at once"
+    figures = [rate_figure(f"the best: {done.tried[0].setting}", done.best_recall, best)]
+    figures += [_figure(one, subject.prices) for one in done.tried]
     chosen = done.recommended
     figures.append(Figure(name="median time of a query, recommended", value=chosen.ms, unit="ms"))
     figures.append(Figure(name="index, recommended", value=chosen.bytes / 1e6, unit="MB"))
@@ -99,18 +103,16 @@ def _finding(subject: Subject, done: Sweep, ways: _Ways) -> Finding:
         figures.append(
             Figure(name="embedding it once, recommended", value=money, unit=subject.prices.currency)
         )
-    said = f"{done.advice} (word search, {done.queries} queries, {done.budget} words read"
-    said += f"; {done.lost} left out: what they quote is nowhere" if done.lost else ""
+    said = f"{done.advice} (word search, {count(done.queries, 'query', 'queries')}, {done.budget} words read"
+    said += f"; {done.lost} left out: what they quote stands nowhere" if done.lost else ""
     if done.skipped:
-        said += f"; {done.skipped} way{'s' if done.skipped > 1 else ''} not tried for want of time"
+        said += f"; {count(done.skipped, 'way')} not tried for want of time"
     said += "".join(f"; {note}" for note in ways.notes)
-    status = against(done.tried[0].recall, least)
-    step = {"warn": _UNDECIDED, "fail": _BY_WORDS}.get(status, "")
+    held = share_at_least("recall of the best", done.best_recall, least)
+    step = {"warn": _UNDECIDED, "fail": _BY_WORDS}.get(held.status, "")
     target = CARD.target.replace("80 %", f"{100 * least:g} %")
-    command = label_command(subject) if status == "warn" else ""
-    return CARD.finding(
-        status, f"{said})", figures=tuple(figures), target=target, next_step=step, command=command
-    )
+    command = label_command(subject) if held.status == "warn" or held.undecided else ""
+    return CARD.held(held, f"{said})", figures=tuple(figures), target=target, next_step=step, command=command)
 
 
 def _figure(one: Tried, prices: Prices) -> Figure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,11 +17,13 @@ from gapless.probes.context.quality import (
     answerable,
     documents_of,
     judged_answers,
-    rate_figure,
     worst_first,
 )
+from gapless.probes.context.shares import rate_figure
+from gapless.probes.judging import Judged, at_most, together
 from gapless.records.estimate import Estimate
 from gapless.records.finding import Figure, Finding
+from gapless.report.wording import count, listed, points
 from gapless.retrievers.base import Hit
 from gapless.retrievers.bm25 import Bm25
 
@@ -28,13 +31,14 @@ ENGINES = Card(
     probe="engines-compared",
     layer="context",
     title="dense, sparse and hybrid side by side",
-    target="no other engine is told apart as better at recall@5",
+    target="no other engine is better at recall@5 by more than 5 points, and in no slice is one shown to be",
     source="gapless' own: paired differences, all of them at once",
 )
 WORDS_ALONE = "plain BM25 over its documents"
 USED = "in use"
-_MOST_SLICES = 6
+_MOST_SLICES, _MARGIN = 6, 0.05
 _USE_IT = "Use it, or fuse it with yours (gapless.retrievers.hybrid); then ask again."
+_LOOK = "Label more queries before you change engines: these do not yet tell the two apart."
 _BIASED = "Do not act on this yet: put the questions into the words of those who ask (gapless label --queries), then ask again."
 Slice = tuple[str, str]
 """Dimension and value."""
@@ -114,48 +118,64 @@ def engines_compared(subject: Subject) -> Iterable[Finding]:
         raise ProbeUnavailable("no query was answered by all engines in time")
     answers = {USED: asked} | {name: [known[one.query.id] for one in asked] for name, known in others.items()}
     found = side_by_side(answers)
-    figures = tuple(_figures(found, used.basis))
-    better = [_gain(name, gain) for name, gain in found.gains.items() if _better(gain)]
-    there = [
-        f"{_gain(name, gain)} in {key} {value}"
-        for (name, (key, value)), gain in found.sliced_gains.items()
-        if _better(gain)
+    held = {name: _held(name, gain) for name, gain in found.gains.items()}
+    better = [
+        f"{name} by {points(gain)}" for name, gain in found.gains.items() if held[name].status == "warn"
     ]
-    lexical = sum(one.query.lexical for one in asked)
-    kind = (
-        f"; {lexical} of {len(asked)} queries ask in the words of their passage, which is kind to word search"
-        if lexical
-        else ""
-    )
-    if better or there:
-        said = f"better at {HEADLINE} than the one in use: {'; '.join(better or there)}{kind}"
-        step = _BIASED if 2 * lexical > len(asked) else _USE_IT
-        yield ENGINES.finding("warn", said, figures=figures, next_step=step)
+    there = [
+        f"{name} by {points(gain)} in {key} {value}"
+        for (name, (key, value)), gain in found.sliced_gains.items()
+        if _surely(gain)
+    ]
+    whole = together(*held.values())
+    judged = Judged("warn") if there else whole
+    if judged.status == "warn":
+        said = f"better at {HEADLINE} than the one in use: {'; '.join([*better, *there])}"
     else:
-        said = f"of {len(others)} beside the one in use, none is told apart as better over {len(asked)} queries{kind}"
-        yield ENGINES.finding("ok", said, figures=figures)
+        said = f"beside the one in use: {listed(list(others))}; none is better at {HEADLINE} by more than {_MARGIN * 100:g} points"
+    lexical = sum(one.query.lexical for one in asked)
+    said += f", over {count(len(asked), 'query', 'queries')}"
+    if lexical:
+        said += f"; {lexical} of them ask in the words of their passage, which is kind to word search"
+    step = ""
+    if judged.status == "warn":
+        sure = there or any(map(_surely, found.gains.values()))
+        step = _BIASED if 2 * lexical > len(asked) else _USE_IT if sure else _LOOK
+    yield ENGINES.held(judged, said, figures=tuple(_figures(found)), next_step=step)
 
 
-def _better(gain: Estimate) -> bool:
-    return gain.low is not None and gain.low > 0
+def _held(name: str, gain: Estimate) -> Judged:
+    value, low, high = (None if one is None else 100 * one for one in (gain.point, gain.low, gain.high))
+    lead = Figure(name=f"the lead of {name}", value=value or 0.0, low=low, high=high, unit="points")
+    return at_most(lead, 100 * _MARGIN, missed="warn", needs=_needed(gain))
 
 
-def _gain(name: str, gain: Estimate) -> str:
-    return f"{name} by {gain.point:+.1%} ({gain.low:+.1%} to {gain.high:+.1%})"
+def _needed(gain: Estimate) -> str:
+    """About how many queries would show that a lead is within the margin: limits close in with the root of their number."""
+    room = _MARGIN - (gain.point or 0.0)
+    if gain.high is None or room <= 0:
+        return "more labelled queries"
+    many = math.ceil(gain.n_groups * ((gain.high - (gain.point or 0.0)) / room) ** 2)
+    return f"about {many} {'queries' if gain.n_groups == gain.n_runs else 'independent groups of queries'}"
 
 
-def _figures(found: SideBySide, basis: str) -> Iterable[Figure]:
+def _surely(gain: Estimate) -> bool:
+    return gain.low is not None and gain.low > _MARGIN
+
+
+def _figures(found: SideBySide) -> Iterable[Figure]:
     """Each engine as a whole, how they differ, and then the slices, the worst of the one in use first."""
+    asked = count(found.queries, "query", "queries")
     for measure in SLICED:
         for name, rates in found.rates.items():
-            yield rate_figure(f"{measure}, {name}", rates[measure], basis)
+            yield rate_figure(f"{measure}, {name}", rates[measure], asked)
         for name, gain in found.gains.items() if measure == HEADLINE else ():
-            yield rate_figure(f"{HEADLINE}, {name} less the one in use", gain, basis)
+            yield rate_figure(f"{HEADLINE}, {name} less the one in use", gain, asked)
     for key, value in worst_first(found.slices[USED][HEADLINE])[:_MOST_SLICES]:
         for name, measures in found.slices.items():
             for measure in SLICED:
                 rate = measures[measure][key, value]
-                basis = f"all slices at once, {rate.n_runs} queries"
+                basis = f"all slices at once, {count(rate.n_runs, 'query', 'queries')}"
                 yield rate_figure(f"{measure}, {name}, {key} {value}", rate, basis)
 
 

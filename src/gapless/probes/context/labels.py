@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.context.answers import label_command, queries_of, texts_of
-from gapless.probes.context.quality import mean_of, rate_figure
+from gapless.probes.context.shares import count_figure, counted
+from gapless.probes.judging import share_at_most
 from gapless.records.finding import Finding
 from gapless.records.labelled_query import LabelledQuery
 from gapless.retrievers.labelling.excerpts import standing
@@ -16,7 +17,8 @@ CARD = Card(
     probe="query-labels",
     layer="context",
     title="labels were seen by a person, and still hold",
-    target="no label that nobody has seen, none whose passage has changed since; at most half in the words of their passage",
+    target="no label that nobody has seen, none whose passage has changed since (more than 10 % are a failure); at most half in the "
+    "words of their passage",
     source="gapless' own: figures are as good as the labels they rest on",
 )
 _MOST_LEXICAL, _MOST_STALE = 0.5, 0.1
@@ -32,27 +34,25 @@ def query_labels(subject: Subject) -> Iterable[Finding]:
     unseen = [one for one in labels if one.source in ("proposed", "unreviewed")]
     lexical = [one for one in labels if one.lexical]
     stale = _stale(subject, labels)
-    groups = [one.group for one in labels]
-    figures = tuple(
-        rate_figure(name, mean_of([one in kind for one in labels], groups), f"{len(labels)} labels")
-        for name, kind in (
-            ("seen by nobody", unseen),
-            ("in the words of their passage", lexical),
-            *([("no longer true of the texts", stale)] if stale is not None else []),
-        )
+    kinds = [("seen by nobody", unseen), ("in the words of their passage", lexical)]
+    kinds += [("no longer true of the texts", stale)] if stale is not None else []
+    figures = tuple(count_figure(name, kind, len(labels), "label") for name, kind in kinds)
+    said = "; ".join(_parts(labels, unseen, lexical, stale or []))
+    own_words = share_at_most(
+        "in their own words", counted(lexical, len(labels)), _MOST_LEXICAL, missed="warn"
     )
-    parts = list(_parts(labels, unseen, lexical, stale or []))
-    many_lexical = len(lexical) > _MOST_LEXICAL * len(labels)
-    if not unseen and not stale and not many_lexical:
-        yield CARD.finding("ok", "; ".join(parts), figures=figures)
+    if not unseen and not stale:
+        step = "" if own_words.status == "ok" else _step(False, False, "")
+        yield CARD.held(own_words, said, figures=figures, next_step=step)
         return
-    severe = bool(stale) and len(stale) > _MOST_STALE * len(labels)
+    outdated = share_at_most("outdated", counted(stale or [], len(labels)), _MOST_STALE)
+    command = label_command(subject)
     yield CARD.finding(
-        "fail" if severe else "warn",
-        "; ".join(parts),
+        "fail" if outdated.status == "fail" else "warn",
+        said,
         figures=figures,
-        next_step=_step(bool(unseen), bool(stale), label_command(subject)),
-        command=label_command(subject) if (unseen or stale) and subject.texts is not None else "",
+        next_step=_step(bool(unseen), bool(stale), command),
+        command=command if subject.texts is not None else "",
     )
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import inspect
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from gapless.gap.latency import quantile
+from gapless.gap.latency import quantile, ranks
 from gapless.probes.base import Card, ProbeUnavailable, Subject
-from gapless.probes.context.answers import Answer, answered, answers_of, ask
-from gapless.probes.context.quality import mean_of, rate_figure
+from gapless.probes.context.answers import MOST_HUNG, Answer, answered, answers_of, ask
+from gapless.probes.context.shares import mean_of, rate_figure
+from gapless.probes.judging import Judged, at_most, quantile_at_most
 from gapless.records.estimate import Estimate
 from gapless.records.finding import Figure, Finding
+from gapless.report.wording import amount, count
 from gapless.retrievers.labelled import LabelledQuery
 
 ANSWERS = Card(
@@ -36,7 +38,13 @@ LATENCY = Card(
     target="p95 of at most 500 ms",
     source="gapless' own: a loop that looks things up ten times stays within 5 s",
 )
-_MOST_MS = 500.0
+_MOST_MS, _QUANTILES = 500.0, (0.5, 0.75, 0.9, 0.95)
+_SLOW = "Look at CPU pressure first (gapless checkup hardware), then at an approximate index, and at what embeds the query."
+_NONE = "Nothing was answered: ask it one of the queries by hand in Python, and read the traceback."
+_SOME = "Let the step raise what it cannot do, and retry it under a contract; an empty answer must not pass for a whole one."
+_TWICE = "Drop doubles before they are handed over: each takes the place of another document."
+_ODD_SCORES = "Mend the score (a division by zero, an empty text that was embedded): nothing can be ranked or gated by it."
+_COMPARE = "Compare the filter's field and value with what is stored (spelling, type, case); refuse unknown fields instead of matching none."
 _NOWHERE = "gapless_no_such_field"
 
 
@@ -57,32 +65,37 @@ def retriever_answers(subject: Subject) -> Iterable[Finding]:
             ("with a score that is no number", scored),
         )
     )
+    n = len(asked.answers)
     parts: list[str] = []
     if failed:
         why = Counter(one.problem for one in failed).most_common(1)[0][0]
-        parts.append(f"{len(failed)} of {asked.basis} fail: {why}")
+        parts.append(f"{len(failed)} of {_queries(n)} fail: {why}")
     if empty:
-        parts.append(f"{len(empty)} answerable queries find nothing, as {_shown(empty[0])}")
+        parts.append(
+            f"{len(empty)} of {_queries(n)} should find something and find nothing, as {_shown(empty[0])}"
+        )
     if double:
         parts.append(
-            f"{len(double)} answers hold a document twice, as {_shown(double[0])} does {_doubles(double[0])[0]!r}"
+            f"{count(len(double), 'answer')} with a document twice, as {_shown(double[0])} with {_doubles(double[0])[0]!r}"
         )
     if scored:
-        parts.append(f"{len(scored)} answers hold a score that is NaN or infinite, as {_shown(scored[0])}")
+        parts.append(
+            f"{count(len(scored), 'answer')} with a score that is NaN or infinite, as {_shown(scored[0])}"
+        )
+    said = "; ".join(parts) or f"{_queries(n)} {'is' if n == 1 else 'are'} answered, each document once"
+    if n < asked.of:
+        why = "three did not end" if sum(one.hung for one in asked.answers) == MOST_HUNG else "time ran out"
+        said += f"; {asked.of - n} more were not asked, for {why}"
     if not parts:
-        yield ANSWERS.finding("ok", f"{asked.basis} are answered, each document once", figures=figures)
+        yield ANSWERS.finding("ok", said, figures=figures)
         return
-    status = "fail" if failed or len(empty) == len(asked.answers) else "warn"
-    step = (
-        "Nothing was answered: ask it one of the queries by hand in Python, and read the traceback."
-        if len(failed) == len(asked.answers)
-        else "Let the step raise what it cannot do, and retry it under a contract; an empty answer must not pass for a whole one."
-        if failed or empty
-        else "Drop doubles before they are handed over: each takes the place of another document."
-        if double
-        else "Mend the score (a division by zero, an empty text that was embedded): nothing can be ranked or gated by it."
-    )
-    yield ANSWERS.finding(status, "; ".join(parts), figures=figures, next_step=step)
+    status = "fail" if failed or len(empty) == n else "warn"
+    step = _NONE if len(failed) == n else _SOME if failed or empty else _TWICE if double else _ODD_SCORES
+    yield ANSWERS.finding(status, said, figures=figures, next_step=step)
+
+
+def _queries(n: int) -> str:
+    return count(n, "query", "queries")
 
 
 def _doubles(answer: Answer) -> list[str]:
@@ -102,47 +115,55 @@ def filters(subject: Subject) -> Iterable[Finding]:
     if not _takes_filter(subject):
         raise ProbeUnavailable("the retriever takes no `filter`: it is a function of the query alone")
     answered(subject)
+    failed = [one for one in asked if one.problem]
     silent = [one for one in asked if not one.problem and not one.hits and one.query.answerable]
     outside = [one for one in asked if any(_excluded(one.query, dict(hit.metadata)) for hit in one.hits)]
-    first = asked[0].query
-    odd = ask(
-        retrieve,
-        LabelledQuery(id="unknown-field", query=first.query, answerable=False, filter={_NOWHERE: "x"}),
-    )
-    groups = [one.query.group for one in asked]
-    figures = (
-        rate_figure(
-            "silently nothing",
-            mean_of([one in silent for one in asked], groups),
-            f"{len(asked)} queries with a filter",
-        ),
-        rate_figure(
-            "documents outside of it",
-            mean_of([one in outside for one in asked], groups),
-            f"{len(asked)} queries with a filter",
-        ),
+    odd = ask(retrieve, _odd_query(asked[0].query))
+    groups, n = [one.query.group for one in asked], len(asked)
+    figures = tuple(
+        rate_figure(name, mean_of([one in kind for one in asked], groups), f"{_queries(n)} with a filter")
+        for name, kind in (
+            ("that fail", failed),
+            ("silently nothing", silent),
+            ("documents outside of it", outside),
+        )
     )
     parts: list[str] = []
+    if failed:
+        parts.append(f"{len(failed)} of {_filtered(n)} fail: {failed[0].problem}")
     if silent:
         parts.append(
-            f"{len(silent)} of {len(asked)} filtered queries silently find nothing, as {_shown(silent[0])} with {silent[0].query.filter}"
+            f"{len(silent)} of {_filtered(n)} silently find nothing, as {_shown(silent[0])} with {silent[0].query.filter}"
         )
     if outside:
-        parts.append(f"{len(outside)} of {len(asked)} hand over documents that the filter excludes")
-    if not odd.problem:
-        what = f"{len(odd.hits)} documents" if odd.hits else "nothing"
+        parts.append(f"{len(outside)} of {_filtered(n)} hand over documents that the filter excludes")
+    if odd.hung:
+        parts.append("a filter on a field that does not exist is not refused: it does not end")
+    elif not odd.problem:
+        what = count(len(odd.hits), "document") if odd.hits else "nothing"
         parts.append(f"a filter on a field that does not exist is not refused: it finds {what}")
-    if not parts:
-        obeyed = any(_shows(one.query, dict(hit.metadata)) for one in asked for hit in one.hits)
-        said = f"{len(asked)} filtered queries find what they should, and an unknown field is refused"
-        if not obeyed:
-            said = f"{len(asked)} filtered queries find something, and an unknown field is refused; whether the filter was obeyed cannot be seen: documents do not show its fields"
-        yield FILTERS.finding("ok", said, figures=figures)
+    if parts:
+        status = "fail" if failed or silent or outside else "warn"
+        yield FILTERS.finding(status, "; ".join(parts), figures=figures, next_step=_COMPARE)
         return
-    step = "Compare the filter's field and value with what is stored (spelling, type, case); refuse unknown fields instead of matching none."
-    yield FILTERS.finding(
-        "fail" if silent or outside else "warn", "; ".join(parts), figures=figures, next_step=step
-    )
+    refused = f"an unknown field is refused ({odd.problem.partition(':')[0]})"
+    if any(_shows(one.query, dict(hit.metadata)) for one in asked for hit in one.hits):
+        said, undecided = f"{_filtered(n)} find what they should, and {refused}", ""
+    else:
+        said = f"{_filtered(n)} find something, and {refused}"
+        undecided = (
+            "whether the filter was obeyed cannot be seen: documents that show its fields would show it"
+        )
+    yield FILTERS.held(Judged("ok", undecided), said, figures=figures)
+
+
+def _filtered(n: int) -> str:
+    return count(n, "filtered query", "filtered queries")
+
+
+def _odd_query(one: LabelledQuery) -> LabelledQuery:
+    """The same, with a filter on a field that there is none of."""
+    return LabelledQuery(id="unknown-field", query=one.query, answerable=False, filter={_NOWHERE: "x"})
 
 
 def _takes_filter(subject: Subject) -> bool:
@@ -162,36 +183,36 @@ def _excluded(query: LabelledQuery, metadata: dict[str, object]) -> bool:
 
 
 def retrieval_latency(subject: Subject) -> Iterable[Finding]:
-    """p50 and p95 of one query after the other, by nearest rank, with distribution-free limits; what raised took no time worth telling."""
+    """Quantiles of one query after the other, by nearest rank, with distribution-free limits; what raised took no time worth telling."""
     asked = answers_of(subject)
     timed = sorted(one.ms for one in asked.answers if one.hung or not one.problem)
     if not timed:
         raise ProbeUnavailable("no query was answered")
-    cut = range(
-        len(timed) - sum(one.hung for one in asked.answers), len(timed)
-    )  # the longest, and longer still
+    n, hung = len(timed), sum(one.hung for one in asked.answers)
     most = subject.targets.get(LATENCY.probe, _MOST_MS)
-    half, tail = (quantile(timed, q, cut=cut) for q in (0.5, 0.95))
-    figures = [_time("p50", half)] if half.point is not None else []
-    figures.append(
-        _time("p95", tail) if tail.point is not None else Figure(name="slowest", value=timed[-1], unit="ms")
-    )
-    worst = figures[-1]
-    said = (
-        ", ".join(f"{one.name} {one.value:.3g} ms" for one in figures)
-        + f" over {len(timed)} queries, one after the other"
-    )
-    if tail.point is None:
-        said += f" (p95 is not estimable from {len(timed)})"
+    cut = range(n - hung, n)  # the longest, and longer still
+    found = {q: quantile(timed, q, cut=cut) for q in _QUANTILES}
+    known = [q for q, one in found.items() if one.point is not None]
+    figures = [_time(f"p{100 * q:g}", found[q]) for q in known if q in (known[0], known[-1])]
+    if not figures:
+        figures = [Figure(name="slowest", value=timed[-1], unit="ms")]
+        held = at_most(figures[-1], most, needs="more queries")
+    elif _tail_is_late(timed, most):
+        held = Judged("fail")
+    else:
+        held = quantile_at_most(found, most)
+    said = ", ".join(f"{one.name} {amount(one.value, 'ms')}" for one in figures)
+    said += f" over {count(n, 'query', 'queries')}, one after the other"
+    said += f"; {hung} did not end" if hung else ""
     target = f"p95 of at most {most:g} ms"
-    if worst.value <= most:
-        yield LATENCY.finding("ok", said, figures=tuple(figures), target=target)
-        return
-    step = "Look at CPU pressure first (gapless checkup hardware), then at an approximate index, and at what embeds the query."
-    sure = (tail.low is not None and tail.low > most) or timed[len(timed) // 2] > most
-    yield LATENCY.finding(
-        "fail" if sure else "warn", said, figures=tuple(figures), target=target, next_step=step
-    )
+    step = "" if held.status == "ok" else _SLOW
+    yield LATENCY.held(held, said, figures=tuple(figures), target=target, next_step=step)
+
+
+def _tail_is_late(timed: Sequence[float], most: float) -> bool:
+    """Whether the lower limit of p95 lies above; it is known from fewer queries than p95 itself."""
+    low = ranks(len(timed), _QUANTILES[-1]).low
+    return low is not None and timed[low - 1] > most
 
 
 def _time(name: str, found: Estimate) -> Figure:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import numpy as np
-
-from gapless.gap.clustered import clustered, units
-from gapless.gap.ranking import DEPTHS, Judged, by_slice, estimates, judge
+from gapless.gap import ranking
+from gapless.gap.ranking import DEPTHS, by_slice, estimates
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.context.answers import (
     Answer,
@@ -18,41 +16,27 @@ from gapless.probes.context.answers import (
     named,
     normalised,
 )
+from gapless.probes.context.shares import limits, rate_figure
+from gapless.probes.judging import Judged, share_at_least
 from gapless.records.estimate import Estimate
-from gapless.records.finding import Figure, Finding, Status
+from gapless.records.finding import Finding
+from gapless.report.wording import count, percent
 from gapless.retrievers.base import Document
 
 QUALITY = Card(
     probe="retrieval-quality",
     layer="context",
     title="recall and ranking on labelled queries",
-    target="recall@5 of at least 80 %, by the lower limit",
+    target="recall@5 of at least 80 %, and no slice whose whole interval lies below",
     source="gapless' own, as in the check recall_at_k",
 )
 _LEAST, HEADLINE = 0.8, "recall@5"
 _SHOWN = ("recall@1", "recall@3", "recall@5", "recall@10", "precision@5", "mrr", "ndcg@10")
 SLICED = ("recall@5", "precision@5", "mrr", "ndcg@10")
 """What is shown of each slice, and of each engine."""
-_WORST, _MOST_SLICES = 3, 12
+_WORST, _MOST_SLICES, _TOO_DEEP = 3, 12, 0.1
 Slice = tuple[str, str]
 """Dimension and value."""
-
-
-def rate_figure(name: str, rate: Estimate, basis: str) -> Figure:
-    """A share with its interval, and what it rests on."""
-    spread = f"{100 * rate.level:.3g} % interval, {basis}, {rate.n_groups} groups"
-    if rate.reason:
-        spread += f"; {rate.reason}"
-    return Figure(
-        name=name, value=rate.point or 0.0, unit="share", low=rate.low, high=rate.high, spread=spread
-    )
-
-
-def against(rate: Estimate, least: float) -> Status:
-    """Held against a least share: ok and fail only where the interval says so."""
-    if rate.low is not None and rate.low >= least:
-        return "ok"
-    return "fail" if rate.high is not None and rate.high < least else "warn"
 
 
 def retrieval_quality(subject: Subject) -> Iterable[Finding]:
@@ -66,22 +50,27 @@ def retrieval_quality(subject: Subject) -> Iterable[Finding]:
     slices = {name: by_slice(judged.values[name], groups, filed) for name in SLICED}
     order = worst_first(slices[HEADLINE])
     figures += [
-        rate_figure(f"{name}, {key} {value}", rate, f"all slices at once, {rate.n_runs} queries")
+        rate_figure(
+            f"{name}, {key} {value}", rate, f"all slices at once, {count(rate.n_runs, 'query', 'queries')}"
+        )
         for key, value in order[:_MOST_SLICES]
         for name in SLICED
         if (rate := slices[name][key, value])
     ]
-    worst = [(one, slices[HEADLINE][one]) for one in order[:_WORST]]
-    status = against(found[HEADLINE], least)
-    said = f"{HEADLINE} is {_limits(found[HEADLINE])} over {asked.basis}"
-    if below := [
-        f"{key} {value}, {_limits(rate)}" for (key, value), rate in worst if against(rate, least) == "fail"
-    ]:
-        said += f"; below target in {'; '.join(below)}"
-        status = "fail" if status == "fail" else "warn"
-    step = "" if status == "ok" else _unknown(subject, asked) or _what_to_do(found, status)
-    target = QUALITY.target if least == _LEAST else f"recall@5 of at least {least:.0%}, by the lower limit"
-    yield QUALITY.finding(status, said, figures=tuple(figures), target=target, next_step=step)
+    whole = share_at_least(HEADLINE, found[HEADLINE], least)
+    below = [one for one in order if _is_below(slices[HEADLINE][one], least)]
+    said = f"{HEADLINE} is {limits(found[HEADLINE])} over {asked.basis}"
+    if below:
+        named = [f"{key} {value}, {limits(slices[HEADLINE][key, value])}" for key, value in below[:_WORST]]
+        said += f"; below target in {count(len(below), 'slice')}: {'; '.join(named)}"
+    held = Judged("warn") if below and whole.status == "ok" else whole
+    step = "" if held.status == "ok" else _unknown(subject, asked) or _what_to_do(found, held, bool(below))
+    target = QUALITY.target.replace("80 %", percent(least, 0))
+    yield QUALITY.held(held, said, figures=tuple(figures), target=target, next_step=step)
+
+
+def _is_below(rate: Estimate, least: float) -> bool:
+    return share_at_least(HEADLINE, rate, least).status == "fail"
 
 
 def worst_first(rates: Mapping[Slice, Estimate]) -> list[Slice]:
@@ -89,11 +78,17 @@ def worst_first(rates: Mapping[Slice, Estimate]) -> list[Slice]:
     return sorted(rates, key=lambda one: (rates[one].point or 0.0, one))
 
 
-def _what_to_do(found: dict[str, Estimate], status: Status) -> str:
+def _what_to_do(found: Mapping[str, Estimate], held: Judged, sliced: bool) -> str:
     deep, near = (found[name].point or 0.0 for name in ("recall@10", HEADLINE))
-    if status == "warn":
-        return "The interval holds the target, or a slice misses it: label more queries, there first."
-    if deep - near > 0.1:
+    if sliced and held.status == "warn":
+        return (
+            "See what the queries of these slices have in common, and label more of them: the others hide it."
+        )
+    if held.status == "warn":
+        return (
+            "The interval still holds the target: label more queries, and look at those that it misses now."
+        )
+    if deep - near > _TOO_DEEP:
         return "It is found, but too far down: hand over more passages, or re-rank them."
     return "It is not found at all: see how documents are cut and embedded, and whether words and meaning are fused."
 
@@ -115,11 +110,6 @@ def _unknown(subject: Subject, asked: Answers) -> str:
     )
 
 
-def _limits(rate: Estimate) -> str:
-    limits = f" ({rate.low:.1%} to {rate.high:.1%})" if rate.low is not None and rate.high is not None else ""
-    return f"{rate.point or 0.0:.1%}{limits}"
-
-
 def answerable(asked: Answers) -> Answers:
     """Those of the answers that belong to queries which something answers.
 
@@ -132,10 +122,10 @@ def answerable(asked: Answers) -> Answers:
     return Answers(kept, asked.of - len(asked.answers) + len(kept))
 
 
-def judged_answers(answers: Iterable[Answer]) -> Judged:
+def judged_answers(answers: Iterable[Answer]) -> ranking.Judged:
     """A query that failed counts as one that found nothing."""
     kept = list(answers)
-    return judge(
+    return ranking.judge(
         {one.query.id: grades(one.query) for one in kept},
         {one.query.id: named(one) for one in kept},
         depths=DEPTHS,
@@ -151,8 +141,3 @@ def documents_of(subject: Subject) -> list[Document]:
     return [
         Document(id=one.id, text=one.text, indexed_at=one.indexed_at, metadata=one.metadata) for one in found
     ]
-
-
-def mean_of(values: list[bool], groups: list[str]) -> Estimate:
-    """A share of queries, groups as the unit."""
-    return clustered(np.asarray(values, dtype=float), units(groups, weighting="runs"))

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from gapless.gap.clustered import Units, clustered, units
 from gapless.gap.group_bootstrap import mean_difference
+from gapless.probes.context.shares import limits
 from gapless.records.cost import Prices
 from gapless.records.estimate import Estimate
 from gapless.records.labelled_query import LabelledQuery
+from gapless.report.wording import count
 from gapless.retrievers.base import Document, Embedder, Hit, Retriever
 from gapless.retrievers.bm25 import Bm25
 from gapless.retrievers.chunking import FORMS, Chunk, Form
@@ -32,8 +34,22 @@ _WORD = re.compile(r"\S+")
 _BYTES_OF_A_NUMBER = 4
 _SELF = "document"
 """The one field of a filter that texts have: their name."""
-Span = tuple[str, int, int]
-"""Name of a text, first character, one past the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a quoted passage stands."""
+
+    name: str
+    """Of the text."""
+    start: int
+    """First character."""
+    solid: NDArray[np.bool_]
+    """bool array [characters]: whether each is more than white space; what stands between two passages is never read."""
+
+
+Quote = tuple[Place, ...]
+"""A quoted passage, at every place where it stands: reading one of them is enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +59,9 @@ class Setting:
     form: str
     """Name of a way of cutting: fixed, sentence, recursive, semantic, chonkie sentence."""
     size: int
-    """Words of a passage, at most."""
+    """Words of a passage, at most; where sentences stay whole, one that is longer is a passage of its own."""
     overlap: int = 0
-    """Words repeated of the passage before."""
+    """Words repeated of the passage before; where sentences stay whole, at most."""
 
     def __str__(self) -> str:
         return f"{self.form} {self.size}" + (f", overlap {self.overlap}" if self.overlap else "")
@@ -123,8 +139,10 @@ class Sweep:
     """The cheapest of those shown to be near the best; the best itself where none is."""
     queries: int
     lost: int
-    """Queries left out, for their passages stand in none of the texts."""
+    """Queries left out: a passage that they quote stands in none of the texts, or their filter names no text."""
     budget: int
+    best_recall: Estimate
+    """Recall of the best, with limits that hold for every way at once (Bonferroni): the best of many looks better than it is."""
     skipped: int = 0
     """Settings there was no time for."""
 
@@ -134,25 +152,19 @@ class Sweep:
         best, chosen = self.tried[0], self.recommended
         if not best.recall.point:
             return f"none of {len(self.tried)} ways of cutting finds anything"
-        alike = sum(not one.told_apart for one in self.tried[1:])
         what = f"{chosen.setting}: recall {limits(chosen.recall)}, {chosen.words:,} words in {chosen.chunks:,} passages"
         if chosen is not best:
-            what += f", at most {NEAR:.0%} behind the best ({best.setting}), and cheaper"
-        if not alike:
-            return f"{what}; told apart from all others"
-        return f"{what}; the best is not told apart from {alike} of {len(self.tried) - 1} others"
+            what += f", at most {100 * NEAR:g} points behind the best ({best.setting}), and cheaper"
+        others = len(self.tried) - 1
+        if not others:
+            return f"{what}; nothing was tried beside it"
+        alike = sum(not one.told_apart for one in self.tried[1:])
+        return f"{what}; the best is told apart from {others - alike} of {count(others, 'other')}"
 
     @property
     def cheapest_alike(self) -> Tried:
         """The cheapest that is not told apart from the best: which may also mean that there were too few queries."""
         return min((one for one in self.tried if not one.told_apart), key=lambda one: one.cost)
-
-
-def limits(rate: Estimate) -> str:
-    """A share with its interval, in words."""
-    if rate.low is None or rate.high is None:
-        return f"{rate.point or 0.0:.1%}"
-    return f"{rate.point or 0.0:.1%} ({rate.low:.1%} to {rate.high:.1%})"
 
 
 class Metered:
@@ -225,7 +237,8 @@ def sweep(
         longest = max(longest, time.monotonic() - at)
     ranked, chosen = _compared(tried, task.table)
     lost = sum(bool(query.texts) for query in queries) - len(task.asked)
-    return Sweep(ranked, chosen, len(task.asked), lost, budget, len(settings) - len(tried))
+    at_once = clustered(ranked[0].shares, task.table, level=1 - 0.05 / len(ranked))
+    return Sweep(ranked, chosen, len(task.asked), lost, budget, at_once, len(settings) - len(tried))
 
 
 def _compared(tried: Sequence[Tried], table: Units) -> tuple[tuple[Tried, ...], Tried]:
@@ -255,34 +268,39 @@ class _Task:
 
     texts: Mapping[str, str]
     asked: tuple[LabelledQuery, ...]
-    wanted: Mapping[str, list[Span]]
+    wanted: Mapping[str, list[Quote]]
     table: Units
     budget: int
 
     @classmethod
     def of(cls, texts: Mapping[str, str], queries: Sequence[LabelledQuery], budget: int) -> _Task:
-        wanted = {query.id: spans for query in queries if (spans := _located(texts, query))}
+        wanted = {query.id: quotes for query in queries if (quotes := _located(texts, query))}
         asked = tuple(query for query in queries if query.id in wanted)
         if not asked:
             raise ValueError('no query quotes a passage of these texts ("texts": ["..."])')
         return cls(texts, asked, wanted, units([query.group for query in asked], weighting="runs"), budget)
 
 
-def _located(texts: Mapping[str, str], query: LabelledQuery) -> list[Span]:
-    """Where quoted passages stand, white space aside: in the document that is named, else in the first that holds them.
+def _located(texts: Mapping[str, str], query: LabelledQuery) -> list[Quote]:
+    """Where each quoted passage stands, white space aside: in the document that is named, else in any.
 
-    A query whose filter no text could be held against is left out: what it would find is not known.
+    A query is left out (there are no quotes) whose filter no text could be held against, or one of whose passages stands
+    nowhere: what it would find is not known.
     """
     if set(query.filter) - {_SELF}:
         return []
     only = query.filter.get(_SELF, query.document)
     names = [str(only)] if only in texts else list(texts)
-    found: list[Span] = []
+    found: list[Quote] = []
     for quote in query.texts:
         pattern = re.compile(r"\s+".join(map(re.escape, quote.split())))
-        places = ((name, *match.span()) for name in names if (match := pattern.search(texts[name])))
-        found += islice(places, 1)
-    return found
+        places = (
+            Place(name, match.start(), np.asarray([not sign.isspace() for sign in match[0]]))
+            for name in names
+            for match in pattern.finditer(texts[name])
+        )
+        found.append(tuple(places))
+    return found if all(found) else []
 
 
 class _Index:
@@ -304,8 +322,15 @@ class _Index:
         words = Bm25(documents)
         return words if embedder is None else Hybrid({"sparse": words, "dense": Dense(documents, embedder)})
 
-    def search(self, query: LabelledQuery) -> list[Hit]:
-        return self._engines[query.filter.get(_SELF)].search(query.query, _DEPTH)
+    def search(self, query: LabelledQuery, depth: int = _DEPTH) -> list[Hit]:
+        return self._engines[query.filter.get(_SELF)].search(query.query, depth)
+
+    def read(self, query: LabelledQuery, budget: int) -> list[tuple[str, Chunk]]:
+        """The passages that fill the budget, best first; short ones need a deeper search than is timed."""
+        hits = self.search(query)
+        if len(hits) == _DEPTH and sum(len(hit.text.split()) for hit in hits) < budget:
+            hits = self.search(query, budget)  # no passage is without a word
+        return [self.cut[int(hit.id)] for hit in hits]
 
 
 def _try(
@@ -322,9 +347,9 @@ def _try(
     shares, times = np.zeros(len(task.asked)), np.zeros(len(task.asked))
     for at, query in enumerate(task.asked):
         begun = time.perf_counter()
-        hits = index.search(query)
+        index.search(query)
         times[at] = (time.perf_counter() - begun) * 1e3
-        shares[at] = _covered(task.wanted[query.id], [cut[int(hit.id)] for hit in hits], task.budget)
+        shares[at] = _covered(task.wanted[query.id], index.read(query, task.budget), task.budget)
     numbers = embedder.embed(["size"]).shape[1] if embedder is not None else 0
     counted = meter.tokens([one.text for _, one in cut]) if meter is not None else None
     return Tried(
@@ -340,26 +365,28 @@ def _try(
     )
 
 
-def _covered(wanted: list[Span], handed: list[tuple[str, Chunk]], budget: int) -> float:
-    """Share of the wanted characters in the first words that fit into the budget; the last passage is cut off there.
+def _covered(wanted: Sequence[Quote], handed: Iterable[tuple[str, Chunk]], budget: int) -> float:
+    """Share of the quoted characters in the first words that fit into the budget; the last passage is cut off there.
 
     A quote that a border cuts through counts by its characters: both pieces have to be read to see the whole of it, and
-    what two passages repeat is seen once.
+    what two passages repeat is seen once. Of a quote that stands in several places the one counts that is read most.
     """
-    room, kept = budget, list[Span]()
+    room, read = budget, list[tuple[str, int, int]]()
     for name, chunk in handed:
         if room < 1:
             break
         fitting = list(islice(_WORD.finditer(chunk.text), room))
         room -= len(fitting)
         if fitting:
-            kept.append((name, chunk.start, chunk.start + fitting[-1].end()))
-    seen = total = 0
-    for name, start, end in wanted:
-        hit = np.zeros(end - start, dtype=bool)
-        for other, first, last in kept:
-            if other == name:
-                hit[max(0, first - start) : max(0, last - start)] = True
-        seen += int(hit.sum())
-        total += end - start
-    return seen / total
+            read.append((name, chunk.start, chunk.start + fitting[-1].end()))
+    seen = sum(max(_seen(place, read) for place in quote) for quote in wanted)
+    return seen / sum(int(quote[0].solid.sum()) for quote in wanted)
+
+
+def _seen(place: Place, read: Sequence[tuple[str, int, int]]) -> int:
+    """How many characters of a quoted passage were read."""
+    hit = np.zeros(len(place.solid), dtype=bool)
+    for name, first, last in read:
+        if name == place.name:
+            hit[max(0, first - place.start) : max(0, last - place.start)] = True
+    return int((hit & place.solid).sum())
