@@ -86,7 +86,7 @@ def test_the_retriever_that_is_named() -> None:
     found = {one["probe"]: one for one in told["findings"]}
     assert {one["layer"] for one in found.values()} == {"context"}
     assert found["retrieval-quality"]["status"] == "ok"
-    assert "recall@5 is 100.0%" in found["retrieval-quality"]["said"]
+    assert "recall@5 is 100.0 %" in found["retrieval-quality"]["said"]
     assert "no unanswerable query" in found["unanswerable"]["said"]
     assert "--chunking" in found["chunking"]["said"]
 
@@ -180,7 +180,7 @@ def test_a_folder_of_texts_is_searched_by_words_where_there_are_no_weights(
         for note in told["notes"]
     )
     assert found["retrieval-quality"]["status"] == "ok", found["retrieval-quality"]["said"]
-    assert "the best is not told apart from" in found["chunking"]["said"]
+    assert "the best is told apart from 0 of 26 others" in found["chunking"]["said"]
     assert len([one for one in found["chunking"]["figures"] if "words" in one.get("spread", "")]) >= 18
 
 
