@@ -295,3 +295,41 @@ def test_a_call_that_was_answered_before_it_was_given_up_shows_nothing(
     monkeypatch.setattr(called, "heard", lambda subject: (quick,))
     with pytest.raises(ProbeUnavailable, match="orders had answered before the call could be given up"):
         found("tool-cancel", Subject())
+
+
+def took(*ms: float) -> list[Tried]:
+    return [Tried("t", answer(ms=one)) for one in (5000.0, *ms)]  # the first call warms the tool up
+
+
+@pytest.mark.parametrize(
+    ("calls", "status", "said", "undecided"),
+    [
+        (took(*[100.0] * 72), "ok", "p95 100.0 ms in 72 calls", ""),
+        (took(*[100.0] * 69, *[1500.0] * 3), "ok", "p95 100.0 ms", "p95 may be as high as 1,500 ms"),
+        (took(*[100.0] * 68, *[1500.0] * 4), "warn", "p95 1500.0 ms", ""),
+        (
+            took(*[100.0] * 19),
+            "ok",
+            "p75 100.0 ms in 19 calls",
+            "p95 is not estimable from n=19: n of at least 72",
+        ),
+        (took(100.0, 100.0), "ok", "100.0 ms at most in 2 calls", "from n=2: n of at least 72"),
+        (took(*[100.0] * 14, *[1500.0] * 5), "warn", "p95 at least 1500.0 ms", ""),
+        (took(1500.0), "warn", "1500.0 ms at most in 1 call", ""),
+    ],
+)
+def test_time_is_held_against_the_highest_quantile_that_there_is(
+    monkeypatch: pytest.MonkeyPatch, calls: list[Tried], status: str, said: str, undecided: str
+) -> None:
+    visited(monkeypatch, called, called=calls)
+    (made,) = called.latency(Subject())
+    assert made.status == status
+    assert said in made.said
+    assert undecided in made.undecided
+    assert bool(made.undecided) == bool(undecided)
+
+
+def test_a_quantile_that_is_not_estimable_is_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    visited(monkeypatch, called, called=took(*[100.0] * 19))
+    (made,) = called.latency(Subject())
+    assert [figure.name for figure in made.figures] == ["orders: t, p50", "orders: t, p75"]

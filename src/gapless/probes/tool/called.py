@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from gapless.gap.latency import quantile, ranks
 from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.probes.judging import Judged, not_estimable, quantile_at_most, together
 from gapless.probes.tool.described import locked
 from gapless.probes.tool.reading import data_of, disguise_in, failed
 from gapless.probes.tool.schemas import breach
 from gapless.probes.tool.survey import heard
 from gapless.probes.tool.visit import Tried, Visit
+from gapless.records.estimate import Estimate
 from gapless.records.finding import Figure, Finding
 from gapless.records.tools import ToolAnswer
 from gapless.report.wording import count
@@ -44,6 +46,9 @@ GIVEN_UP = Card(
     source="MCP, cancellation",
 )
 _MOST_MS, _SHOWN = 1000.0, 120
+_P95 = 0.95
+_QUANTILES = (0.5, 0.75, 0.9, _P95)
+_TIME_LIMIT = "Put a timeout on the step that calls it, and look at what the server waits for."
 _NO_SAFE = (
     "no tool is declared read-only, or idempotent and not destructive, in a way that its words bear out"
 )
@@ -191,51 +196,81 @@ def _as_declared(wrong: Mapping[bool, Mapping[str, str]], judged: Mapping[bool, 
 def latency(subject: Subject) -> Iterable[Finding]:
     """How long safe tools take, called one after the other with the least arguments."""
     most = subject.targets.get(LATENCY.probe, _MOST_MS)
+    times, hung = _times(heard(subject))
+    if not times and not hung:
+        raise ProbeUnavailable(f"nothing could be called: {uncalled(heard(subject))}")
+    found = {name: {q: quantile(taken, q) for q in _QUANTILES} for name, taken in times.items()}
+    figures = tuple(_figures(found))
+    held = {name: _in_time(name, taken, found[name], most) for name, taken in times.items()}
+    slow = [name for name, one in held.items() if one.status != "ok"]
+    shown = slow if hung or slow else [max(times, key=lambda name: times[name][-1])]
+    said = [*hung, *(f"{name}: {_told(times[name], found[name], most)}" for name in shown)]
+    yield LATENCY.held(
+        together(*held.values(), *(Judged("fail") for _ in hung)),
+        "; ".join(said) + ("" if hung or slow else only_errors(heard(subject))),
+        figures=figures,
+        target=f"p95 at most {most:g} ms",
+        next_step=_TIME_LIMIT if hung or slow else "",
+    )
+
+
+def _times(seen: Iterable[Visit]) -> tuple[dict[str, list[float]], list[str]]:
+    """Milliseconds of each tool's calls in rising order, and the tools that did not answer, in words."""
     times: dict[str, list[float]] = {}
     hung: list[str] = []
-    for visit in heard(subject):
+    for visit in seen:
         for tried in visit.called:
             name = f"{visit.name}: {tried.tool}"
             if tried.answer.ended == "timeout":
                 hung.append(f"{name} did not answer within {tried.answer.ms / 1e3:.1f} s")
             else:
                 times.setdefault(name, []).append(tried.answer.ms)
-    times = {name: taken[1:] or taken for name, taken in times.items()}  # the first call warms the tool up
-    if not times and not hung:
-        raise ProbeUnavailable(f"nothing could be called: {uncalled(heard(subject))}")
-    figures = tuple(figure for name, taken in times.items() for figure in _figures(name, sorted(taken)))
-    slow = [
-        f"{name}: p95 {_at(taken, 0.95):.0f} ms" for name, taken in times.items() if _at(taken, 0.95) > most
-    ]
-    step = "Put a timeout on the step that calls it, and look at what the server waits for."
-    target = f"p95 at most {most:g} ms"
-    if hung or slow:
-        said = "; ".join([*hung, *slow])
-        yield LATENCY.finding(
-            "fail" if hung else "warn", said, figures=figures, next_step=step, target=target
-        )
-        return
-    worst = max(times, key=lambda name: _at(times[name], 0.95))
-    taken = times[worst]
-    said = f"{worst}: p50 {_at(taken, 0.5):.1f} ms, p95 {_at(taken, 0.95):.1f} ms in {count(len(taken), 'call')} after a first one"
-    yield LATENCY.finding("ok", said + only_errors(heard(subject)), figures=figures, target=target)
+    # the first call warms the tool up
+    return {name: sorted(taken[1:] or taken) for name, taken in times.items()}, hung
 
 
-def _figures(name: str, taken: list[float]) -> Iterable[Figure]:
-    for label, q in (("p50", 0.5), ("p95", 0.95)):
-        yield Figure(
-            name=f"{name}, {label}",
-            value=_at(taken, q),
-            unit="ms",
-            low=taken[0],
-            high=taken[-1],
-            spread=f"fastest and slowest of {len(taken)} calls",
-        )
+def _in_time(name: str, taken: list[float], found: Mapping[float, Estimate], most: float) -> Judged:
+    """A tool's times against the target of p95; from few calls its lower limit is known long before p95 itself is."""
+    if _least(taken) > most or taken[0] > most:
+        return Judged("warn")
+    if all(one.point is None for one in found.values()):
+        return Judged("ok", f"{name}: {not_estimable(_P95, len(taken))}")
+    judged = quantile_at_most(found, most, missed="warn")
+    return Judged(judged.status, judged.undecided and f"{name}: {judged.undecided}")
 
 
-def _at(taken: list[float], q: float) -> float:
-    """The smallest of the values that at least a share `q` of them does not exceed."""
-    return sorted(taken)[max(0, math.ceil(q * len(taken)) - 1)]
+def _least(taken: list[float]) -> float:
+    """The lower limit of p95; 0 where it has none."""
+    rank = ranks(len(taken), _P95).low
+    return taken[rank - 1] if rank is not None else 0.0
+
+
+def _told(taken: list[float], found: Mapping[float, Estimate], most: float) -> str:
+    """The quantiles that are estimable, in words; where none is, how long the slowest call took."""
+    known = [f"p{100 * q:g} {found[q].point:.1f} ms" for q in _shown(found)]
+    if found[_P95].point is None and (least := _least(taken)) > most:
+        known.append(f"p95 at least {least:.1f} ms")
+    return f"{', '.join(known) or f'{taken[-1]:.1f} ms at most'} in {count(len(taken), 'call')}"
+
+
+def _figures(found: Mapping[str, Mapping[float, Estimate]]) -> Iterator[Figure]:
+    for name, quantiles in found.items():
+        for q in _shown(quantiles):
+            one = quantiles[q]
+            yield Figure(
+                name=f"{name}, p{100 * q:g}",
+                value=one.point or 0.0,
+                unit="ms",
+                low=one.low,
+                high=one.high,
+                spread=f"95 % interval, n={one.n_runs}",
+            )
+
+
+def _shown(found: Mapping[float, Estimate]) -> list[float]:
+    """The median and the highest of the quantiles that are estimable."""
+    known = [q for q, one in found.items() if one.point is not None]
+    return list(dict.fromkeys([*known[:1], *known[-1:]]))
 
 
 def given_up(subject: Subject) -> Iterable[Finding]:

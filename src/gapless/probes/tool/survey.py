@@ -20,6 +20,7 @@ from typing import Any
 from gapless.errors import GaplessError
 from gapless.frameworks.tools.aside import aside
 from gapless.frameworks.tools.source import Source, connected
+from gapless.gap.latency import least_runs
 from gapless.probes.base import ProbeUnavailable, Subject
 from gapless.probes.tool.fuzzing import fuzz
 from gapless.probes.tool.linting import safe
@@ -31,7 +32,9 @@ from gapless.settings import ServerSettings
 
 _START_S, _CALL_S, _VISIT_S = 20.0, 5.0, 80.0
 _GIVE_UP_S = 0.001
-_TOOLS, _BAD, _TIMES, _AT_ONCE, _FUZZED = 3, 2, 20, 8, 60
+_TOOLS, _BAD, _AT_ONCE, _FUZZED = 3, 2, 8, 60
+_TIMES = 1 + least_runs(0.95)
+"""A first call to warm up, and as many as p95 needs."""
 _SHARE = 0.5
 """Of the seconds a probe may take: for calls one after the other, and for fuzzing as long again."""
 
