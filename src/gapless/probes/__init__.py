@@ -41,13 +41,14 @@ def check(subject: Subject, *names: str) -> tuple[Finding, ...]:
 
 def _held_to_yours(finding: Finding, line: Card, subject: Subject) -> Finding:
     """With the user's target, where it was held against that and does not say so itself."""
+    from gapless.probes.base import YOURS
     from gapless.probes.shelf import TAKES_TARGET
 
     yours = subject.targets.get(line.probe)
     if yours is None or line.probe not in TAKES_TARGET or finding.target != line.target:
         return finding
     said = f"{yours:g}, in place of: {line.target}"
-    return msgspec.structs.replace(finding, target=said, target_source="[checkup.targets] in gapless.toml")
+    return msgspec.structs.replace(finding, target=said, target_source=YOURS)
 
 
 def _asked(name: str, subject: Subject) -> list[Finding]:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from gapless.retrievers.labelled import LabelledQuery
     from gapless.stores.store import Store
 
+YOURS = "[checkup.targets] in gapless.toml"
+"""Where a target comes from that the user set."""
+
 
 class ProbeUnavailable(Exception):
     """A probe cannot measure here; the text says why. It becomes a finding that is not applicable."""

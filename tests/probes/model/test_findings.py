@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,10 @@ import pytest
 
 from gapless.probes.base import ProbeUnavailable, Subject
 from gapless.probes.model.corpus import EXTRACTIONS, FUNCTION_CASES
+from gapless.probes.model.endpoints.base import Reply
+from gapless.probes.model.endpoints.named import endpoint_of
+from gapless.probes.model.load import Lag, Load
+from gapless.probes.model.measured import measured, refused
 from gapless.probes.model.times import limit_s
 from gapless.probes.shelf import SHELF, card, probe
 from gapless.records.finding import Finding
@@ -124,22 +129,137 @@ def test_quantiles_are_shown_by_themselves_or_said_to_be_out_of_reach() -> None:
     assert "first token p50" in names
     assert ("first token p95" in names) == (n >= 72)
     assert ("first token p99" in names) == (n >= 368)
-    assert n >= 368 or f"not estimable from n={n}" in finding.said
     for figure in finding.figures:
         if figure.name.startswith("first token"):
             assert figure.low is None or figure.low <= figure.value
 
 
-def test_tools_and_schemas_that_are_refused_are_findings() -> None:
-    from gapless.probes.model.endpoints.base import Reply
-    from gapless.probes.model.functions import _refused as no_tools
-    from gapless.probes.model.structured import _refused as no_schema
+def with_load(load: Load, **more: Any) -> Subject:
+    """A subject whose closed and open loops came to this."""
+    looked_at = subject("http://127.0.0.1:9/v1", **more)
+    endpoint: Any = endpoint_of(looked_at.model)
+    known = measured(looked_at)
+    known.reached = (endpoint, Reply(intended_s=0, started_s=0))
+    known.loads |= {"closed": load, "open": load}
+    return looked_at
 
-    refused = Reply(intended_s=0, started_s=0, status=400, trouble="status", said="400: not supported")
-    assert no_tools([refused]).status == "fail"
-    assert no_schema([refused]).status == "fail"
+
+def took(*first_ms: float, lost: int = 0, lag: Lag | None = None) -> Load:
+    """Answers with these times to their first tokens, ten milliseconds more to the end; and some that were refused."""
+    replies = [
+        Reply(intended_s=i, started_s=i, arrivals=[i + ms / 1e3], ended_s=i + (ms + 10) / 1e3)
+        for i, ms in enumerate(first_ms)
+    ]
+    for i in range(lost):
+        at = len(first_ms) + i
+        replies.append(
+            Reply(intended_s=at, started_s=at, ended_s=at, trouble="status", status=503, said="503: busy")
+        )
+    return Load(replies=tuple(replies), lag=lag, seconds=10.0, how="closed loop")
+
+
+QUIET = Lag(cpu_share=0.1, p95_ms=1.0, p99_ms=30.0)
+
+
+@pytest.mark.parametrize(
+    ("times", "lag", "status", "undecided"),
+    [
+        ([50.0] * 30, None, "ok", "p99 is not estimable from n=30: n of at least 368 would show it"),
+        ([50.0] * 400, None, "ok", ""),
+        ([50.0] * 400, QUIET, "ok", "30 ms late at p99: a quieter host would tell"),
+        ([50.0] * 398 + [200.0] * 2, None, "ok", "p99 may be as high as 200 ms: a longer run would tell"),
+        ([50.0] * 394 + [200.0] * 6, None, "warn", ""),
+        ([50.0] * 380 + [200.0] * 20, None, "fail", ""),
+        ([50.0] * 27 + [200.0] * 3, None, "fail", ""),
+        ([200.0] * 2, None, "fail", ""),
+    ],
+)
+def test_the_tail_is_held_against_its_target_by_its_interval(
+    times: list[float], lag: Lag | None, status: str, undecided: str
+) -> None:
+    finding = found("ttft", with_load(took(*times, lag=lag), targets={"ttft": 100.0}))
+    assert finding.status == status
+    assert undecided in finding.undecided
+    assert bool(finding.undecided) == bool(undecided)
+    assert (finding.target, finding.target_source) == (
+        "<= 100 ms at p99",
+        "[checkup.targets] in gapless.toml",
+    )
+
+
+def test_a_few_slow_answers_show_a_bad_tail_and_a_few_quick_ones_nothing() -> None:
+    slow = found("ttft", with_load(took(9000.0, 9100.0, 9200.0)))
+    assert (slow.status, slow.said.partition(";")[0]) == (
+        "fail",
+        "p50 and p95 and p99 not estimable, p99 at least 9100 ms",
+    )
+    with pytest.raises(
+        ProbeUnavailable, match="p50 is not estimable from n=3: n of at least 6 would show it"
+    ):
+        found("ttft", with_load(took(50.0, 50.0, 50.0)))
+
+
+@pytest.mark.parametrize(
+    ("name", "whole", "lost", "status", "undecided"),
+    [
+        ("whole-answers", 400, 0, "ok", ""),
+        ("whole-answers", 100, 0, "ok", "whole answers may be as low as 98.1 %: 381 in a row would show it"),
+        ("whole-answers", 100, 2, "warn", ""),
+        ("whole-answers", 100, 20, "fail", ""),
+        ("open-loop", 100, 0, "ok", "goodput may be as low as 96.3 %: 381 in a row would show it"),
+        ("open-loop", 100, 20, "fail", ""),
+        ("tail-cascade", 100, 0, "ok", "may be as high as 27.8 %: 73 in a row would show it"),
+        ("tail-cascade", 730, 0, "ok", ""),
+        ("tail-cascade", 100, 1, "warn", ""),
+        ("tail-cascade", 100, 60, "fail", ""),
+    ],
+)
+def test_shares_are_held_against_their_targets_by_their_intervals(
+    name: str, whole: int, lost: int, status: str, undecided: str
+) -> None:
+    finding = found(name, with_load(took(*[50.0] * whole, lost=lost)))
+    assert finding.status == status, finding.said
+    assert finding.undecided.endswith(undecided)
+    assert bool(finding.undecided) == bool(undecided)
+    assert bool(finding.next_step) == (status != "ok")
+
+
+def test_of_several_runs_in_files_each_says_what_it_leaves_open() -> None:
+    looked_at = subject("http://127.0.0.1:9/v1", results=(Path("any"),))
+    measured(looked_at).read = (took(*[50.0] * 100), took(*[50.0] * 400))
+    finding = found("whole-answers", looked_at)
+    assert (finding.status, finding.undecided) == ("ok", "")
+    assert "p99 is not estimable from n=100" in found("ttft", looked_at).undecided
+
+
+def test_tools_and_schemas_that_are_refused_are_findings() -> None:
+    no = Reply(intended_s=0, started_s=0, status=400, trouble="status", said="400: not supported")
+    late = Reply(intended_s=0, started_s=0, trouble="timeout", said="no end within 1 s")
+    finding = refused(card("function-calling"), [None, late, no], "tools are", next_step="serve another")
+    assert (finding.status, finding.said) == ("fail", "tools are refused: 400: not supported")
+    with pytest.raises(ProbeUnavailable, match="no answer came: no end within 1 s"):
+        refused(card("function-calling"), [None, late], "tools are", next_step="serve another")
     with pytest.raises(ProbeUnavailable, match="no time left"):
-        no_schema([None])
+        refused(card("function-calling"), [None], "tools are", next_step="serve another")
+
+
+def test_all_right_on_a_small_corpus_is_not_shown_yet() -> None:
+    rules = [{"when": {"user": case.text}, "reply": {"json": case.right}} for case in EXTRACTIONS]
+    with FakeLLM({"rules": rules}) as server:
+        finding = found("structured-output", subject(server.base_url, seconds=4.0))
+    n = len(EXTRACTIONS)
+    assert f"{n} of {n} valid, {n} right" in finding.said
+    assert finding.status == "ok"
+    assert "381 in a row would show it; right may be as low as" in finding.undecided
+
+
+def test_the_target_says_what_was_held_where_the_user_set_one() -> None:
+    looked_at = with_load(took(*[50.0] * 100), targets={"ttft": 40.0, "tail-cascade": 30.0, "open-loop": 0.5})
+    good, loops = found("open-loop", looked_at), found("tail-cascade", looked_at)
+    assert good.target == ">= 50 % of answers whole, with a first token within 40 ms and 200 ms a token"
+    assert good.target_source == "[checkup.targets] in gapless.toml"
+    assert loops.target == "<= 5 % of loops of 10 calls with one over 30 ms"
+    assert (good.status, loops.status) == ("fail", "fail")
 
 
 def test_bfcls_folder_is_asked(tmp_path: Any) -> None:

@@ -22,7 +22,7 @@ from gapless.probes.model.function_cases import (
     truth,
     valid,
 )
-from gapless.probes.model.functions import Judged
+from gapless.probes.model.functions import Answered
 from gapless.probes.model.structured import fits
 
 BFCL = Path(__file__).parents[4] / "shared" / "data" / "bfcl_v4_cases"
@@ -120,8 +120,8 @@ def test_bfcls_types_become_json_schema() -> None:
     assert schema_of(said) == {"type": "object", "properties": properties}
 
 
-def judged(case: FunctionCase, made: list[Call] | None) -> Judged:
-    return Judged(case, made, Reply(intended_s=0.0, started_s=0.0))
+def judged(case: FunctionCase, made: list[Call] | None) -> Answered:
+    return Answered(case, made, Reply(intended_s=0.0, started_s=0.0))
 
 
 def test_silence_is_told_from_a_wrong_call() -> None:

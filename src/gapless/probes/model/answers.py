@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.probes.judging import Judged, at_least
 from gapless.probes.model.endpoints.base import Endpoint, Reply, Trouble
 from gapless.probes.model.measured import (
     CHECKLIST,
@@ -18,6 +19,7 @@ from gapless.probes.model.measured import (
     reach,
     run,
     story,
+    too_long,
 )
 from gapless.records.finding import Figure, Finding, Status
 
@@ -65,8 +67,9 @@ CANCEL = Card(
     source=CHECKLIST,
 )
 _SPREAD, _BLOCKS, _AT_ONCE_MS, _TOGETHER_MS = 0.1, 0.25, 50.0, 1.0
-_REPEATS = 4
-_CANCEL_TOKENS, _CANCEL_REST_MS = 160, 200.0
+_HELD_BACK = "Something holds the stream back: proxies buffer (nginx: proxy_buffering off), gateways gather. Until then a ttft_s limit means nothing."
+_REPEATS, _CUT_AT = 4, 6
+_QUIET_TOKENS, _CANCEL_TOKENS, _CANCEL_REST_MS = 8, 160, 200.0
 """The rest of the answer that is hung up on has to be longer than what a scheduler makes of any wait."""
 _STEPS: dict[Trouble, str] = {
     "name": "The host's name is unknown: check url under [checkup.model], and the resolver.",
@@ -125,47 +128,71 @@ def streaming(subject: Subject) -> Iterable[Finding]:
     longest = max(replies, key=lambda reply: len(reply.arrivals))
     pieces, total = len(longest.arrivals), longest.total_ms
     groups = 1 + sum(gap > _TOGETHER_MS for gap in longest.gaps_ms)
-    spread = 1e3 * (longest.arrivals[-1] - longest.arrivals[0]) / total if longest.arrivals else 0.0
+    spread = _spread(longest, replies)
     figures = (
-        Figure(name="time from first to last piece", value=spread, unit="share"),
+        spread,
         Figure(name="pieces", value=pieces),
         Figure(name="moments at which they came", value=groups),
     )
-    said = f"{pieces} pieces at {groups} moments, over {100 * spread:.0f} % of {total:.0f} ms"
-    next_step = "Something holds the stream back: proxies buffer (nginx: proxy_buffering off), gateways gather. Until then a ttft_s limit means nothing."
+    said = f"{pieces} pieces at {groups} moments, over {100 * spread.value:.0f} % of {total:.0f} ms"
+    judged = at_least(spread, _SPREAD)
     if total < _AT_ONCE_MS:
-        yield STREAMING.finding("ok", f"{said}: nothing to wait for", figures=figures)
-    elif pieces < 2 or spread < _SPREAD:
-        yield STREAMING.finding("fail", f"all at once: {said}", figures=figures, next_step=next_step)
+        said, judged = f"{said}: nothing to wait for", Judged("ok", "a longer answer would tell")
+    elif judged.status != "ok":
+        said = f"all at once: {said}"
     elif groups < _BLOCKS * pieces:
-        yield STREAMING.finding("warn", f"in blocks: {said}", figures=figures, next_step=next_step)
-    else:
-        yield STREAMING.finding("ok", said, figures=figures)
+        said, judged = f"in blocks: {said}", Judged("warn")
+    next_step = "" if judged.status == "ok" else _HELD_BACK
+    yield STREAMING.held(judged, said, figures=figures, next_step=next_step)
+
+
+def _spread(longest: Reply, replies: list[Reply]) -> Figure:
+    """Over which share of its time the pieces of the longest answer came; an answer of one piece spreads over none of it."""
+    shares = [sum(reply.gaps_ms) / reply.total_ms for reply in replies if len(reply.arrivals) > 1]
+    value = sum(longest.gaps_ms) / longest.total_ms
+    return Figure(
+        name="time from first to last piece",
+        value=value,
+        low=min(shares, default=value),
+        high=max(shares, default=value),
+        spread=f"least and most of {len(replies)} answers",
+        unit="share",
+    )
 
 
 def cut(subject: Subject) -> Iterable[Finding]:
     """An answer at its token limit."""
     endpoint = briefly(subject)
-    question = asked("Count from one to fifty in words, each on a line of its own.", tokens=6)
+    question = asked("Count from one to fifty in words, each on a line of its own.", tokens=_CUT_AT)
     (reply,) = all_of(endpoint, [question], seconds=subject.seconds)
     if reply is None or not reply.ok:
         raise ProbeUnavailable(f"no answer came: {reply.said if reply else 'no time left'}")
-    said = f"six tokens of a long answer: finish_reason {reply.finish!r}, {reply.tokens_out or 'unknown'} tokens used"
-    if reply.finish == "length":
+    used = f"{reply.tokens_out or 'unknown'} tokens used"
+    said = f"six tokens of a long answer: finish_reason {reply.finish!r}, {used}"
+    if too_long(reply, _CUT_AT):
+        said = f"six tokens were allowed, and {reply.tokens_out or len(reply.text.split())} came: the limit is not kept"
+        yield CUT.finding(
+            "warn",
+            said,
+            next_step="Limit the step's time (timeout_s): max_tokens bounds neither time nor cost here.",
+        )
+    elif reply.finish == "length":
         yield CUT.finding("ok", said)
-        return
-    yield CUT.finding(
-        "warn",
-        said,
-        next_step="Half an answer looks like a whole one: check the end of every text yourself, or ask for JSON, which breaks when it is cut.",
-    )
+    elif reply.tokens_out is not None and reply.tokens_out < _CUT_AT:
+        raise ProbeUnavailable(f"its answer to a long question was over by itself: {used} of {_CUT_AT}")
+    else:
+        yield CUT.finding(
+            "warn",
+            said,
+            next_step="Half an answer looks like a whole one: check the end of every text yourself, or ask for JSON, which breaks when it is cut.",
+        )
 
 
 def same(subject: Subject) -> Iterable[Finding]:
     """One question, a few times."""
     endpoint = briefly(subject)
     if not endpoint.temperature:
-        raise ProbeUnavailable("its temperature is not 0, and is not ours to set")
+        raise ProbeUnavailable(f"{endpoint.sampling}: that is not ours to change")
     question = asked("Describe the sea in one sentence.", seed=7)
     found = all_of(endpoint, [question] * _REPEATS, seconds=subject.seconds, at_once=2)
     texts = [reply.text for reply in found if reply is not None and reply.ok]
@@ -173,10 +200,10 @@ def same(subject: Subject) -> Iterable[Finding]:
         raise ProbeUnavailable("fewer than two answers came")
     alike = max(texts.count(text) for text in texts) / len(texts)
     figures = (Figure(name="answers like the most frequent one", value=alike, unit="share"),)
-    said = f"{len(set(texts))} different texts in {len(texts)} answers to one question"
     if len(set(texts)) == 1:
-        yield SAME.finding("ok", f"one text in {len(texts)} answers", figures=figures)
+        yield SAME.finding("ok", f"one text in {len(texts)} answers ({endpoint.sampling})", figures=figures)
         return
+    said = f"{len(set(texts))} different texts in {len(texts)} answers to one question ({endpoint.sampling})"
     yield SAME.finding(
         "warn",
         said,
@@ -238,16 +265,20 @@ def cancel(subject: Subject) -> Iterable[Finding]:
     async def look() -> tuple[list[Reply], Reply, float, Reply]:
         quiet: list[Reply] = []
         for i in range(3):
-            quiet.append(await endpoint.ask(story(30_000 + i, tokens=8)))
-            if not quiet[-1].ok:
+            quiet.append(await endpoint.ask(story(30_000 + i, tokens=_QUIET_TOKENS)))
+            if not quiet[-1].ok or too_long(quiet[-1], _QUIET_TOKENS):
                 return quiet, quiet[-1], 0.0, quiet[-1]
         began = time.perf_counter()
         whole = await endpoint.ask(story(31_000, tokens=_CANCEL_TOKENS))
         long_ms = 1e3 * (time.perf_counter() - began)
         await endpoint.ask(story(31_001, tokens=_CANCEL_TOKENS), cancel_after=2)
-        return quiet, whole, long_ms, await endpoint.ask(story(30_009, tokens=8))
+        return quiet, whole, long_ms, await endpoint.ask(story(30_009, tokens=_QUIET_TOKENS))
 
     quiet, whole, long_ms, after = run(look())
+    if too_long(quiet[-1], _QUIET_TOKENS):
+        raise ProbeUnavailable(
+            f"it does not keep max_tokens ({_QUIET_TOKENS} were allowed): how much is left of an answer that is hung up on cannot be known"
+        )
     waits = [reply.ttft_ms for reply in quiet if reply.ttft_ms is not None]
     if not waits or not whole.ok or after.ttft_ms is None:
         raise ProbeUnavailable(f"no answers to compare: {whole.said or after.said or 'none came'}")

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gapless.gap.rate import proportion
-from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.probes.base import Card, Subject
+from gapless.probes.judging import share_at_least, share_figure, together
 from gapless.probes.model.corpus import FunctionCase
 from gapless.probes.model.endpoints.base import Question, Reply
 from gapless.probes.model.function_cases import Call, cases, matched, parsed, truth, valid
@@ -16,9 +17,7 @@ from gapless.probes.model.measured import (
     all_of,
     answering,
     example,
-    share_figure,
-    share_status,
-    worse,
+    refused,
 )
 from gapless.records.finding import Figure, Finding
 
@@ -27,13 +26,16 @@ CARD = Card(
     probe="function-calling",
     layer="model",
     title="function calls are made, and right",
-    target=f">= {100 * _TARGET:g} % of cases answered by exactly the right calls",
+    target=f">= {100 * _TARGET:g} % of cases answered by exactly the right calls, and no fewer with a call where one is needed",
     source=CHECKLIST,
 )
 
 
+_NO_TOOLS = "Ask for a json_schema over {name, arguments} instead, or serve the model with tool support."
+
+
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Answered:
     """What came of one case."""
 
     case: FunctionCase
@@ -91,20 +93,20 @@ def probe(subject: Subject) -> Iterable[Finding]:
     asked, source = cases(subject.function_cases)
     found = all_of(endpoint, [_question(case) for case in asked], seconds=subject.seconds)
     pairs = [(case, reply) for case, reply in zip(asked, found, strict=True) if reply is not None]
-    judged = [Judged(case, parsed(reply.calls), reply) for case, reply in pairs if reply.ok]
-    if not any(one.needed for one in judged):
-        yield _refused([reply for _, reply in pairs])
+    answered = [Answered(case, parsed(reply.calls), reply) for case, reply in pairs if reply.ok]
+    if not any(one.needed for one in answered):
+        yield refused(CARD, found, "tools are", next_step=_NO_TOOLS)
         return
     unasked = f"; no time was left for {len(asked) - len(pairs)} more" if len(pairs) < len(asked) else ""
-    yield _finding(judged, source + unasked, subject.targets.get(CARD.probe, _TARGET))
+    yield _finding(answered, source + unasked, subject.targets.get(CARD.probe, _TARGET))
 
 
-def _finding(judged: list[Judged], source: str, target: float) -> Finding:
-    needed = [one for one in judged if one.needed]
-    irrelevant = [one for one in judged if not one.needed]
+def _finding(answered: list[Answered], source: str, target: float) -> Finding:
+    needed = [one for one in answered if one.needed]
+    irrelevant = [one for one in answered if not one.needed]
     called = [one for one in needed if one.made != []]
     silent = sum(one.silent for one in needed)
-    share = proportion(sum(one.right for one in judged), len(judged))
+    share = proportion(sum(one.right for one in answered), len(answered))
     quiet = proportion(len(needed) - silent, len(needed))
     figures = [
         share_figure("cases with exactly the right calls", share),
@@ -122,12 +124,15 @@ def _finding(judged: list[Judged], source: str, target: float) -> Finding:
         figures.append(
             share_figure("parallel calls right", proportion(sum(o.right for o in parallel), len(parallel)))
         )
-    status = worse(share_status(share, target), share_status(quiet, target))
-    said = f"{sum(one.right for one in judged)} of {len(judged)} cases right ({source}); {silent} of {len(needed)} needed calls silently missing"
-    wrong = next((one for one in judged if not one.right), None)
+    held = together(
+        share_at_least("exactly the right calls", share, target),
+        share_at_least("a call where needed", quiet, target),
+    )
+    said = f"{sum(one.right for one in answered)} of {len(answered)} cases right ({source}); {silent} of {len(needed)} needed calls silently missing"
+    wrong = next((one for one in answered if not one.right), None)
     said += f"; for example {wrong.said}" if wrong is not None else ""
-    next_step = "" if status == "ok" else _next_step(silent, len(needed))
-    return CARD.finding(status, said, figures=tuple(figures), next_step=next_step)
+    next_step = "" if held.status == "ok" else _next_step(silent, len(needed))
+    return CARD.held(held, said, figures=tuple(figures), next_step=next_step)
 
 
 def _call(name: str, arguments: str) -> str:
@@ -138,17 +143,6 @@ def _next_step(silent: int, needed: int) -> str:
     if silent > needed / 2:
         return "The endpoint answers tool_choice required with prose and status 200: its chat template has no tools. Ask for a json_schema anyOf over {name, arguments} instead, or serve another template."
     return "Validate name and arguments at the boundary before anything is called, and gate calls with an effect."
-
-
-def _refused(replies: list[Reply]) -> Finding:
-    reply = next((reply for reply in replies if not reply.ok), None)
-    if reply is None or reply.status != 400:
-        raise ProbeUnavailable(f"no answer came: {reply.said if reply else 'no time left'}")
-    return CARD.finding(
-        "fail",
-        f"tools are refused: {reply.said}",
-        next_step="Ask for a json_schema over {name, arguments} instead, or serve the model with tool support.",
-    )
 
 
 def _question(case: FunctionCase) -> Question:

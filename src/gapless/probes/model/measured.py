@@ -12,23 +12,25 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from gapless.probes.base import ProbeUnavailable, Subject, Unusable
+from gapless.probes.base import YOURS, Card, ProbeUnavailable, Subject, Unusable
 from gapless.probes.model.endpoints.base import Endpoint, Question, Reply
 from gapless.probes.model.endpoints.named import endpoint_of
 from gapless.probes.model.load import Load, closed, opened, schedule
 from gapless.probes.model.results.shelf import read_results
-from gapless.records.estimate import Estimate
-from gapless.records.finding import STATUSES, Figure, Finding, Status
+from gapless.records.finding import STATUSES, Figure, Finding
 
 T = TypeVar("T")
 TOKENS = 32
 """Length of an answer that times are taken from."""
 _REACH_S = 20.0
-_MOST, _MOST_OPEN = 400, 200
-"""Requests of one load: what p99 needs (METHOD: 368), and no more, for endpoints cost money."""
+_MOST = 400
+"""Requests of one load: what p99 needs (METHOD: 368) and what shows a share of 99 % (381), and no more, for endpoints cost
+money."""
+_NOT_TAKEN = (400, 422, 501)
 _SHARE_OF_CAPACITY = 0.7
 _AT_ONCE = 4
-_END_S = 2.0
+_END_S, _END_TOKENS = 2.0, 2
+"""Servers differ in whether they count the tokens that end an answer."""
 _EXAMPLE = 160
 """Characters of each part of an example."""
 CHECKLIST = "the six-layer checklist, layer 2"
@@ -88,6 +90,11 @@ def story(i: int, *, tokens: int = TOKENS) -> Question:
     """The i-th question of a load: all of one length, none the same, so that no cache answers."""
     said = f"Write a short story about a lighthouse with the number {i + 1}. Begin at once."
     return asked(said, tokens=tokens, stream=True)
+
+
+def too_long(reply: Reply, tokens: int) -> bool:
+    """Whether an answer is longer than was allowed: by the server's own count, else by its words, which are no more than tokens."""
+    return (reply.tokens_out or len(reply.text.split())) > tokens + _END_TOKENS
 
 
 def named(subject: Subject) -> Endpoint:
@@ -156,7 +163,7 @@ def open_load(subject: Subject) -> Load:
     """The endpoint in an open loop: Poisson arrivals at 70 % of what it did in the closed one."""
     endpoint, known = answering(subject), measured(subject)
     if "open" not in known.loads:
-        rate = min(_SHARE_OF_CAPACITY * closed_load(subject).rate, _MOST_OPEN / subject.seconds)
+        rate = min(_SHARE_OF_CAPACITY * closed_load(subject).rate, _MOST / subject.seconds)
         if not rate:
             raise ProbeUnavailable("no whole answer came in the closed loop")
         offsets = schedule("poisson", rate=rate, seconds=subject.seconds)
@@ -225,58 +232,45 @@ def each_of(loads: Sequence[Load], judge: Callable[[Load], Finding]) -> Finding:
     if not found:
         raise ProbeUnavailable("; ".join(left_out))
     worst = min(found, key=lambda one: STATUSES.index(one.status))
+    open_still = [one.undecided for one in found if one.undecided] if worst.status == "ok" else []
     return msgspec.structs.replace(
         worst,
         said=" | ".join([*(one.said for one in found), *left_out]),
         figures=tuple(figures),
+        undecided="; ".join(dict.fromkeys(open_still)),
     )
 
 
-def times_figures(name: str, estimates: dict[str, Estimate]) -> tuple[tuple[Figure, ...], str]:
-    """Figures of the quantiles that are estimable, and in words which are not."""
-    figures: list[Figure] = []
-    missing: list[str] = []
-    for quantile, found in estimates.items():
-        if found.point is None:
-            missing.append(quantile)
-            continue
-        spread = f"95 % interval, n={found.n_runs}"
-        figures.append(
-            Figure(
-                name=f"{name} {quantile}",
-                value=found.point,
-                unit="ms",
-                low=found.low,
-                high=found.high,
-                spread=spread,
-            )
+def need_servers_own(load: Load, target_ms: float = 0.0) -> None:
+    """Refuses times that are the client's rather than the endpoint's.
+
+    Raises:
+        ProbeUnavailable: The client was too late, or too busy, to tell.
+    """
+    saturated = load.saturated(target_ms)
+    if saturated:
+        raise ProbeUnavailable(
+            f"{saturated}; these times would be its own, not the endpoint's: ask from another host"
         )
-    n = next(iter(estimates.values())).n_runs
-    return tuple(figures), f"{' and '.join(missing)} not estimable from n={n}" if missing else ""
 
 
-def share_status(estimate: Estimate, target: float) -> Status:
-    """ok where the share reaches its target, fail where its interval lies below it, warn between."""
-    if estimate.point is not None and estimate.point >= target:
-        return "ok"
-    return "fail" if estimate.high is not None and estimate.high < target else "warn"
+def held_to(subject: Subject, card: Card, target: str) -> dict[str, str]:
+    """The target of a finding as it was judged, with where it comes from, for `Card.held`."""
+    return {"target": target} | ({"target_source": YOURS} if card.probe in subject.targets else {})
 
 
-def worse(one: Status, other: Status) -> Status:
-    """The worse of two."""
-    return one if STATUSES.index(one) <= STATUSES.index(other) else other
+def refused(card: Card, replies: Sequence[Reply | None], what: str, *, next_step: str) -> Finding:
+    """The finding where no question was answered because the endpoint takes none of the kind.
 
-
-def share_figure(name: str, estimate: Estimate) -> Figure:
-    """A share with its interval."""
-    return Figure(
-        name=name,
-        value=estimate.point or 0.0,
-        unit="share",
-        low=estimate.low,
-        high=estimate.high,
-        spread=f"95 % interval, n={estimate.n_runs}",
-    )
+    Raises:
+        ProbeUnavailable: There was another reason.
+    """
+    asked = [reply for reply in replies if reply is not None]
+    one = next((reply for reply in asked if reply.status in _NOT_TAKEN), None)
+    if one is not None:
+        return card.finding("fail", f"{what} refused: {one.said}", next_step=next_step)
+    lost = next((reply.said for reply in asked if not reply.ok), "no time left")
+    raise ProbeUnavailable(f"no answer came: {lost}")
 
 
 def example(asked: str, expected: str, got: str) -> str:

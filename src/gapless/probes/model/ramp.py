@@ -14,15 +14,25 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.probes.judging import at_least
 from gapless.probes.model.endpoints.base import Reply
 from gapless.probes.model.load import Load, opened, schedule
-from gapless.probes.model.measured import CHECKLIST, answering, closed_load, run, story
+from gapless.probes.model.measured import (
+    CHECKLIST,
+    answering,
+    closed_load,
+    held_to,
+    need_servers_own,
+    run,
+    story,
+)
 from gapless.records.finding import Figure, Finding
 
 _UP_TO, _AT_MOST, _MOST = 1.5, 3.0, 150
 """The ramp ends beyond what the closed loop came to and what is asked for, but at no more than a multiple of the first; and it
 has so many requests at most."""
 _ROW, _LEAST, _TWICE = 5, 18, 2.0
+_STEP = "More of it, or fewer at once: bound the calls in flight on your side, so that a queue does not grow where nobody sees it."
 CARD = Card(
     probe="knee",
     layer="model",
@@ -35,32 +45,32 @@ CARD = Card(
 def probe(subject: Subject) -> Iterable[Finding]:
     """A ramp of arrivals from none to beyond what the closed loop came to."""
     load, steepest = _load(subject)
-    saturated = load.saturated()
-    if saturated:
-        raise ProbeUnavailable(f"{saturated}; ask it from another host")
+    need_servers_own(load)
     below, above, usual = knee(load.replies, steepest)
+    if math.isinf(usual):
+        lost = next(reply.said for reply in load.replies if not reply.ok)
+        raise ProbeUnavailable(f"at the lowest rates already most answers did not come whole: {lost}")
     need, of = _need(subject)
     figures = [Figure(name="whole answers, median at the lowest rates", value=usual, unit="ms")]
     if above is None:
-        figures.append(Figure(name="no knee up to", value=below, unit="requests/s"))
+        found = Figure(name="no knee up to", value=below, unit="requests/s", low=below)
         said = f"no knee up to {below:.2g} requests a second"
     else:
         spread = "last rate below it and first above"
-        figures.append(
-            Figure(name="knee", value=below, unit="requests/s", low=below, high=above, spread=spread)
-        )
+        found = Figure(name="knee", value=below, unit="requests/s", low=below, high=above, spread=spread)
         said = f"the knee is between {below:.2g} and {above:.2g} requests a second: latency doubles there"
     said += f"; {usual:.0f} ms below it, {of} ({load.how}, n={len(load.replies)})"
-    shown = {"figures": tuple(figures), "target": f">= {need:g} requests a second: {CARD.target}"}
-    if below >= need:
-        yield CARD.finding("ok", said, **shown)
-    elif above is None:
+    if above is None and below < need:
         raise ProbeUnavailable(f"{said}; it was not asked faster, to spare it")
-    else:
-        step = "More of it, or fewer at once: bound the calls in flight on your side, so that a queue does not grow where nobody sees it."
-        # Only a rate that somebody named is one that has to be borne.
-        named = CARD.probe in subject.targets
-        yield CARD.finding("fail" if named and above <= need else "warn", said, next_step=step, **shown)
+    # Only a rate that somebody named is one that has to be borne.
+    judged = at_least(found, need, missed="fail" if CARD.probe in subject.targets else "warn")
+    yield CARD.held(
+        judged,
+        said,
+        figures=(*figures, found),
+        next_step="" if judged.status == "ok" else _STEP,
+        **held_to(subject, CARD, f">= {need:g} requests a second: {CARD.target}"),
+    )
 
 
 def _load(subject: Subject) -> tuple[Load, float]:

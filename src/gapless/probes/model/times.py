@@ -10,15 +10,25 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from gapless.gap.latency import quantile
+from gapless.gap.latency import quantile, ranks
 from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.probes.judging import Judged, not_estimable, quantile_at_most
 from gapless.probes.model.load import Load
-from gapless.probes.model.measured import CHECKLIST, closed_load, each_of, loads_of, times_figures
+from gapless.probes.model.measured import (
+    CHECKLIST,
+    closed_load,
+    each_of,
+    held_to,
+    loads_of,
+    need_servers_own,
+)
 from gapless.records.estimate import Estimate
 from gapless.records.finding import Figure, Finding
 
-QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+_P99 = 0.99
+_QUANTILES = (0.5, 0.95, _P99)
 FIRST_MS, BETWEEN_MS = 2_000.0, 200.0
 MLPERF = "MLPerf Inference, llama2-70b in the server scenario (ttft_latency 2000, tpot_latency 200)"
 TTFT = Card(
@@ -46,11 +56,11 @@ WHOLE = Card(
 
 def ttft(subject: Subject) -> Iterable[Finding]:
     """Time to the first token in a closed loop, from the start of the connection."""
-    target = subject.targets.get(TTFT.probe, FIRST_MS)
 
     def judge(load: Load) -> Finding:
         values = [reply.ttft_ms for reply in load.ok if reply.ttft_ms is not None]
-        return _judged(TTFT, "first token", values, target, load, more=_connecting(load))
+        times = _Times(name="first token", load=load, values=values)
+        return _finding(subject, TTFT, FIRST_MS, times, more=_connecting(load))
 
     yield each_of(loads_of(subject, closed_load), judge)
 
@@ -65,25 +75,26 @@ def _connecting(load: Load) -> tuple[Figure, ...]:
 
 def between(subject: Subject) -> Iterable[Finding]:
     """Time between the pieces of an answer; pieces of one answer count as one group."""
-    target = subject.targets.get(BETWEEN.probe, BETWEEN_MS)
 
     def judge(load: Load) -> Finding:
         pairs = [(gap, i) for i, reply in enumerate(load.ok) for gap in reply.gaps_ms]
-        values, groups = [gap for gap, _ in pairs], [i for _, i in pairs]
         name = "between, mean of an answer" if load.mean_gaps else "between"
-        return _judged(BETWEEN, name, values, target, load, groups=groups)
+        values, answers = [gap for gap, _ in pairs], [i for _, i in pairs]
+        return _finding(
+            subject, BETWEEN, BETWEEN_MS, _Times(name=name, load=load, values=values, answers=answers)
+        )
 
     yield each_of(loads_of(subject, closed_load), judge)
 
 
 def whole(subject: Subject) -> Iterable[Finding]:
     """Time of whole answers; one that the limit cut off lasted at least as long."""
-    target = subject.targets.get(WHOLE.probe, 1e3 * limit_s(subject))
 
     def judge(load: Load) -> Finding:
         kept = [reply for reply in load.replies if reply.ok or reply.trouble == "timeout"]
         cut = [i for i, reply in enumerate(kept) if not reply.ok]
-        return _judged(WHOLE, "whole", [reply.total_ms for reply in kept], target, load, cut=cut)
+        times = _Times(name="whole", load=load, values=[reply.total_ms for reply in kept], cut=cut)
+        return _finding(subject, WHOLE, 1e3 * limit_s(subject), times)
 
     yield each_of(loads_of(subject, closed_load), judge)
 
@@ -95,56 +106,97 @@ def limit_s(subject: Subject) -> float:
     return min(limits, default=subject.model.timeout_s)
 
 
-def _usable(load: Load, values: Sequence[float], target: float) -> None:
-    if not values:
-        said = next((reply.said for reply in load.replies), "nothing was asked")
-        raise ProbeUnavailable(f"no whole answer came in the {load.how}: {said}")
-    saturated = load.saturated(target)
-    if saturated:
-        raise ProbeUnavailable(f"{saturated}; these times would be its own, not the endpoint's")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Times:
+    """Times of one kind in one load."""
+
+    name: str
+    load: Load
+    values: Sequence[float]
+    """Milliseconds."""
+    answers: Sequence[int] | None = None
+    """Which answer each is of, where answers have several."""
+    cut: Sequence[int] = ()
+    """Positions of those that a limit cut off."""
+
+    def quantiles(self, most_ms: float) -> dict[float, Estimate]:
+        """Each quantile; no p99 where the client's own lag makes it."""
+        found = {q: quantile(self.values, q, groups=self.answers, cut=self.cut) for q in _QUANTILES}
+        own, last = self.load.tail_is_own(most_ms), found[_P99]
+        if own:
+            why = f"{own}: a quieter host would tell"
+            found[_P99] = Estimate(n_runs=last.n_runs, n_groups=last.n_groups, reason=why)
+        return found
+
+    def least_p99(self, most_ms: float) -> float | None:
+        """What p99 surely is at least, for even a few times tell that; None where they do not, or are not independent."""
+        low = ranks(len(self.values), _P99).low
+        if low is None or self.answers is not None or self.load.tail_is_own(most_ms):
+            return None
+        return sorted(self.values)[low - 1]
 
 
-def _judged(
-    card: Card,
-    name: str,
-    values: Sequence[float],
-    target: float,
-    load: Load,
-    *,
-    groups: Sequence[int] | None = None,
-    cut: Sequence[int] = (),
-    more: tuple[Figure, ...] = (),
+def _finding(
+    subject: Subject, card: Card, usual_ms: float, times: _Times, *, more: tuple[Figure, ...] = ()
 ) -> Finding:
-    _usable(load, values, target)
-    found = {label: quantile(values, q, groups=groups, cut=cut) for label, q in QUANTILES.items()}
-    own = load.tail_is_own(target)
-    if own:
-        found["p99"] = Estimate(n_runs=len(values), reason=own)
-    figures, missing = times_figures(name, found)
-    missing = "; ".join(filter(None, (missing, own)))
-    if not figures:
-        raise ProbeUnavailable(f"{missing}, {load.how}: a longer run, or a faster endpoint, would tell")
-    label, judged = _highest(found)
-    said = ", ".join(f"{q} {one.point:.0f} ms" for q, one in found.items() if one.point is not None)
-    said = f"{said}{f' ({missing})' if missing else ''}; {load.how}, n={len(load.ok)}"
-    shown = {"figures": (*figures, *more, *_own_lag(load)), "target": f"<= {target:g} ms at p99"}
-    assert judged.point is not None, "the highest that is estimable"
-    if judged.point <= target and not judged.reason:
-        return card.finding("ok", said, **shown)
-    sure = judged.low is not None and judged.low > target
-    next_step = (
-        f"{label} is above {target:g} ms. Look at the host's lines first (pressure, limits), then at the endpoint's queue; "
+    """The three quantiles, and how the highest is held against its target.
+
+    Raises:
+        ProbeUnavailable: There are too few times, or they are the client's own.
+    """
+    load, most = times.load, subject.targets.get(card.probe, usual_ms)
+    if not times.values:
+        said = next((reply.said for reply in load.replies if reply.said), "there was nothing to time")
+        raise ProbeUnavailable(f"no times came of the {load.how}: {said}")
+    need_servers_own(load, most)
+    found = times.quantiles(most)
+    figures, said = _shown(times, found)
+    least = times.least_p99(most)
+    if least is not None and least > most:
+        judged = Judged("fail")
+        if found[_P99].point is None:
+            figures.append(Figure(name=f"{times.name} p99, at least", value=least, unit="ms"))
+            said.append(f"p99 at least {least:.0f} ms")
+    elif figures:
+        judged = quantile_at_most(found, most)
+    else:
+        raise ProbeUnavailable(f"{not_estimable(0.5, len(times.values))} ({load.how})")
+    return card.held(
+        judged,
+        f"{', '.join(said)}; {load.how}, n={len(load.ok)}",
+        figures=(*figures, *more, *_own_lag(load)),
+        next_step="" if judged.status == "ok" else _next_step(most),
+        **held_to(subject, card, f"<= {most:g} ms at p99"),
+    )
+
+
+def _shown(times: _Times, found: dict[float, Estimate]) -> tuple[list[Figure], list[str]]:
+    """Figures of the quantiles that are estimable, and in words what they are."""
+    figures: list[Figure] = []
+    for q, one in found.items():
+        if one.point is not None:
+            spread = f"95 % interval, n={one.n_runs}"
+            name = f"{times.name} p{100 * q:g}"
+            figures.append(
+                Figure(name=name, value=one.point, unit="ms", low=one.low, high=one.high, spread=spread)
+            )
+    said = [
+        f"p{100 * q:g} {one.point:.0f} ms{' or more' if one.reason else ''}"
+        for q, one in found.items()
+        if one.point is not None
+    ]
+    missing = [f"p{100 * q:g}" for q, one in found.items() if one.point is None]
+    return figures, said + ([f"{' and '.join(missing)} not estimable"] if missing else [])
+
+
+def _next_step(most_ms: float) -> str:
+    return (
+        f"For answers beyond {most_ms:g} ms look at the host's lines first (pressure, limits), then at the endpoint's queue; "
         "limit the step (timeout_s, ttft_s) and give the rest of the run a deadline."
     )
-    return card.finding("fail" if sure or judged.reason else "warn", said, next_step=next_step, **shown)
 
 
 def _own_lag(load: Load) -> tuple[Figure, ...]:
     if load.lag is None:
         return ()
     return (Figure(name="the client's own lag, p99", value=load.lag.p99_ms, unit="ms"),)
-
-
-def _highest(found: dict[str, Estimate]) -> tuple[str, Estimate]:
-    """The highest quantile that is estimable."""
-    return next((label, one) for label, one in reversed(found.items()) if one.point is not None)

@@ -26,6 +26,13 @@ CARD = Card(
     source="RFC 9110, sections 10.2.3 and 15.6.4; the six-layer checklist, layer 2",
 )
 _LIMIT_S, _LOOK_S, _PATIENCE, _NEARLY = 8.0, 0.05, 40, 0.95
+_HUNG = "hung"
+_FAULTS = {
+    "429": "a request that was refused",
+    "503": "a request that failed",
+    "dropped": "a stream whose connection broke",
+    "ended": "a stream that ended early",
+}
 _SILENT = (
     "a stream that ends early, without a finish_reason, passes for a whole answer: check it at the boundary"
 )
@@ -44,9 +51,7 @@ def probe(subject: Subject) -> Iterable[Finding]:
 async def _met(stream: Stream) -> tuple[dict[str, Seen], dict[str, str]]:
     """Meets every fault: what came to the server, and what the client raised."""
     async with Failing() as server:
-        raised = {
-            fault: await _asked(stream, server.url(fault)) for fault in ("429", "503", "dropped", "ended")
-        }
+        raised = {fault: await _asked(stream, server.url(fault)) for fault in _FAULTS}
         await _left(stream, server.url("endless"))
         for _ in range(_PATIENCE):
             if server.seen["endless"].left_s is not None:
@@ -84,6 +89,9 @@ def _wrong(seen: dict[str, Seen], raised: dict[str, str], waited: float | None) 
         found.append("a 503 is not asked again")
     if not raised["dropped"]:
         found.append("a connection that breaks in mid-stream raises nothing")
+    hung = [what for fault, what in _FAULTS.items() if raised[fault] == _HUNG]
+    if hung:
+        found.append(f"{' and '.join(hung)} had not ended after {_LIMIT_S:g} s: a hang is not noticing")
     if seen["endless"].left_s is None:
         found.append("hanging up leaves the connection open")
     return found
@@ -94,13 +102,14 @@ def _waited_s(seen: Seen) -> float | None:
 
 
 async def _asked(stream: Stream, url: str) -> str:
-    """Asks once; the name of what was raised, empty where nothing was."""
+    """Asks once; the name of what was raised, empty where nothing was, `_HUNG` where it had to be ended here."""
+    limit = asyncio.timeout(_LIMIT_S)
     try:
-        async with asyncio.timeout(_LIMIT_S):
+        async with limit:
             async for _ in stream(url):
                 pass
     except Exception as error:  # an SDK's errors have no common root
-        return type(error).__name__
+        return _HUNG if limit.expired() else type(error).__name__
     return ""
 
 

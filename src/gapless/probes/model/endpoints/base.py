@@ -114,6 +114,11 @@ class Endpoint(Protocol):
         """Whether it takes a temperature, which is 0 then."""
         ...
 
+    @property
+    def sampling(self) -> str:
+        """How it draws its words, as far as that is known: "temperature 0"."""
+        ...
+
     async def ask(
         self, question: Question, *, intended_s: float | None = None, cancel_after: int | None = None
     ) -> Reply:

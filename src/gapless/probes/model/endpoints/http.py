@@ -44,6 +44,11 @@ class HttpEndpoint(ABC):
         """Nothing: the bytes are ours."""
         return ""
 
+    @property
+    def sampling(self) -> str:
+        """Temperature 0, where it takes one."""
+        return "temperature 0" if self.temperature else "it takes no temperature"
+
     @abstractmethod
     def written(self, question: Question) -> tuple[str, dict[str, str], dict[str, Any]]:
         """Path below the base address, headers, and body of a question."""

@@ -23,6 +23,7 @@ _CAUSES: tuple[tuple[type[BaseException], Trouble], ...] = (
     (socket.gaierror, "name"),
     (TimeoutError, "timeout"),
 )
+_SAMPLER = ("temperature", "top_p", "top_k", "seed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +34,6 @@ class LangChainModel:
     """A BaseChatModel."""
     model: str
     timeout_s: float = 60.0
-    temperature: bool = False
-    """Whether its own temperature is 0: it is not changed here."""
     limited: bool = True
     """Whether it takes `max_tokens` with a call."""
     finishes: bool = False
@@ -49,6 +48,19 @@ class LangChainModel:
     def through(self) -> str:
         """The framework."""
         return "LangChain"
+
+    @property
+    def temperature(self) -> bool:
+        """Whether its own temperature is 0: it is not changed here."""
+        return sampler(self.chat).get("temperature") == 0
+
+    @property
+    def sampling(self) -> str:
+        """What was set in code, as far as the object shows it."""
+        found, name = sampler(self.chat), type(_layers(self.chat)[-1]).__name__
+        if not found:
+            return f"{name} shows no temperature"
+        return f"{', '.join(f'{one} {value}' for one, value in found.items())}, set in {name}"
 
     @property
     def key(self) -> None:
@@ -97,6 +109,32 @@ class LangChainModel:
         else:
             _read(reply, await chat.ainvoke(said, **limit))
             reply.arrivals.append(time.perf_counter())
+
+
+def sampler(chat: Any) -> dict[str, Any]:
+    """How a chat model draws its words, as far as the object shows: temperature, top_p, top_k, seed, where they are set.
+
+    What is bound to it (`chat.bind(temperature=...)`) wins over what it was made with, as in a call.
+    """
+    *around, chat = _layers(chat)
+    own = _fields(chat)
+    sources = [*(_fields(one).get("kwargs") or {} for one in around), own.get("model_kwargs") or {}, own]
+    found = {
+        name: next((one[name] for one in sources if one.get(name) is not None), None) for name in _SAMPLER
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _layers(chat: Any) -> list[Any]:
+    """A chat model with what is around it (`bind`, `with_retry`, `with_fallbacks`), the outermost first."""
+    found = [chat]
+    while (inner := _fields(found[-1]).get("bound") or _fields(found[-1]).get("runnable")) is not None:
+        found.append(inner)
+    return found
+
+
+def _fields(one: Any) -> dict[str, Any]:
+    return getattr(one, "__dict__", {})
 
 
 async def _streamed(stream: Any, reply: Reply, cancel_after: int | None) -> None:

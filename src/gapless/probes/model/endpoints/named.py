@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,8 +15,35 @@ from gapless.probes.model.endpoints.openai import OpenAIEndpoint
 from gapless.settings import CheckupModelSettings, ModelSettings
 
 NONE = "no model is named: url and model under [checkup.model] in gapless.toml, or --url and --model"
-_KEYS = {"anthropic": "ANTHROPIC_API_KEY"}
-"""Where a vendor's own clients look for the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """Where a vendor's own clients look for the address and the key; the key goes nowhere else."""
+
+    base: str
+    """Environment variable of the address."""
+    path: str
+    """What that lacks."""
+    vendor: str | None
+    """Where they ask without one; None: nowhere, for a name alone must cost nothing at a vendor's."""
+    variable: str
+    """Environment variable of the key."""
+
+    def url(self) -> str | None:
+        """The address that they would ask."""
+        base = os.environ.get(self.base)
+        return f"{base.rstrip('/')}{self.path}" if base else self.vendor
+
+    def key(self) -> str | None:
+        """The variable that they would read; one that is not set is demanded of a vendor's clients only."""
+        return self.variable if self.vendor is not None or os.environ.get(self.variable) else None
+
+
+_USUAL = {
+    "openai": _Usual("OPENAI_BASE_URL", "", None, "OPENAI_API_KEY"),
+    "anthropic": _Usual("ANTHROPIC_BASE_URL", "/v1", URL, "ANTHROPIC_API_KEY"),
+}
 
 
 def kind_of(settings: ModelSettings) -> str:
@@ -65,28 +93,23 @@ def _made(settings: ModelSettings, chat: Any) -> Endpoint:
     kind = kind_of(settings)
     if kind == "langchain":
         return _langchain(settings, chat)
-    url = settings.url or (_anthropics() if kind == "anthropic" else None)
+    usual = _USUAL[kind]
+    url = settings.url or usual.url()
     if settings.model is None:
         raise ProbeUnavailable(
             f"{url or kind}: which model? Name it with --model, or model under [checkup.model]"
         )
     if url is None:
         raise ProbeUnavailable(
-            f"{settings.model}: at which address? Name it with --url (http://127.0.0.1:8000/v1), or url under "
-            f"[checkup.model]; or name its provider, and LangChain makes it: openai:{settings.model}"
+            f"{settings.model}: at which address? Name it with --url (http://127.0.0.1:8000/v1), url under "
+            f"[checkup.model], or OPENAI_BASE_URL; or name its provider, and LangChain makes it: openai:{settings.model}"
         )
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ProbeUnavailable(f"{url!r} is no address: https://host/v1 is one")
     made = AnthropicEndpoint if kind == "anthropic" else OpenAIEndpoint
-    key = _key(settings, None if settings.url is not None else _KEYS.get(kind))
+    key = _key(settings, usual.key() if settings.url is None else None)
     return made(url=url.rstrip("/"), model=settings.model, key=key, timeout_s=settings.timeout_s)
-
-
-def _anthropics() -> str:
-    """Where a client of Anthropic's would ask: the key that it would send must not go elsewhere."""
-    base = os.environ.get("ANTHROPIC_BASE_URL")
-    return f"{base.rstrip('/')}/v1" if base else URL
 
 
 def _key(settings: ModelSettings, usual: str | None) -> str | None:
@@ -114,14 +137,12 @@ def _langchain(settings: ModelSettings, chat: Any) -> LangChainModel:
             chat=chat,
             model=str(name or type(chat).__name__),
             timeout_s=settings.timeout_s,
-            temperature=getattr(chat, "temperature", None) == 0,
         )
     if settings.model is None:
         raise ProbeUnavailable(
             'a LangChain model is named "provider:model", or target = "app.py:chat" names the object'
         )
-    made = _initialised(settings)
-    return LangChainModel(chat=made, model=settings.model, timeout_s=settings.timeout_s, temperature=True)
+    return LangChainModel(chat=_initialised(settings), model=settings.model, timeout_s=settings.timeout_s)
 
 
 def _initialised(settings: ModelSettings) -> Any:
