@@ -109,6 +109,10 @@ class Load:
     """Whether of each answer only the mean time between its tokens is known."""
     dropped: int = 0
     """Requests that were due while as many as we allow were in flight; never sent, and counted as failed."""
+    given_up: tuple[Reply, ...] = ()
+    """Requests that whoever asked broke off by itself: no fault of the endpoint's, but they lasted at least so long."""
+    part: str = ""
+    """Why these are not all requests; empty where they are. Times can be told from a part, shares and loops cannot."""
 
     @property
     def ok(self) -> list[Reply]:

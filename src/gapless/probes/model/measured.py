@@ -254,6 +254,16 @@ def need_servers_own(load: Load, target_ms: float = 0.0) -> None:
         )
 
 
+def need_all(load: Load) -> None:
+    """Refuses a load of which only a part is known.
+
+    Raises:
+        ProbeUnavailable: Which part is a matter of how the requests ended, and neighbours are missing.
+    """
+    if load.part:
+        raise ProbeUnavailable(f"shares and loops cannot be told from a sample: {load.how}")
+
+
 def held_to(subject: Subject, card: Card, target: str) -> dict[str, str]:
     """The target of a finding as it was judged, with where it comes from, for `Card.held`."""
     return {"target": target} | ({"target_source": YOURS} if card.probe in subject.targets else {})

@@ -22,6 +22,7 @@ from gapless.probes.model.measured import (
     held_to,
     loads_of,
     measured,
+    need_all,
     need_servers_own,
     open_load,
 )
@@ -70,6 +71,7 @@ def _good(subject: Subject, load: Load, shut: Load | None = None) -> Finding:
     first = subject.targets.get(TTFT.probe, FIRST_MS)
     each = subject.targets.get(BETWEEN.probe, BETWEEN_MS)
     need_servers_own(load, first)
+    need_all(load)
     share = _share_within(load, first, each)
     figures = [share_figure("goodput" if shut is None else "goodput, open loop", share)]
     said = f"{100 * (share.point or 0):.0f} % of {share.n_runs} within the budget ({load.how})"
@@ -96,12 +98,19 @@ def _good(subject: Subject, load: Load, shut: Load | None = None) -> Finding:
 
 
 def _share_within(load: Load, first_ms: float, each_ms: float) -> Estimate:
-    n = len(load.replies) + load.dropped
+    """Of all that came to an end, and of those that were given up after the first token was overdue."""
+    late = sum(_first_ms(reply) > first_ms for reply in load.given_up)
+    n = len(load.replies) + load.dropped + late
     return proportion(sum(_within(reply, first_ms, each_ms) for reply in load.replies), n)
 
 
+def _first_ms(reply: Reply) -> float:
+    """When the first token was there; at the end, where an answer came in one piece."""
+    return reply.total_ms if reply.ttft_ms is None else reply.ttft_ms
+
+
 def _longest(which: str, load: Load) -> Figure:
-    longest = max((reply.ttft_ms or reply.total_ms for reply in load.replies), default=0.0)
+    longest = max(map(_first_ms, (*load.replies, *load.given_up)), default=0.0)
     return Figure(name=f"longest wait for a first token{which}", value=longest, unit="ms")
 
 
@@ -117,7 +126,7 @@ def _within(reply: Reply, first_ms: float, each_ms: float) -> bool:
     """Whether an answer is whole and met both budgets; the second on its mean, as time per output token."""
     gaps = reply.gaps_ms
     slow = bool(gaps) and sum(gaps) / len(gaps) > each_ms
-    return reply.ok and (reply.ttft_ms or 0.0) <= first_ms and not slow
+    return reply.ok and _first_ms(reply) <= first_ms and not slow
 
 
 def cascade(subject: Subject) -> Iterable[Finding]:
@@ -126,11 +135,13 @@ def cascade(subject: Subject) -> Iterable[Finding]:
 
 
 def _cascade(subject: Subject, load: Load) -> Finding:
-    replies = sorted(load.replies, key=lambda reply: reply.intended_s)
-    if len(replies) < _LEAST:
-        raise ProbeUnavailable(f"{len(replies)} answers in the {load.how} are too few to draw loops from")
     limit = subject.targets.get(CASCADE.probe, 1e3 * limit_s(subject))
     need_servers_own(load, limit)
+    need_all(load)
+    known = (*load.replies, *(reply for reply in load.given_up if reply.total_ms > limit))
+    replies = sorted(known, key=lambda reply: reply.intended_s)
+    if len(replies) < _LEAST:
+        raise ProbeUnavailable(f"{len(replies)} answers in the {load.how} are too few to draw loops from")
     times = [reply.total_ms for reply in replies]
     over = [t > limit or not reply.ok for t, reply in zip(times, replies, strict=True)]
     single, drawn = proportion(sum(over), len(over)), loops_broken(over, CALLS)
@@ -223,6 +234,8 @@ def answers(subject: Subject) -> Iterable[Finding]:
     loads = loads_of(subject, closed_load)
     if not subject.results:
         loads = tuple(measured(subject).loads.values())
+    for load in loads:
+        need_all(load)
     replies = [reply for load in loads for reply in load.replies]
     lost = [reply for reply in replies if not reply.ok]
     share = proportion(len(replies) - len(lost), len(replies))

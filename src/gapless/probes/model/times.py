@@ -91,7 +91,7 @@ def whole(subject: Subject) -> Iterable[Finding]:
     """Time of whole answers; one that the limit cut off lasted at least as long."""
 
     def judge(load: Load) -> Finding:
-        kept = [reply for reply in load.replies if reply.ok or reply.trouble == "timeout"]
+        kept = [reply for reply in load.replies if reply.ok or reply.trouble == "timeout"] + [*load.given_up]
         cut = [i for i, reply in enumerate(kept) if not reply.ok]
         times = _Times(name="whole", load=load, values=[reply.total_ms for reply in kept], cut=cut)
         return _finding(subject, WHOLE, 1e3 * limit_s(subject), times)

@@ -1,56 +1,135 @@
 """aiperf's profile_export.jsonl, a request a line, with the version from profile_export_aiperf.json beside it.
 
+Each phase of profiling in it is a load; warm-up phases and what aiperf leaves out of its own figures
+(`context_overflow_skip`) are not read. Where arrivals have a rate or a schedule a request is due when its credit is issued; a
+cap on how many are in flight holds credits back, and what waits for it is not seen. A request that aiperf cancelled (status 499,
+its own) is no fault of the endpoint's, and lasted at least so long.
+
 Source:
-    aiperf 0.13.0: `aiperf.common.models.record_models.MetricRecordInfo`, `aiperf.common.models.export_models.JsonExportData`.
+    aiperf 0.13.0: `aiperf.common.models.record_models.MetricRecordInfo`, `aiperf.common.models.export_models.JsonExportData`,
+    `aiperf.common.enums.metric_enums.MetricTimeUnit`, `aiperf.config.phases`, `aiperf.transports.aiohttp_client`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import msgspec
 
 from gapless.probes.base import ProbeUnavailable
 from gapless.probes.model.endpoints.base import Reply
 from gapless.probes.model.load import Load
-from gapless.probes.model.results.base import load, read_json, reply, source
+from gapless.probes.model.results.base import Signs, content, decoded, load, reply, source
 
 _RECORDS, _SUMMARY = ".jsonl", "_aiperf.json"
-_TO_MS = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "sec": 1e3, "s": 1e3}
+_PROFILING = "profiling"
+_SCHEDULED = ("poisson", "gamma", "constant", "user_centric", "fixed_schedule")
+_TO_MS = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "sec": 1e3}
 
 
-def is_one(value: Any) -> bool:
-    """Whether a JSON value is aiperf's summary, or a line of its records."""
-    if not isinstance(value, dict):
-        return False
-    return "aiperf_version" in value or {"metadata", "metrics"} <= set(value)
+class _Metric(msgspec.Struct):
+    value: float | list[float]
+    unit: Literal["ns", "us", "ms", "sec"]
+
+    @property
+    def ms(self) -> list[float]:
+        """Its value, or values, in milliseconds."""
+        values = self.value if isinstance(self.value, list) else [self.value]
+        return [_TO_MS[self.unit] * one for one in values]
+
+
+class _Metrics(msgspec.Struct):
+    time_to_first_token: _Metric | None = None
+    inter_chunk_latency: _Metric | None = None
+    inter_token_latency: _Metric | None = None
+
+
+class _About(msgspec.Struct):
+    benchmark_phase: str
+    request_start_ns: int
+    request_end_ns: int
+    credit_issued_ns: int | None = None
+    profiling_index: int | None = None
+    was_cancelled: bool = False
+    context_overflow_skip: bool = False
+
+
+class _Error(msgspec.Struct):
+    code: int | None = None
+    type: str | None = None
+    message: str | None = None
+
+
+class _Record(msgspec.Struct):
+    metadata: _About
+    metrics: _Metrics
+    error: _Error | None = None
+
+
+class _Phase(msgspec.Struct):
+    type: str = ""
+    kind: str = _PROFILING
+    rate: float | None = None
+    concurrency: int | None = None
+
+
+class _Config(msgspec.Struct):
+    phases: list[_Phase] = []
+
+
+class _Summary(msgspec.Struct):
+    aiperf_version: str | None = None
+    input_config: _Config | None = None
+
+
+def is_one(signs: Signs) -> bool:
+    """Whether a JSON object is aiperf's summary, or a line of its records."""
+    return "aiperf_version" in signs or {"metadata", "metrics"} <= set(signs)
 
 
 def read(path: Path) -> tuple[Load, ...]:
-    """The requests of a run; either of its two files leads to the other."""
-    records, summary = _both(path)
+    """The requests of a run, by phase; either of its two files leads to the other."""
+    records, beside = _both(path)
     if not records.is_file():
         raise ProbeUnavailable(
             f"{path}: a summary without its requests; {records.name} belongs beside it (aiperf --export-level records)"
         )
-    about: dict[str, Any] = read_json(summary) if summary.is_file() else {}
-    try:
-        lines = [msgspec.json.decode(line) for line in records.read_bytes().splitlines() if line.strip()]
-        scheduled = "rate" in _phase(about)
-        replies = [
-            _reply(line, scheduled=scheduled)
-            for line in lines
-            if line["metadata"]["benchmark_phase"] == "profiling"
-        ]
-    except (OSError, msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
-        raise ProbeUnavailable(f"{records}: cannot be read: {type(error).__name__}: {error}") from error
-    if not replies:
+    summary = decoded(beside, content(beside), _Summary) if beside.is_file() else _Summary()
+    config = summary.input_config or _Config()
+    phases = [phase for phase in config.phases if phase.kind == _PROFILING]
+    said = source(records, "aiperf", summary.aiperf_version)
+    found: dict[int, list[_Record]] = {}
+    lines, cut_off = _records(records)
+    said += ", its last line cut off" if cut_off else ""
+    for one in lines:
+        about = one.metadata
+        if about.benchmark_phase == _PROFILING and not about.context_overflow_skip:
+            found.setdefault(about.profiling_index or 0, []).append(one)
+    if not found:
         raise ProbeUnavailable(f"{records}: it holds no requests of the profiling phase")
-    replies.sort(key=lambda one: one.intended_s)
-    said = source(records, "aiperf", about.get("aiperf_version"))
-    mean = not any("inter_chunk_latency" in line["metrics"] for line in lines)
-    return (load(replies, f"{_how(about)}{said}", mean_gaps=mean),)
+    try:
+        loads = [
+            _load(some, phases[i] if i < len(phases) else _Phase(), said) for i, some in sorted(found.items())
+        ]
+    except ValueError as error:
+        raise ProbeUnavailable(f"{records}: {error}") from error
+    return tuple(loads)
+
+
+def _records(path: Path) -> tuple[list[_Record], bool]:
+    """A record a line, and whether the last was cut off with the run."""
+    found: list[_Record] = []
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                if line.strip():
+                    found.append(decoded(path, line, _Record, what=f"line {number}: a record of aiperf's"))
+            except ProbeUnavailable:
+                if line.endswith(b"\n") or not found:
+                    raise
+                return found, True
+    return found, False
 
 
 def _both(path: Path) -> tuple[Path, Path]:
@@ -63,48 +142,36 @@ def _both(path: Path) -> tuple[Path, Path]:
     return path, usual if usual.is_file() else path.with_suffix(".json")
 
 
-def _reply(line: dict[str, Any], *, scheduled: bool) -> Reply:
-    about: dict[str, Any] = line["metadata"]
-    metrics: dict[str, Any] = line["metrics"]
-    gaps = _ms(metrics.get("inter_chunk_latency")) or _ms(metrics.get("inter_token_latency"))
-    first = _ms(metrics.get("time_to_first_token"))
-    error = line.get("error")
-    said = str(error.get("code") or error.get("message") or error.get("type") or "errored") if error else ""
-    if about.get("was_cancelled") and not said:
-        said = "cancelled"
-    start: int = about["request_start_ns"]
-    # Where arrivals have a rate, a request is due when its credit is issued.
-    begun: int = about.get("credit_issued_ns") or start if scheduled else start
-    return reply(
-        begun_s=begun / 1e9,
-        first_ms=first[0] + (start - begun) / 1e6 if first else None,
-        gaps_ms=gaps,
-        ended_s=about["request_end_ns"] / 1e9,
-        said=said,
+def _load(records: list[_Record], phase: _Phase, said: str) -> Load:
+    made = [(one.metadata.was_cancelled, _reply(one, phase)) for one in records]
+    return load(
+        [one for cancelled, one in made if not cancelled],
+        f"{_how(phase)}{said}",
+        given_up=[one for cancelled, one in made if cancelled],
+        mean_gaps=not any(one.metrics.inter_chunk_latency for one in records),
     )
 
 
-def _ms(metric: dict[str, Any] | None) -> list[float]:
-    """A metric's value or values in milliseconds."""
-    if metric is None:
-        return []
-    factor, value = _TO_MS[metric["unit"]], metric["value"]
-    return [factor * one for one in (value if isinstance(value, list) else [value])]
+def _reply(record: _Record, phase: _Phase) -> Reply:
+    about, metrics, error = record.metadata, record.metrics, record.error
+    first, gaps = metrics.time_to_first_token, metrics.inter_chunk_latency or metrics.inter_token_latency
+    said = str(error.code or error.message or error.type or "errored") if error is not None else ""
+    due = about.credit_issued_ns if phase.type in _SCHEDULED else None
+    return reply(
+        due_s=due / 1e9 if due is not None else None,
+        begun_s=about.request_start_ns / 1e9,
+        first_ms=first.ms[0] if first is not None and first.ms else None,
+        gaps_ms=gaps.ms if gaps is not None else [],
+        ended_s=about.request_end_ns / 1e9,
+        said=said or ("cancelled" if about.was_cancelled else ""),
+    )
 
 
-def _phase(about: dict[str, Any]) -> dict[str, Any]:
-    """The phase that was measured, as the summary describes it; empty where there is no summary."""
-    phases: list[dict[str, Any]] = (about.get("input_config") or {}).get("phases") or []
-    measured = [phase for phase in phases if phase.get("kind", "profiling") == "profiling"]
-    return measured[-1] if measured else {}
-
-
-def _how(about: dict[str, Any]) -> str:
+def _how(phase: _Phase) -> str:
     """How requests were sent, as far as the summary says."""
-    phase = _phase(about)
-    if not phase:
+    if not phase.type:
         return ""
-    kind = phase.get("type", "")
-    if "rate" in phase:
-        return f"{kind} at {phase['rate']:g} a second, "
-    return f"{kind}, {phase['concurrency']} at a time, " if "concurrency" in phase else f"{kind}, "
+    said = f"{phase.type} at {phase.rate:g} a second" if phase.rate is not None else phase.type
+    if phase.concurrency is None:
+        return f"{said}, "
+    return f"{said}, {'at most ' if phase.type in _SCHEDULED else ''}{phase.concurrency} at a time, "

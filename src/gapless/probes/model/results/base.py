@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 
@@ -13,12 +13,15 @@ from gapless.probes.base import ProbeUnavailable
 from gapless.probes.model.endpoints.base import Reply
 from gapless.probes.model.load import Load
 
+T = TypeVar("T")
 Reader = Callable[[Path], tuple[Load, ...]]
 """Reads a file: one load for each run in it.
 
 Raises:
     ProbeUnavailable: It cannot be read, or holds no requests.
 """
+Signs = dict[str, msgspec.Raw]
+"""The keys of a JSON object, whose values nobody has looked at yet: what a file is recognised by."""
 
 
 def source(path: Path, writer: str, version: str | None) -> str:
@@ -26,48 +29,77 @@ def source(path: Path, writer: str, version: str | None) -> str:
     return f"from {path.name}, written by {writer} {version or '(the file does not say which version)'}"
 
 
-def read_json(path: Path) -> Any:
-    """A file's JSON value.
+def content(path: Path) -> bytes:
+    """What is in a file.
 
     Raises:
-        ProbeUnavailable: It is not there, or no JSON.
+        ProbeUnavailable: It is not there, or no file.
+    """
+    if not path.is_file():
+        raise ProbeUnavailable(f"{path}: {'it is no file' if path.exists() else 'there is no such file'}")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ProbeUnavailable(f"{path}: cannot be read: {error}") from error
+
+
+def decoded(path: Path, data: bytes, kind: type[T], *, what: str = "") -> T:
+    """JSON of a known form; keys that nobody asks for are passed over, and cost no memory.
+
+    Args:
+        path: Where it is from.
+        data: The JSON.
+        kind: Its form.
+        what: What it should be, for the reason: "a guidellm report".
+
+    Raises:
+        ProbeUnavailable: It is no JSON, or of another form.
     """
     try:
-        return msgspec.json.decode(path.read_bytes())
-    except (OSError, msgspec.DecodeError) as error:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError as error:
+        raise ProbeUnavailable(f"{path}: {what or 'JSON'} of another form: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProbeUnavailable(f"{path}: cannot be read: {error}") from error
 
 
 def reply(
     *,
+    due_s: float | None,
     begun_s: float,
-    first_ms: float | None,
-    gaps_ms: list[float],
+    first_ms: float | None = None,
+    gaps_ms: Sequence[float] = (),
     ended_s: float,
     said: str = "",
-    **more: Any,
+    tokens_out: int | None = None,
 ) -> Reply:
     """A request of a file as one of ours; what went wrong is in `said`.
 
     Args:
-        begun_s: When it should have begun, in seconds on the file's clock.
-        first_ms: To its first token, from then.
+        due_s: When it should have begun, in seconds on the file's clock, where there is a schedule; latency counts from then.
+        begun_s: When it did.
+        first_ms: From there to its first token; None where answers were not streamed.
         gaps_ms: Between its pieces; the mean of them where the file keeps no more.
         ended_s: When it ended.
         said: Why there is no whole answer; empty where there is.
-        **more: Further fields of the reply.
+        tokens_out: Tokens of the answer.
+
+    Raises:
+        ValueError: It ended before it began.
     """
+    if ended_s < begun_s:
+        raise ValueError(f"a request that ends {begun_s - ended_s:g} s before it begins")
     arrivals = [begun_s + first_ms / 1e3] if first_ms is not None else []
     for gap in gaps_ms if arrivals else ():
         arrivals.append(arrivals[-1] + gap / 1e3)
     return Reply(
-        intended_s=begun_s,
+        intended_s=begun_s if due_s is None else min(due_s, begun_s),
         started_s=begun_s,
         ended_s=ended_s,
         arrivals=arrivals,
         trouble="raised" if said else "",
         said=_short(said),
-        **more,
+        tokens_out=tokens_out,
     )
 
 
@@ -82,8 +114,33 @@ def _short(said: str) -> str:
     return f"status {status[0]}" if status else said.partition("\n")[0][:80]
 
 
-def load(replies: list[Reply], how: str, **more: Any) -> Load:
-    """Requests as a load; the writer's own lag is not in its file."""
-    ends = [reply.ended_s for reply in replies]
-    seconds = max(ends) - min(reply.intended_s for reply in replies) if replies else 0.0
-    return Load(replies=tuple(replies), lag=None, seconds=seconds, how=how, read=True, **more)
+def load(
+    replies: Sequence[Reply],
+    how: str,
+    *,
+    given_up: Sequence[Reply] = (),
+    mean_gaps: bool = False,
+    part: str = "",
+) -> Load:
+    """Requests as a load; the writer's own lag is not in its file.
+
+    Args:
+        replies: In any order.
+        how: How they were sent, and where that is from.
+        given_up: Requests that the writer broke off by itself.
+        mean_gaps: Whether of each answer only the mean time between its tokens is known.
+        part: Why these are not all; empty where they are.
+    """
+    ordered = sorted(replies, key=lambda one: one.intended_s)
+    seconds = max(one.ended_s for one in ordered) - ordered[0].intended_s if ordered else 0.0
+    left = f", {len(given_up)} more given up by its writer" if given_up else ""
+    return Load(
+        replies=tuple(ordered),
+        lag=None,
+        seconds=seconds,
+        how=f"{how}{left}{f', {part}' if part else ''}",
+        read=True,
+        mean_gaps=mean_gaps,
+        given_up=tuple(given_up),
+        part=part,
+    )

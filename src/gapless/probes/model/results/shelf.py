@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from gapless.probes.base import ProbeUnavailable
 from gapless.probes.model.load import Load
 from gapless.probes.model.results import aiperf, guidellm
-from gapless.probes.model.results.base import Reader, read_json
+from gapless.probes.model.results.base import Reader, Signs, content, decoded
 
-SHELF: dict[str, tuple[Callable[[Any], bool], Reader]] = {
+SHELF: dict[str, tuple[Callable[[Signs], bool], Reader]] = {
     "guidellm": (guidellm.is_one, guidellm.read),
     "aiperf": (aiperf.is_one, aiperf.read),
 }
-"""Writer -> whether a JSON value is its, and the reader."""
+"""Writer -> whether a JSON object is its, and the reader."""
 
 
 def read_results(paths: Sequence[Path]) -> tuple[Load, ...]:
@@ -34,18 +31,18 @@ def _reader(path: Path) -> Reader:
         raise ProbeUnavailable(
             f"{path}: a table of quantiles, without its requests: give the JSON file beside it"
         )
-    value = _first_line(path) if path.suffix == ".jsonl" else read_json(path)
+    signs = _signs(path)
     for known, read in SHELF.values():
-        if known(value):
+        if known(signs):
             return read
     raise ProbeUnavailable(
         f"{path}: neither guidellm's benchmarks.json nor aiperf's profile_export.jsonl or profile_export_aiperf.json"
     )
 
 
-def _first_line(path: Path) -> Any:
-    try:
-        with path.open("rb") as file:
-            return msgspec.json.decode(file.readline())
-    except (OSError, msgspec.DecodeError) as error:
-        raise ProbeUnavailable(f"{path}: cannot be read: {error}") from error
+def _signs(path: Path) -> Signs:
+    """The keys of the file's object, or of its first line's."""
+    data = content(path)
+    if path.suffix == ".jsonl":
+        data = data.partition(b"\n")[0]
+    return decoded(path, data, Signs, what="a result file of guidellm or aiperf")
