@@ -12,7 +12,7 @@ from typing import Any
 
 from gapless.probes.hardware.memory_bandwidth import measure
 
-ROUNDS = 7
+ROUNDS, PASSES = 7, 12
 SOURCE = Path(__file__).with_name("stream_triad.c")
 
 
@@ -30,7 +30,9 @@ def run() -> list[dict[str, Any]]:
         ours: list[float] = []
         theirs: list[float] = []
         for _ in range(ROUNDS):
-            ours.append(measure(kernel="c").best)
+            ours.append(
+                max(measure(kernel="c").passes[:PASSES])
+            )  # as many as theirs: more have a better best
             done = subprocess.run([str(program)], env=environment, capture_output=True, text=True, check=True)
             theirs.append(float(done.stdout))
     ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))

@@ -19,7 +19,7 @@ SHELF: dict[str, tuple[str, str]] = {
     "numa-placement": (f"{_HARDWARE}.numa:placement", f"{_HARDWARE}.numa:PLACEMENT"),
     "numa-remote": (f"{_HARDWARE}.numa:remote", f"{_HARDWARE}.numa:REMOTE"),
     "cgroup-limits": (f"{_HARDWARE}.limits:limits", f"{_HARDWARE}.limits:LIMITS"),
-    "pressure": (f"{_HARDWARE}.limits:pressure", f"{_HARDWARE}.limits:PRESSURE"),
+    "pressure": (f"{_HARDWARE}.pressure:probe", f"{_HARDWARE}.pressure:PRESSURE"),
     "pages-and-clock": (f"{_HARDWARE}.limits:pages", f"{_HARDWARE}.limits:PAGES"),
     "gpu-copies": (f"{_HARDWARE}.gpu:probe", f"{_HARDWARE}.gpu:COPIES"),
     "interference": (f"{_HARDWARE}.interference:probe", f"{_HARDWARE}.interference:CARD"),

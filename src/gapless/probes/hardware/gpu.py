@@ -10,16 +10,16 @@ Source:
 
 from __future__ import annotations
 
-import os
 import statistics
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.hardware.gpu_devices import BYTES, Gpu, devices
 from gapless.probes.hardware.gpu_link import Link, link_of
-from gapless.probes.hardware.host import allowed_cpus, numa_nodes, text
+from gapless.probes.hardware.host import allowed_cpus, numa_nodes, on_cpus, text
+from gapless.probes.judging import Judged, at_least, together
+from gapless.probes.medians import median_figure
 from gapless.records.finding import Figure, Finding
 
 COPIES = Card(
@@ -46,64 +46,81 @@ class Copied:
     """Both directions at once, together."""
 
     @property
-    def slower(self) -> float:
-        """The median of the slower direction."""
-        return min(statistics.median(self.up), statistics.median(self.down))
+    def slower(self) -> tuple[float, ...]:
+        """The slower direction."""
+        return min(self.up, self.down, key=statistics.median)
 
 
 def probe(subject: Subject) -> Iterable[Finding]:
     """Each GPU's copies against its link, and the overlap of a copy with a matrix product on two streams."""
     if text(subject.root, "proc/driver/nvidia/version") is None:
         raise ProbeUnavailable("no NVIDIA driver is loaded here")
-    for gpu in devices():
-        copied = [_copied(gpu, node) for node in _places(subject, gpu)]
-        hidden = _overlap(gpu)
-        yield finding(gpu.name, copied, hidden, link_of(subject.root, gpu.bus))  # before the link idles
+    for number, opened in enumerate(devices()):
+        try:
+            gpu = opened()
+            copied = [_copied(gpu, node) for node in _places(subject)]
+            hidden = _hidden(gpu)
+        except (RuntimeError, MemoryError) as error:  # what both libraries raise; a full GPU, above all
+            yield COPIES.unavailable(f"GPU {number} could not be measured: {error}"[:300])
+        else:
+            yield finding(gpu.name, copied, hidden, link_of(subject.root, gpu.bus))  # before the link idles
 
 
-def finding(name: str, copied: list[Copied], hidden: float, link: Link) -> Finding:
+def finding(name: str, copied: list[Copied], hidden: tuple[float, ...], link: Link) -> Finding:
     """What a GPU's copies come to.
 
     Args:
         name: The GPU's.
         copied: One entry per NUMA node of the host's buffer.
-        hidden: Share of the shorter of a copy and some work that is hidden behind the longer.
+        hidden: Share of the shorter of a copy and some work that was hidden behind the longer, each time.
         link: What was negotiated.
     """
-    best = max(copied, key=lambda one: one.slower)
-    figures = [figure for one in copied for figure in _figures(one)]
-    figures.append(Figure(name="copy hidden behind work", value=hidden, unit="share"))
+    best = max(copied, key=lambda one: statistics.median(one.slower))
+    behind = median_figure("copy hidden behind work", hidden, "share", of="copies")
+    figures = [*(figure for one in copied for figure in _figures(one)), behind]
+    said = f"{name}: {statistics.median(best.up):.1f} GB/s to it, {statistics.median(best.down):.1f} from it"
+    judged = {"hidden": at_least(behind, _ENOUGH, missed="warn")}
     if link.gb_s is not None:
         figures.append(Figure(name="negotiated link, each way", value=link.gb_s, unit="GB/s"))
-    said = f"{name}: {statistics.median(best.up):.1f} GB/s to it, {statistics.median(best.down):.1f} from it"
-    if link.gb_s is not None:
-        said += f", {100 * best.slower / link.gb_s:.0f} % of its link"
+        filled = _shares("share of its link that copies fill", best, link.gb_s)
+        figures.append(filled)
+        judged["link"] = at_least(filled, _ENOUGH, missed="warn")
+        said += f", {100 * filled.value:.0f} % of its link"
     elif len(copied) > 1:
         said += f" (node {best.node})"
-    said += f"; {100 * hidden:.0f} % of a copy hidden behind work"
-    steps = list(_advice(copied, best, hidden, link))
-    if not steps:
-        return COPIES.finding("ok", said, figures=tuple(figures))
+    fastest = statistics.median(best.slower)
+    for one in copied:
+        if one is not best:
+            share = _shares(f"node {one.node} as a share of node {best.node}", one, fastest)
+            judged[f"node {one.node}"] = at_least(share, _ENOUGH, missed="warn")
+    if link.reduced:
+        judged["lanes"] = Judged("warn")
+    missed = {what for what, one in judged.items() if one.status != "ok"}
     command = f"numactl --cpunodebind={best.node} --membind={best.node} COMMAND" if len(copied) > 1 else ""
-    return COPIES.finding(
-        "warn",
-        said,
+    return COPIES.held(
+        together(*judged.values()),
+        f"{said}; {100 * behind.value:.0f} % of a copy hidden behind work",
         figures=tuple(figures),
-        next_step=" ".join(steps),
-        command=command or "nvidia-smi topo -m",
+        next_step=" ".join(_advice(missed, copied, best, link)),
+        command=(command or "nvidia-smi topo -m") if missed else "",
     )
 
 
-def _advice(copied: list[Copied], best: Copied, hidden: float, link: Link) -> Iterable[str]:
-    if link.gb_s is not None and best.slower < _ENOUGH * link.gb_s:
+def _shares(name: str, one: Copied, whole: float) -> Figure:
+    return median_figure(name, [rate / whole for rate in one.slower], "share", of="copies")
+
+
+def _advice(missed: set[str], copied: list[Copied], best: Copied, link: Link) -> Iterable[str]:
+    if "link" in missed:
         yield "Even from the nearest memory the link is not filled: look for a shared switch, a riser, or IOMMU translation."
-    if link.reduced:
+    if "lanes" in missed:
         yield f"The link runs below what the GPU could ({link.said}): reseat it, or choose another slot."
-    far = [one for one in copied if one.slower < _ENOUGH * best.slower]
+    far = [one for one in copied if f"node {one.node}" in missed]
     if far:
-        slow = min(far, key=lambda one: one.slower)
-        yield f"Buffers on node {slow.node} reach {slow.slower:.1f} GB/s where those on node {best.node} reach {best.slower:.1f}: keep the process there."
-    if hidden < _ENOUGH:
+        slow = min(far, key=lambda one: statistics.median(one.slower))
+        slowest, fastest = (statistics.median(one.slower) for one in (slow, best))
+        yield f"Buffers on node {slow.node} reach {slowest:.1f} GB/s where those on node {best.node} reach {fastest:.1f}: keep the process there."
+    if "hidden" in missed:
         yield "Copy from pinned memory with a stream of its own (non_blocking), so that the next batch travels while this one is computed."
 
 
@@ -114,19 +131,12 @@ def _figures(one: Copied) -> Iterable[Figure]:
         ("pinned, from the device", one.down),
         ("both at once, together", one.both),
     ):
-        yield Figure(
-            name=f"{name}{where}",
-            value=statistics.median(rates),
-            unit="GB/s",
-            low=min(rates),
-            high=max(rates),
-            spread=f"slowest and fastest of {len(rates)} copies",
-        )
+        yield median_figure(f"{name}{where}", rates, "GB/s", of="copies")
 
 
 def _copied(gpu: Gpu, place: tuple[int | None, tuple[int, ...]]) -> Copied:
     node, cpus = place
-    with _on(cpus):
+    with on_cpus(cpus):
         host, back = gpu.pinned(), gpu.pinned()
     gb = BYTES / 1e9
 
@@ -142,16 +152,16 @@ def _copied(gpu: Gpu, place: tuple[int | None, tuple[int, ...]]) -> Copied:
     )
 
 
-def _overlap(gpu: Gpu) -> float:
+def _hidden(gpu: Gpu) -> tuple[float, ...]:
     host = gpu.pinned()
 
     def both() -> None:
         gpu.up(host)
         gpu.work()
 
-    copy = statistics.median(_seconds(gpu, lambda: gpu.up(host)))
-    work = statistics.median(_seconds(gpu, gpu.work))
-    return overlap(copy, work, statistics.median(_seconds(gpu, both)))
+    copies, works = _seconds(gpu, lambda: gpu.up(host)), _seconds(gpu, gpu.work)
+    times = zip(copies, works, _seconds(gpu, both), strict=True)
+    return tuple(overlap(copy, work, taken) for copy, work, taken in times)
 
 
 def overlap(copy: float, work: float, both: float) -> float:
@@ -174,24 +184,10 @@ def _seconds(gpu: Gpu, work: Callable[[], object]) -> list[float]:
     return [gpu.timed(work) for _ in range(_REPEATS + 2)][2:]
 
 
-def _places(subject: Subject, gpu: Gpu) -> list[tuple[int | None, tuple[int, ...]]]:
+def _places(subject: Subject) -> list[tuple[int | None, tuple[int, ...]]]:
     """NUMA nodes this process may use, with its CPUs there. A pinned page lies where the thread ran that asked for it."""
     usable = set(allowed_cpus(subject.root))
     nodes = [
         (node.number, tuple(cpu for cpu in node.cpus if cpu in usable)) for node in numa_nodes(subject.root)
     ]
     return [(number, cpus) for number, cpus in nodes if cpus] or [(None, ())]
-
-
-@contextmanager
-def _on(cpus: tuple[int, ...]) -> Generator[None]:
-    """Keeps this thread on some CPUs."""
-    if not cpus or not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cpus)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from gapless.probes.base import ProbeUnavailable
@@ -39,8 +41,8 @@ class Gpu(Protocol):
         ...
 
 
-def devices() -> list[Gpu]:
-    """The GPUs that are visible.
+def devices() -> list[Callable[[], Gpu]]:
+    """The GPUs that are visible; each is opened when it is called, and raises a RuntimeError or MemoryError where it is full.
 
     Raises:
         ProbeUnavailable: Neither library is installed, or none is visible.
@@ -55,15 +57,15 @@ def devices() -> list[Gpu]:
     )
 
 
-def _with_torch() -> list[Gpu]:
+def _with_torch() -> list[Callable[[], Gpu]]:
     import torch  # pyright: ignore[reportMissingImports]
 
     if not torch.cuda.is_available():
         raise ProbeUnavailable("an NVIDIA driver is loaded, and PyTorch sees no CUDA device")
-    return [_Torch(torch, number) for number in range(torch.cuda.device_count())]
+    return [partial(_Torch, torch, number) for number in range(torch.cuda.device_count())]
 
 
-def _with_cupy() -> list[Gpu]:
+def _with_cupy() -> list[Callable[[], Gpu]]:
     import cupy  # pyright: ignore[reportMissingImports]
 
     try:
@@ -72,7 +74,7 @@ def _with_cupy() -> list[Gpu]:
         raise ProbeUnavailable(
             f"an NVIDIA driver is loaded, and CuPy sees no CUDA device: {error}"
         ) from error
-    return [_Cupy(cupy, number) for number in range(count)]
+    return [partial(_Cupy, cupy, number) for number in range(count)]
 
 
 class _Torch:
@@ -80,7 +82,7 @@ class _Torch:
         self._torch, self._number = torch, number
         torch.cuda.set_device(number)
         self.name = f"GPU {number} ({torch.cuda.get_device_name(number)})"
-        self.bus: str | None = _address(torch.cuda.get_device_properties(number))
+        self.bus: str | None = _pci_address(torch.cuda.get_device_properties(number))
         self._one, self._two = torch.cuda.Stream(), torch.cuda.Stream()
         self._into = torch.empty(BYTES, dtype=torch.uint8, device="cuda")
         self._from = torch.empty(BYTES, dtype=torch.uint8, device="cuda")
@@ -117,13 +119,17 @@ class _Torch:
         return begun.elapsed_time(ended) / 1e3
 
 
-def _address(properties: Any) -> str | None:
+def _pci_address(properties: Any) -> str | None:
     """PCI address of a device of PyTorch's; older versions do not say it."""
     parts = [getattr(properties, f"pci_{name}_id", None) for name in ("domain", "bus", "device")]
     if any(part is None for part in parts):
         return None
     domain, bus, device = parts
     return f"{domain:04x}:{bus:02x}:{device:02x}.0"
+
+
+def _address_of(array: Any) -> ctypes.c_void_p:
+    return array.ctypes.data_as(ctypes.c_void_p)
 
 
 class _Cupy:
@@ -145,10 +151,10 @@ class _Cupy:
         return self._kept[-1]
 
     def up(self, host: Any) -> None:
-        self._into.set(host, stream=self._one)
+        self._into.data.copy_from_host_async(_address_of(host), BYTES, self._one)
 
     def down(self, host: Any) -> None:
-        self._from.get(stream=self._two, out=host, blocking=False)
+        self._from.data.copy_to_host_async(_address_of(host), BYTES, self._two)
 
     def work(self) -> None:
         with self._two:

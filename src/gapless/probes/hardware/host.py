@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,11 +68,34 @@ def last_cache_bytes(root: Path) -> int:
 
 def allowed_cpus(root: Path) -> tuple[int, ...]:
     """The CPUs this process may run on."""
-    status = text(root, "proc/self/status") or ""
-    found = re.search(r"^Cpus_allowed_list:\s*(\S+)", status, re.MULTILINE)
+    found = _allowed(root, "Cpus_allowed_list")
     if found is not None:
-        return cpus_in(found[1])
+        return found
     return tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ()
+
+
+def allowed_nodes(root: Path) -> tuple[int, ...] | None:
+    """The NUMA nodes whose memory this process may use (cpuset.mems); None where the kernel does not say."""
+    return _allowed(root, "Mems_allowed_list")
+
+
+def _allowed(root: Path, what: str) -> tuple[int, ...] | None:
+    found = re.search(rf"^{what}:\s*(\S+)", text(root, "proc/self/status") or "", re.MULTILINE)
+    return cpus_in(found[1]) if found is not None else None
+
+
+@contextmanager
+def on_cpus(cpus: tuple[int, ...]) -> Generator[None]:
+    """Keeps this thread, and the children that it starts, on some CPUs; where none are named, or the system cannot, anywhere."""
+    if not cpus or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,29 +104,31 @@ class Node:
 
     number: int
     cpus: tuple[int, ...]
-    distances: tuple[int, ...]
-    """To each node, in their order; 10 is local."""
+    distances: Mapping[int, int]
+    """Node -> how far its memory is; 10 is local."""
     free_bytes: int
     total_bytes: int
 
 
 def numa_nodes(root: Path) -> tuple[Node, ...]:
     """The NUMA nodes that have CPUs or memory, as the kernel lists them; none where it does not."""
-    found: list[Node] = []
-    for folder in (root / "sys/devices/system/node").glob("node[0-9]*"):
-        cpus = cpus_in(text(folder, "cpulist") or "")
-        memory = text(folder, "meminfo") or ""
-        found.append(
-            Node(
-                number=int(folder.name.removeprefix("node")),
-                cpus=cpus,
-                distances=tuple(int(one) for one in (text(folder, "distance") or "").split()),
-                free_bytes=_kilobytes(memory, "MemFree"),
-                total_bytes=_kilobytes(memory, "MemTotal"),
-            )
-        )
-    there = (node for node in found if node.cpus or node.total_bytes)
-    return tuple(sorted(there, key=lambda node: node.number))
+    top = root / "sys/devices/system/node"
+    # The kernel tells distances to all nodes that are online, those without CPUs and memory among them.
+    online = sorted(int(folder.name.removeprefix("node")) for folder in top.glob("node[0-9]*"))
+    nodes = (_node(top / f"node{number}", number, online) for number in online)
+    return tuple(node for node in nodes if node.cpus or node.total_bytes)
+
+
+def _node(folder: Path, number: int, online: list[int]) -> Node:
+    memory = text(folder, "meminfo") or ""
+    distances = [int(one) for one in (text(folder, "distance") or "").split() if one.isdecimal()]
+    return Node(
+        number=number,
+        cpus=cpus_in(text(folder, "cpulist") or ""),
+        distances=dict(zip(online, distances, strict=False)) if len(distances) == len(online) else {},
+        free_bytes=_kilobytes(memory, "MemFree"),
+        total_bytes=_kilobytes(memory, "MemTotal"),
+    )
 
 
 def _kilobytes(memory: str, name: str) -> int:
@@ -126,5 +153,5 @@ def cgroup_files(root: Path, controller: str) -> list[Path]:
 
 def _upwards(top: Path, inside: str) -> list[Path]:
     # In a container the path is that of the host, and the group itself is what is mounted.
-    parts = [part for part in inside.split("/") if part]
+    parts = [part for part in inside.split("/") if part not in ("", "..")]
     return [top.joinpath(*parts[:length]) for length in range(len(parts), -1, -1)]

@@ -21,10 +21,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from gapless.gap.latency import ranks
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.hardware.host import allowed_cpus, listed
-from gapless.probes.hardware.limits import waiting_for_cpu
+from gapless.probes.hardware.pressure import waiting_for_cpu
 from gapless.probes.hardware.writing import Writing, written
+from gapless.probes.judging import at_most
 from gapless.probes.model.measured import answering
 from gapless.records.finding import Figure, Finding
 
@@ -35,10 +37,9 @@ CARD = Card(
     target="at most 10 % of the model's throughput lost while the pipeline runs beside it at the user's rate",
     source="the six-layer checklist, layer 1: interference",
 )
-MOST = 0.10
+_MOST = 0.10
 ALONE, TOGETHER = "alone", "all together"
 ROUNDS = 9
-_LEVEL = 0.95
 _LEAST_ROUNDS, _LEAST_PIECES = 5, 3.0
 _WINDOW_S, _LONGEST_S, _SHARES = (0.25, 0.5), 1.5, 2.5
 _WAIT_S = 10.0
@@ -97,7 +98,7 @@ def losses(speeds: Sequence[Mapping[str, float]]) -> list[Lost]:
     for name in speeds[0] if speeds else ():
         if name != ALONE:
             shares = sorted(1 - speed[name] / speed[ALONE] for speed in speeds)
-            k = _inner(len(shares))
+            k = ranks(len(shares), 0.5).low or 1  # of a few rounds the outermost, which hold it less often
             low, high = shares[k - 1], shares[-k]
             level = _level(len(shares), k)
             found.append(Lost(name, statistics.median(shares), low, high, len(shares), level))
@@ -107,11 +108,6 @@ def losses(speeds: Sequence[Mapping[str, float]]) -> list[Lost]:
 def _level(n: int, k: int) -> float:
     """Chance that the k-th smallest and largest of n hold the median."""
     return 1 - 2 * sum(math.comb(n, i) for i in range(k)) / 2**n
-
-
-def _inner(n: int) -> int:
-    """The innermost pair that holds the median often enough; the outermost where none does."""
-    return max((k for k in range(1, n // 2 + 1) if _level(n, k) >= _LEVEL), default=1)
 
 
 def _finding(
@@ -124,7 +120,7 @@ def _finding(
         )
     found = losses(speeds)
     total = next((one for one in found if one.name == TOGETHER), found[0])
-    target = subject.targets.get(CARD.probe, MOST)
+    target = subject.targets.get(CARD.probe, _MOST)
     figures = (
         Figure(
             name="throughput alone",
@@ -143,12 +139,10 @@ def _finding(
     if total.low <= 0:
         lost = f"the model loses nothing for sure to the pipeline beside it: {_share(total)}"
     said = f"{lost}, {at}{_most(found)}"
-    if total.low > target:
-        return CARD.finding("warn", said, figures=figures, **_advice(subject))
-    if total.median <= target:
-        return CARD.finding("ok", said, figures=figures)
-    why = "the rounds differ too much to tell: run it again on a quiet host, and see `pressure`"
-    return CARD.finding("not-applicable", f"{said}; {why}", figures=figures)
+    held = at_most(_figure(total), target, missed="warn", needs="more rounds, or rounds on a quieter host,")
+    return CARD.held(
+        held, said, figures=figures, **(_advice(subject, total, target) if held.status != "ok" else {})
+    )
 
 
 def _figure(one: Lost) -> Figure:
@@ -170,7 +164,11 @@ def _most(found: Sequence[Lost]) -> str:
     return f"; most to {worst.name}: {_share(worst)}" if worst.low > 0 else "; to no part alone for sure"
 
 
-def _advice(subject: Subject) -> dict[str, str]:
+def _advice(subject: Subject, total: Lost, target: float) -> dict[str, str]:
+    if total.low <= target:
+        return {
+            "next_step": "The rounds differ too much to tell: run it again on a quiet host, and see `pressure`."
+        }
     if not _here(subject):
         step = "The model is on another host: what is lost is this client's own reading. Read its streams in a process of their own."
         return {"next_step": step}

@@ -1,10 +1,9 @@
-"""What the host takes away: control-group limits, throttling, pressure, steal, page and frequency settings."""
+"""What the host is set to: control-group limits and throttling, huge pages, the frequency governor."""
 
 from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,13 +18,6 @@ LIMITS = Card(
     target="a CPU quota of at least the CPUs in use, and no throttling",
     source="Linux, Control Group v2: cpu.max, cpu.stat",
 )
-PRESSURE = Card(
-    probe="pressure",
-    layer="hardware",
-    title="CPU pressure and steal",
-    target="tasks wait for a CPU less than 10 % of the time, and the hypervisor takes less than 2 %",
-    source="Linux, pressure stall information; /proc/stat",
-)
 PAGES = Card(
     probe="pages-and-clock",
     layer="hardware",
@@ -33,8 +25,8 @@ PAGES = Card(
     target="transparent huge pages not off; governor not powersave",
     source="Linux, transhuge and cpufreq",
 )
-_THROTTLED, _WAITING, _STOLEN = 0.01, 10.0, 0.02
-_WATCH_S = 1.0
+_THROTTLED = 0.01
+_AS_NEEDED = "of a CPU that raises its clock as needed"
 
 
 def limits(subject: Subject) -> Iterable[Finding]:
@@ -99,106 +91,53 @@ def _quota(folder: Path) -> float | None:
 
 
 def memory_limit(root: Path) -> int | None:
-    """Bytes that the tightest control group allows; None where none limits it."""
+    """Bytes above which the tightest control group slows the process down, or kills it; None where none limits it."""
     found: list[int] = []
     for folder in cgroup_files(root, "memory"):
-        said = text(folder, "memory.max") or text(folder, "memory.limit_in_bytes") or ""
-        if said.isdecimal() and int(said) < 2**60:  # version 1 writes an enormous number for none
-            found.append(int(said))
+        for name in ("memory.high", "memory.max", "memory.limit_in_bytes"):
+            said = text(folder, name) or ""
+            if said.isdecimal() and int(said) < 2**60:  # version 1 writes an enormous number for none
+                found.append(int(said))
     return min(found, default=None)
-
-
-def pressure(subject: Subject) -> Iterable[Finding]:
-    """How long tasks wait for a CPU (PSI), and what the hypervisor takes (steal), watched for a second."""
-    waiting = psi(subject.root, "cpu")
-    before = _ticks(subject.root)
-    if waiting is None and before is None:
-        raise ProbeUnavailable("the kernel tells neither pressure (/proc/pressure) nor steal (/proc/stat)")
-    time.sleep(_WATCH_S)
-    after = _ticks(subject.root)
-    stolen = _share(before, after)
-    figures: list[Figure] = []
-    if waiting is not None:
-        figures.append(Figure(name="tasks waiting for a CPU, last minute", value=waiting / 100, unit="share"))
-    memory = psi(subject.root, "memory")
-    if memory is not None:
-        figures.append(Figure(name="tasks waiting for memory, last minute", value=memory / 100, unit="share"))
-    if stolen is not None:
-        figures.append(Figure(name="stolen by the hypervisor, one second", value=stolen, unit="share"))
-    busy = waiting is not None and waiting >= _WAITING
-    robbed = stolen is not None and stolen >= _STOLEN
-    parts = [f"tasks waited for a CPU {waiting:.0f} % of the last minute"] if waiting is not None else []
-    parts += [f"{100 * stolen:.1f} % of CPU time was stolen"] if stolen is not None else []
-    if busy or robbed:
-        what = "Other tasks on this host compete" if busy else "The hypervisor gives the CPUs to others"
-        yield PRESSURE.finding(
-            "warn",
-            ", ".join(parts),
-            figures=tuple(figures),
-            next_step=f"{what}: latencies measured now are theirs too. Measure again on a quiet host before you blame the model.",
-        )
-    else:
-        yield PRESSURE.finding("ok", ", ".join(parts), figures=tuple(figures))
-
-
-def waiting_for_cpu(root: Path) -> str:
-    """That tasks wait for a CPU more than `pressure` tolerates, in words; empty where they do not, or nobody tells."""
-    waiting = psi(root, "cpu")
-    busy = waiting is not None and waiting >= _WAITING
-    return f"tasks waited for a CPU {waiting:.0f} % of the last minute" if busy else ""
-
-
-def psi(root: Path, what: str) -> float | None:
-    """Percent of the last minute in which some task waited; None where the kernel does not say."""
-    found = re.search(r"^some .*?avg60=([\d.]+)", text(root, f"proc/pressure/{what}") or "", re.MULTILINE)
-    return float(found[1]) if found is not None else None
-
-
-def _ticks(root: Path) -> tuple[int, int] | None:
-    """(stolen, all) ticks since boot."""
-    first = (text(root, "proc/stat") or "").splitlines()[:1]
-    numbers = [int(one) for one in first[0].split()[1:]] if first and first[0].startswith("cpu ") else []
-    return (numbers[7], sum(numbers[:8])) if len(numbers) >= 8 else None
-
-
-def _share(before: tuple[int, int] | None, after: tuple[int, int] | None) -> float | None:
-    if before is None or after is None or after[1] <= before[1]:
-        return None
-    return (after[0] - before[0]) / (after[1] - before[1])
 
 
 def pages(subject: Subject) -> Iterable[Finding]:
     """Transparent huge pages and the frequency governor."""
     chosen = re.search(r"\[(\w+)\]", text(subject.root, "sys/kernel/mm/transparent_hugepage/enabled") or "")
     governors = governors_of(subject.root)
-    governor = ", ".join(governors) or None
-    if chosen is None and governor is None:
+    if chosen is None and not governors:
         raise ProbeUnavailable("the kernel tells neither its huge-page setting nor a governor")
     said = [f"transparent huge pages: {chosen[1]}"] if chosen is not None else []
-    said += (
-        [f"governor: {governor}"]
-        if governor is not None
-        else ["no governor (a virtual machine sets its clock elsewhere)"]
-    )
+    if governors:
+        said.append(f"governor: {', '.join(governors)}")
+    else:
+        said.append("no governor (a virtual machine sets its clock elsewhere)")
     steps: list[str] = []
     command = ""
     if chosen is not None and chosen[1] == "never":
         steps.append("Large models walk page tables for nothing: allow huge pages at least on request.")
         command = "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled"
-    if "powersave" in governors:
+    if any(governor.startswith("powersave") and _AS_NEEDED not in governor for governor in governors):
         steps.append("The clock is held down: choose the governor performance.")
         command = command or "sudo cpupower frequency-set -g performance"
     reserved = re.search(r"^HugePages_Total:\s*(\d+)", text(subject.root, "proc/meminfo") or "", re.MULTILINE)
     figures = (Figure(name="huge pages reserved", value=int(reserved[1])),) if reserved is not None else ()
-    if steps:
-        yield PAGES.finding(
-            "warn", "; ".join(said), figures=figures, next_step=" ".join(steps), command=command
-        )
-    else:
-        yield PAGES.finding("ok", "; ".join(said), figures=figures)
+    status = "warn" if steps else "ok"
+    yield PAGES.finding(status, "; ".join(said), figures=figures, next_step=" ".join(steps), command=command)
 
 
 def governors_of(root: Path) -> tuple[str, ...]:
-    """The frequency governors in use, each once; none where the kernel leaves the clock to somebody else."""
-    files = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor")
-    return tuple(sorted({said for file in files if (said := text(file.parent, file.name))}))
+    """The frequency governors in use, each once; none where the kernel leaves the clock to somebody else.
+
+    A CPU that sets its own frequency (`intel_pstate`, `amd-pstate-epp`) calls "powersave" what raises the clock with the work;
+    it holds the clock down only where its energy preference is "power".
+    """
+    folders = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq")
+    return tuple(sorted({said for folder in folders if (said := _governor(folder))}))
+
+
+def _governor(folder: Path) -> str:
+    governor = text(folder, "scaling_governor") or ""
+    itself = text(folder, "scaling_driver") in ("intel_pstate", "amd-pstate-epp")
+    held = text(folder, "energy_performance_preference") == "power"
+    return f"{governor} ({_AS_NEEDED})" if governor == "powersave" and itself and not held else governor

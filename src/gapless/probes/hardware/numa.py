@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
-from gapless.probes.hardware.host import Node, allowed_cpus, listed, numa_nodes, text
+from gapless.probes.hardware.host import Node, allowed_cpus, allowed_nodes, listed, numa_nodes, text
 from gapless.probes.hardware.memory_bandwidth import compiled, measure
+from gapless.probes.medians import median_figure
 from gapless.records.finding import Figure, Finding
 
 PLACEMENT = Card(
@@ -26,17 +27,14 @@ REMOTE = Card(
     source="the six-layer checklist, layer 1",
 )
 _MOST_REMOTE = 0.05
-"""Share of pages on other nodes that is nothing to speak of: shared libraries and the page cache."""
+"""Share of its own memory on other nodes that is nothing to speak of: what it asked for before it was placed."""
 
 
 def placement(subject: Subject) -> Iterable[Finding]:
-    """Whether the CPUs and the pages of this process are on one node, and the line that puts them there."""
+    """Whether the CPUs and the memory of this process are on one node, and the line that puts them there."""
     nodes = numa_nodes(subject.root)
     if not nodes:
         raise ProbeUnavailable("the kernel lists no NUMA nodes here (/sys/devices/system/node is absent)")
-    cpus = allowed_cpus(subject.root)
-    at = [node for node in nodes if set(node.cpus) & set(cpus)]
-    pages = pages_by_node(subject.root)
     figures = [Figure(name="NUMA nodes", value=len(nodes))]
     if len(nodes) == 1:
         yield PLACEMENT.finding(
@@ -45,11 +43,17 @@ def placement(subject: Subject) -> Iterable[Finding]:
             figures=tuple(figures),
         )
         return
-    best = _roomiest(at or [node for node in nodes if node.cpus])
-    share = _elsewhere(pages, {best.number})
+    cpus = allowed_cpus(subject.root)
+    at = [node for node in nodes if set(node.cpus) & set(cpus)]
+    if not at:
+        raise ProbeUnavailable(
+            f"the CPUs of this process ({listed(cpus)}) are on no node that the kernel lists"
+        )
+    best = _roomiest(_usable(at, subject) or at)
+    share = _elsewhere(memory_by_node(subject.root), best.number)
     figures += _distances(best, nodes)
     if share is not None:
-        figures.append(Figure(name="pages on other nodes", value=share, unit="share"))
+        figures.append(Figure(name="own memory on other nodes", value=share, unit="share"))
     where = ", ".join(f"node {node.number}: {_has(node)}" for node in nodes)
     command = f"numactl --cpunodebind={best.number} --membind={best.number} COMMAND"
     confined = (
@@ -64,10 +68,10 @@ def placement(subject: Subject) -> Iterable[Finding]:
         )
     elif share is None:
         raise ProbeUnavailable(
-            f"its CPUs are on node {best.number} of {len(nodes)}; the kernel does not say where its pages are (/proc/self/numa_maps)"
+            f"its CPUs are on node {best.number} of {len(nodes)}; the kernel does not say where its memory is (/proc/self/numa_maps)"
         )
     elif share > _MOST_REMOTE:
-        said = f"the process runs on node {at[0].number}, and {100 * share:.0f} % of its pages are on other nodes"
+        said = f"the process runs on node {at[0].number}, and {100 * share:.0f} % of its memory is on other nodes"
         yield PLACEMENT.finding(
             "fail",
             said,
@@ -85,50 +89,71 @@ def remote(subject: Subject) -> Iterable[Finding]:
     nodes = [node for node in numa_nodes(subject.root) if node.total_bytes]
     if len(nodes) < 2:
         raise ProbeUnavailable("one NUMA node: no memory is remote")
+    nodes = _usable(nodes, subject)
+    if len(nodes) < 2:
+        raise ProbeUnavailable(
+            "the process may use the memory of one node alone (cpuset.mems): none is remote"
+        )
     if compiled() is None:
         raise ProbeUnavailable("binding memory to a node needs a C compiler (cc, gcc or clang)")
     usable = set(allowed_cpus(subject.root))
     home = next((node for node in nodes if set(node.cpus) & usable), None)
     if home is None:
-        raise ProbeUnavailable("the CPUs of this process are on no node with memory")
+        raise ProbeUnavailable("the CPUs of this process are on no node with memory that it may use")
     cpus = tuple(cpu for cpu in home.cpus if cpu in usable)
     found = {node.number: measure(subject.root, kernel="c", node=node.number, cpus=cpus) for node in nodes}
     local = found[home.number].sustained
     figures = tuple(
-        Figure(
-            name=f"node {home.number} to memory of node {number} (distance {_distance(home, nodes, number)})",
-            value=one.sustained,
-            unit="GB/s",
-            low=min(one.passes),
-            high=one.best,
-            spread=f"slowest and fastest of {len(one.passes)} passes",
+        median_figure(
+            f"node {home.number} to memory of node {number} (distance {home.distances.get(number, 'unknown')})",
+            one.passes,
+            "GB/s",
+            of="passes",
         )
         for number, one in found.items()
     )
     worst = min(one.sustained for number, one in found.items() if number != home.number)
-    said = f"remote memory gives {worst:.1f} GB/s where local gives {local:.1f}: {100 * (1 - worst / local):.0f} % less"
-    yield REMOTE.finding("ok", said, figures=figures)
+    less = f"{100 * (1 - worst / local):.0f} % less" if worst < local else "no less"
+    yield REMOTE.finding(
+        "ok", f"remote memory gives {worst:.1f} GB/s where local gives {local:.1f}: {less}", figures=figures
+    )
 
 
-def pages_by_node(root: Path) -> dict[int, int]:
-    """NUMA node -> pages of this process there; nothing where the kernel does not say."""
+def memory_by_node(root: Path) -> dict[int, int]:
+    """NUMA node -> KiB of this process's own memory there; nothing where the kernel does not say.
+
+    Mapped files are left out: where the page cache lies, whoever read them first has decided.
+    """
     found: dict[int, int] = {}
     for line in (text(root, "proc/self/numa_maps") or "").splitlines():
+        if " file=" in line:
+            continue
+        size = re.search(r"\bkernelpagesize_kB=(\d+)", line)
         for node, pages in re.findall(r"\bN(\d+)=(\d+)", line):
-            found[int(node)] = found.get(int(node), 0) + int(pages)
+            kilobytes = int(pages) * (int(size[1]) if size is not None else 4)
+            found[int(node)] = found.get(int(node), 0) + kilobytes
     return found
 
 
-def _elsewhere(pages: dict[int, int], here: set[int]) -> float | None:
-    total = sum(pages.values())
-    return sum(count for node, count in pages.items() if node not in here) / total if total else None
+def _usable(nodes: list[Node], subject: Subject) -> list[Node]:
+    """Those whose memory the process may use."""
+    allowed = allowed_nodes(subject.root)
+    return nodes if allowed is None else [node for node in nodes if node.number in allowed]
+
+
+def _elsewhere(memory: dict[int, int], here: int) -> float | None:
+    total = sum(memory.values())
+    return 1 - memory.get(here, 0) / total if total else None
 
 
 def _distances(best: Node, nodes: tuple[Node, ...]) -> list[Figure]:
     return [
-        Figure(name=f"distance from node {best.number} to node {other.number}", value=distance)
-        for other, distance in zip(nodes, best.distances, strict=False)
-        if other is not best
+        Figure(
+            name=f"distance from node {best.number} to node {other.number}",
+            value=best.distances[other.number],
+        )
+        for other in nodes
+        if other is not best and other.number in best.distances
     ]
 
 
@@ -138,8 +163,3 @@ def _has(node: Node) -> str:
 
 def _roomiest(nodes: list[Node]) -> Node:
     return max(nodes, key=lambda node: (node.free_bytes, -node.number))
-
-
-def _distance(home: Node, nodes: list[Node], number: int) -> str:
-    place = [node.number for node in nodes].index(number)
-    return str(home.distances[place]) if place < len(home.distances) else "unknown"
