@@ -20,6 +20,7 @@ from tool_server import command, lock
 from gapless import Contract, Gate, Retry, guard
 from gapless.frameworks.langgraph import wiring
 from gapless.frameworks.target import adapt
+from gapless.gap.rate import proportion
 from gapless.operations.checkup_exports import exported
 from gapless.probes.base import Records, Subject
 from gapless.records.baseline import BaselineVerdict, PromptBaseline
@@ -183,9 +184,10 @@ def unjudged(_: Path) -> Subject:
     return records(runs=(msgspec.structs.replace(run, labelled=False, outcome="unjudged"),))
 
 
-def fidelity(share: float) -> Fidelity:
-    rate = Estimate(point=share, low=share, high=share, n_runs=20)
-    return Fidelity(measurement="M", replay="R", outcome=rate, handoffs=rate, trials=20, replayed=20)
+def fidelity(ended: int, n: int = 80) -> Fidelity:
+    """Replays of which so many end as recorded."""
+    rate = proportion(ended, n)
+    return Fidelity(measurement="M", replay="R", outcome=rate, handoffs=rate, trials=n, replayed=n)
 
 
 def clashing(keys: tuple[str, str]) -> Subject:
@@ -452,8 +454,8 @@ PLANTED = (
     Planted(
         "replay-fidelity",
         "half of the replays end otherwise",
-        lambda f: records(fidelity=fidelity(0.5)),
-        lambda f: records(fidelity=fidelity(1.0)),
+        lambda f: records(fidelity=fidelity(40)),
+        lambda f: records(fidelity=fidelity(80)),
     ),
     *(Planted(*line) for line in CONTEXT),
     *(Planted(*line) for line in TOOLS),

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from planted import asking, records
+from planted import asking, event, fidelity, records
 
 from gapless.boundary.session import Passage, Session, current_session
 from gapless.frameworks.calls import recorded_calls
@@ -118,6 +118,32 @@ def test_a_clock_that_is_behind_is_said_to_be_so() -> None:
         "api.example behind by",
         True,
     )
+
+
+def test_a_slow_answer_leaves_open_how_far_the_clock_is() -> None:
+    slow = Call(kind="http", name="GET api.example/x", started_ms=0.1, ms=1500.0, ahead_s=-1.0)
+    (clock,) = check(records((event("a", 0.0, calls=(slow,)), event("b", 2.0))), "clock-skew")
+    assert clock.status == "ok"
+    assert clock.undecided == (
+        "api.example ahead by may be as high as 2.5 s: an answer that comes quickly would show it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ended", "n", "status", "undecided"),
+    [
+        (80, 80, "ok", ""),
+        (8, 8, "ok", "ended as recorded may be as low as 67.6 %: 73 in a row would show it"),
+        (7, 8, "warn", ""),
+        (40, 80, "warn", ""),
+    ],
+)
+def test_few_replays_do_not_show_that_nearly_all_are_faithful(
+    ended: int, n: int, status: str, undecided: str
+) -> None:
+    (found,) = check(records(fidelity=fidelity(ended, n)), "replay-fidelity")
+    assert (found.status, found.undecided) == (status, undecided)
+    assert bool(found.next_step) == (status == "warn")
 
 
 def test_where_none_carries_it_nobody_meant_it_to() -> None:

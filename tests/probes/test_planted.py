@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from planted import PLANTED, Planted
 from planted_model import PLANTED_MODEL, RUNNING
 
-from gapless.probes.shelf import SHELF, card, probe
+from gapless.probes.base import Subject
+from gapless.probes.shelf import SHELF, TAKES_TARGET, card, probe
 
 DOCS = Path(__file__).parents[2] / "docs" / "how-to" / "checkup.md"
 MEASURED_ELSEWHERE = {
@@ -25,15 +28,37 @@ def servers() -> Iterator[None]:
         RUNNING.pop().stop()
 
 
+class Listening(dict[str, float]):
+    """Targets of the user's that note for which lines they are looked up."""
+
+    asked: set[str]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.asked.add(name)
+        return super().get(name, default)
+
+    def __getitem__(self, name: str) -> float:
+        self.asked.add(name)
+        return super().__getitem__(name)
+
+
+def listening(subject: Subject, asked: set[str]) -> Subject:
+    targets = Listening(subject.targets)
+    targets.asked = asked
+    return replace(subject, targets=targets)
+
+
 @pytest.mark.parametrize("planted", [*PLANTED, *PLANTED_MODEL], ids=lambda planted: planted.probe)
 def test_the_planted_defect_is_found_and_its_healthy_twin_is_not(planted: Planted, tmp_path: Path) -> None:
     (tmp_path / "sick").mkdir()
     (tmp_path / "healthy").mkdir()
-    (sick,) = probe(planted.probe)(planted.sick(tmp_path / "sick"))
+    asked: set[str] = set()
+    (sick,) = probe(planted.probe)(listening(planted.sick(tmp_path / "sick"), asked))
     assert sick.status in ("warn", "fail")
     assert sick.next_step
-    (healthy,) = probe(planted.probe)(planted.healthy(tmp_path / "healthy"))
+    (healthy,) = probe(planted.probe)(listening(planted.healthy(tmp_path / "healthy"), asked))
     assert healthy.status == "ok", healthy.said
+    assert (planted.probe in asked) == (planted.probe in TAKES_TARGET), "the shelf's list says otherwise"
     assert f"| {card(planted.probe).title} | {planted.defect} | {sick.status} | ok |" in DOCS.read_text()
 
 

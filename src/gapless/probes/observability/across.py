@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from gapless.gap.clustered import clustered
 from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.probes.judging import at_most, share_figure, together
 from gapless.probes.observability.recorded import on_record
 from gapless.records.finding import Figure, Finding
 from gapless.records.trial import Call, TrialRecord
@@ -21,12 +22,15 @@ CLOCKS = Card(
     probe="clock-skew",
     layer="observability",
     title="clocks of other processes agree with this one",
-    target="less than 2 seconds apart",
+    target="at most 2 seconds apart",
     source="RFC 9110, section 6.6.1: Date; spans of several hosts are put in order by their clocks",
 )
 _TOGETHER_S = 2.0
 _DATE_S = 2.0
 """How much less than the time a date may say: a second by its resolution, another by a server that keeps it."""
+
+
+_QUICK = "an answer that comes quickly"
 
 
 def context_passed(subject: Subject) -> Iterable[Finding]:
@@ -38,16 +42,7 @@ def context_passed(subject: Subject) -> Iterable[Finding]:
         )
     traced = [bool(call.traced) for _, call in sent]
     rate = clustered(traced, [record.group for record, _ in sent])
-    figures = (
-        Figure(
-            name="requests with a traceparent",
-            value=rate.point or 0.0,
-            unit="share",
-            low=rate.low,
-            high=rate.high,
-            spread=f"95 % interval, n={len(sent)}",
-        ),
-    )
+    figures = (share_figure("requests with a traceparent", rate),)
     lost = list(dict.fromkeys(call.name for _, call in sent if not call.traced))
     if not lost:
         yield CONTEXT.finding(
@@ -69,17 +64,17 @@ def clock_skew(subject: Subject) -> Iterable[Finding]:
             found.setdefault(_host(call), []).append(call)
     if not found:
         raise ProbeUnavailable("no recorded HTTP answer says its date, so other clocks were not seen")
-    spans = {host: _between(seen) for host, seen in found.items()}
-    figures = tuple(_off_by(host, *span, len(found[host])) for host, span in spans.items())
-    off = [host for host, (low, high) in spans.items() if low >= _TOGETHER_S or high <= -_TOGETHER_S]
+    skews = {host: _off_by(host, *_between(seen), len(seen)) for host, seen in found.items()}
+    held = {host: at_most(skew, _TOGETHER_S, missed="warn", needs=_QUICK) for host, skew in skews.items()}
+    off = [host for host, one in held.items() if one.status != "ok"]
     if off:
-        first = figures[list(spans).index(off[0])]
+        first = skews[off[0]]
         said = f"the clock of {', '.join(off)} is not this one's: {first.name} {first.low:.0f} to {first.high:.0f} s"
         step = "Let both hosts keep time with NTP (chrony, systemd-timesyncd): traces across them are out of order."
-        yield CLOCKS.finding("warn", said, figures=figures, next_step=step)
     else:
-        said = f"the clocks of {len(spans)} host{'s' if len(spans) != 1 else ''} agree with this one's to {_TOGETHER_S:g} s"
-        yield CLOCKS.finding("ok", said, figures=figures)
+        said = f"the clocks of {len(skews)} host{'s' if len(skews) != 1 else ''} agree with this one's to {_TOGETHER_S:g} s"
+        step = ""
+    yield CLOCKS.held(together(*held.values()), said, figures=tuple(skews.values()), next_step=step)
 
 
 def _between(calls: list[Call]) -> tuple[float, float]:

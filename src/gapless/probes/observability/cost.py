@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import tempfile
 import time
 from collections.abc import Iterable
@@ -11,7 +10,9 @@ from typing import Any
 
 from gapless.boundary.session import Passage, Session, current_session
 from gapless.probes.base import Card, Subject
-from gapless.records.finding import Figure, Finding
+from gapless.probes.judging import at_most
+from gapless.probes.medians import median_figure
+from gapless.records.finding import Finding
 from gapless.records.measurement import Measurement
 from gapless.records.suite import Case, Suite
 from gapless.records.trial import TrialRecord
@@ -26,39 +27,24 @@ COST = Card(
     source="gapless' own: a trace nobody can afford is switched off",
 )
 _STEPS, _ROUNDS, _MOST_US = 8, 200, 1000.0
-_BATCHES, _TRIALS = 5, 10
+_BATCHES, _TRIALS = 6, 10
 _HANDOFF = {"documents": [{"id": str(n), "text": "x" * 80, "score": 0.5} for n in range(20)]}
 
 
 def tracing_cost(subject: Subject) -> Iterable[Finding]:
     """CPU that recording adds to a step which hands over 2 KB, and what keeping it takes beside the steps, later."""
     costs = [_round() for _ in range(_ROUNDS)]
-    median = statistics.median(costs)
-    quartiles = statistics.quantiles(costs, n=4)
-    figure = Figure(
-        name="CPU added per step",
-        value=median,
-        unit="us",
-        low=quartiles[0],
-        high=quartiles[2],
-        spread=f"quartiles of {_ROUNDS} rounds of {_STEPS} steps",
+    step = median_figure("CPU added per step", costs, "us", of=f"rounds of {_STEPS} steps")
+    later = median_figure(
+        "CPU per step later, to key, compress and commit it",
+        _later(),
+        "us",
+        of=f"batches of {_TRIALS} trials of {_STEPS} steps",
     )
-    later = _later()
-    written = Figure(
-        name="CPU per step later, to key, compress and commit it",
-        value=statistics.median(later),
-        unit="us",
-        low=min(later),
-        high=max(later),
-        spread=f"least and most of {len(later)} batches of {_TRIALS} trials of {_STEPS} steps",
-    )
-    target = subject.targets.get(COST.probe, _MOST_US)
-    said = f"{median:.0f} us of CPU per step with a handoff of 2 KB, and {written.value:.0f} us later, to write it"
-    if median <= target:
-        yield COST.finding("ok", said, figures=(figure, written))
-    else:
-        step = "Something else takes the CPU (see `pressure`), or handoffs are copied: hand over less."
-        yield COST.finding("warn", said, figures=(figure, written), next_step=step)
+    held = at_most(step, subject.targets.get(COST.probe, _MOST_US), missed="warn")
+    said = f"{step.value:.0f} us of CPU per step with a handoff of 2 KB, and {later.value:.0f} us later, to write it"
+    advice = "Something else takes the CPU (see `pressure`), or handoffs are copied: hand over less."
+    yield COST.held(held, said, figures=(step, later), next_step=advice if held.status != "ok" else "")
 
 
 def _round() -> float:

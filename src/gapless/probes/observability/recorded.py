@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from gapless.gap.clustered import clustered
 from gapless.probes.base import Card, ProbeUnavailable, Records, Subject
 from gapless.probes.commands import advised
-from gapless.records.estimate import Estimate
+from gapless.probes.judging import share_at_least, share_figure
 from gapless.records.finding import Figure, Finding
 from gapless.records.trial import StepEvent, TrialRecord
 from gapless.records.workflow import START
@@ -115,7 +115,7 @@ def verdicts(subject: Subject) -> Iterable[Finding]:
     steps = [s.name for s in records.measurement.shape.steps if not s.router and not s.review]
     blind = [name for name in steps if name not in checked]
     figures = (
-        _figure("trials judged", clustered(settled, [run.group for run in records.runs])),
+        share_figure("trials judged", clustered(settled, [run.group for run in records.runs])),
         Figure(name="steps with a check", value=len(steps) - len(blind), unit=f"of {len(steps)}"),
     )
     if judged < len(records.runs):
@@ -197,21 +197,17 @@ def replay_fidelity(subject: Subject) -> Iterable[Finding]:
         why = "replaying runs the workflow: say --leave" if not subject.leave else records.no_replay
         raise ProbeUnavailable(why or "no trial could be replayed")
     rate = found.outcome
-    figures = (_figure("ended as recorded", rate), _figure("the same at every crossing", found.handoffs))
-    said = (
-        f"{round((rate.point or 0) * rate.n_runs)} of {rate.n_runs} trials replayed unchanged end as recorded"
+    figures = (
+        share_figure("ended as recorded", rate),
+        share_figure("the same at every crossing", found.handoffs),
     )
-    if rate.point is not None and rate.point >= _FAITHFUL:
-        yield REPLAY.finding("ok", said, figures=figures)
-    else:
-        why = f" ({found.reasons[0].reason})" if found.reasons else ""
-        step = "A step that answers otherwise in the same state cannot be debugged by replay: fix its seed, or its temperature."
-        command = "gapless replay --all" if subject.own_workflow else ""
-        yield REPLAY.finding("warn", said + why, figures=figures, next_step=step, command=command)
-
-
-def _figure(name: str, rate: Estimate) -> Figure:
-    spread = f"95 % interval, n={rate.n_runs}"
-    return Figure(
-        name=name, value=rate.point or 0.0, unit="share", low=rate.low, high=rate.high, spread=spread
-    )
+    ended = round((rate.point or 0) * rate.n_runs)
+    said = f"{ended} of {rate.n_runs} trials replayed unchanged end as recorded"
+    held = share_at_least("ended as recorded", rate, _FAITHFUL, missed="warn")
+    if held.status == "ok":
+        yield REPLAY.held(held, said, figures=figures)
+        return
+    why = f" ({found.reasons[0].reason})" if found.reasons else ""
+    step = "A step that answers otherwise in the same state cannot be debugged by replay: fix its seed, or its temperature."
+    command = "gapless replay --all" if subject.own_workflow else ""
+    yield REPLAY.held(held, said + why, figures=figures, next_step=step, command=command)
