@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from gapless.gap.latency import least_runs
 from gapless.gap.rate import wilson, z_quantile
@@ -33,14 +32,6 @@ class Judged:
 
     status: Status
     undecided: str = ""
-
-
-class Ends(NamedTuple):
-    """A value and the limits of its interval or spread; a limit that is None is not known."""
-
-    value: float
-    low: float | None
-    high: float | None
 
 
 def at_most(figure: Figure, most: float, *, missed: Status = "fail", needs: str = "") -> Judged:
