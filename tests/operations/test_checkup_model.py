@@ -25,6 +25,8 @@ chat = ChatOpenAI(model="{model}", base_url="{url}", api_key="k", temperature=0)
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
     sys.modules.pop("checkup_chat", None)
 
 
@@ -135,6 +137,20 @@ def test_anthropics_own_variable_says_where_its_key_goes(monkeypatch: pytest.Mon
         monkeypatch.setenv("ANTHROPIC_API_KEY", "fake")
         one = found("--probe", "endpoint-answers", "--kind", "anthropic", "--model", "m")["endpoint-answers"]
     assert one["status"] == "ok", one["said"]
+
+
+def test_openais_own_variable_says_where_its_key_goes_and_names_no_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with FakeLLM({"rules": [{"reply": "yes"}], "models": ["m"]}, token="fake") as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "fake")
+        one = found("--probe", "endpoint-answers", "--model", "m")["endpoint-answers"]
+        asked = len(server.requests)
+        assert one["status"] == "ok", one["said"]
+        Path("gapless.toml").write_text(f"[checkup.model]\nresults = [{json.dumps(str(RECORDS))}]\n")
+        assert "no model is named" in found("--probe", "streaming")["streaming"]["said"]
+        assert len(server.requests) == asked
 
 
 @pytest.mark.parametrize(

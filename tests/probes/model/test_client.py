@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from gapless.probes.base import ProbeUnavailable
+from gapless.probes import check
+from gapless.probes.base import ProbeUnavailable, Subject
 from gapless.probes.model.endpoints.base import Reply
 from gapless.probes.model.endpoints.named import endpoint_of
 from gapless.probes.model.endpoints.openai import OpenAIEndpoint
@@ -224,3 +225,21 @@ def test_what_settings_do_not_name_is_said(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_events_are_stamped_when_they_are_whole() -> None:
     assert events([(1.0, b": ping\r\n\r\nda"), (2.0, b"ta: x\r\n\r\n")]) == [(2.0, b"x")]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("cancel", "it does not keep max_tokens (8 were allowed)"),
+        ("cut-answers", "six tokens were allowed, and 90 came: the limit is not kept"),
+    ],
+)
+async def test_an_endpoint_that_ignores_max_tokens_is_not_waited_for_and_not_judged_by_what_it_wrote(
+    name: str, said: str
+) -> None:
+    answer = b"".join(chunk(piece("word " * 30)) for _ in range(3))
+    async with serving(HEAD + answer + chunk(END) + b"0\r\n\r\n") as endpoint:
+        looked_at = Subject(model=ModelSettings(url=endpoint.url, model="m"), seconds=2.0)
+        (finding,) = await asyncio.to_thread(check, looked_at, name)
+    assert finding.status == ("not-applicable" if name == "cancel" else "warn")
+    assert said in finding.said

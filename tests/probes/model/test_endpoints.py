@@ -7,18 +7,20 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, get_args
 
 import pytest
 from langchain_openai import ChatOpenAI
 
 from gapless.probes.base import ProbeUnavailable, Subject
 from gapless.probes.model.corpus import EXTRACTIONS, FUNCTION_CASES
-from gapless.probes.model.endpoints.anthropic import AnthropicEndpoint
-from gapless.probes.model.endpoints.base import Endpoint, Question
+from gapless.probes.model.endpoints.anthropic import FINISH, AnthropicEndpoint
+from gapless.probes.model.endpoints.base import Endpoint, Question, Reply
 from gapless.probes.model.endpoints.langchain import LangChainModel
 from gapless.probes.model.endpoints.named import endpoint_of, kind_of
 from gapless.probes.model.endpoints.openai import OpenAIEndpoint
+from gapless.probes.model.load import Lag
 from gapless.probes.model.measured import asked, run
 from gapless.probes.shelf import SHELF, card, probe
 from gapless.settings import CheckupModelSettings, ModelSettings
@@ -119,6 +121,78 @@ async def test_an_error_in_the_middle_of_anthropics_stream() -> None:
     assert reply.status == 200
 
 
+def test_anthropics_events_are_read_as_its_own_sdk_reads_them() -> None:
+    """Blocks that begin with something in them, a tool of the server's own, thinking, kinds nobody knows, and usage said again."""
+    from anthropic.types import Message
+
+    start = {
+        "id": "m",
+        "type": "message",
+        "role": "assistant",
+        "model": "m",
+        "content": [],
+        "stop_reason": None,
+    }
+    tool = {"type": "tool_use", "id": "t", "name": "look", "input": {}}
+    own = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}
+    told: list[dict[str, Any]] = [
+        {"type": "message_start", "message": start | {"usage": {"input_tokens": 9, "output_tokens": 1}}},
+        {"type": "ping"},
+        {
+            "type": "content_block_start",
+            "index": 0,
+            "content_block": {"type": "thinking", "thinking": "", "signature": ""},
+        },
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "hm"}},
+        {"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": "So"}},
+        {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": " be it"}},
+        {"type": "content_block_start", "index": 2, "content_block": own},
+        {
+            "type": "content_block_delta",
+            "index": 2,
+            "delta": {"type": "input_json_delta", "partial_json": "{}"},
+        },
+        {"type": "content_block_start", "index": 3, "content_block": tool | {"input": {"at": "a"}}},
+        {"type": "content_block_start", "index": 4, "content_block": tool},
+        {
+            "type": "content_block_delta",
+            "index": 4,
+            "delta": {"type": "input_json_delta", "partial_json": '{"at": '},
+        },
+        {
+            "type": "content_block_delta",
+            "index": 4,
+            "delta": {"type": "input_json_delta", "partial_json": '"b"}'},
+        },
+        {"type": "something_new"},
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "tool_use"},
+            "usage": {"input_tokens": 11, "cache_read_input_tokens": 4, "output_tokens": 7},
+        },
+        {"type": "message_stop"},
+    ]
+    Message.model_validate(told[0]["message"])
+    reply = Reply(intended_s=0, started_s=0)
+    parts = [
+        (float(i), b"event: x\ndata: " + json.dumps(one).encode() + b"\n\n") for i, one in enumerate(told)
+    ]
+    exchange: Any = SimpleNamespace(parts=parts)
+    assert AnthropicEndpoint(url="http://x/v1", model="m").read_stream(reply, exchange)
+    assert (reply.text, reply.finish) == ("So be it", "tool_calls")
+    assert reply.calls == [("look", '{"at": "a"}'), ("look", '{"at": "b"}')]
+    assert (reply.tokens_in, reply.tokens_out) == (15, 7)
+    assert reply.arrivals == [3, 4, 5, 7, 8, 9, 10, 11]
+
+
+def test_every_reason_to_stop_that_the_sdk_knows_is_known_here() -> None:
+    from anthropic.types import StopReason
+
+    assert set(get_args(StopReason)) == set(FINISH) | {
+        "pause_turn"
+    }  # which only tools of the server's own bring about
+
+
 def test_the_system_is_a_field_of_its_own_for_anthropic() -> None:
     said = ({"role": "system", "content": "short"}, {"role": "user", "content": "hi"})
     path, headers, body = AnthropicEndpoint(url="http://x/v1", model="m", key="k").written(
@@ -185,6 +259,63 @@ def test_settings_name_the_protocol(server: FakeLLM, monkeypatch: pytest.MonkeyP
     assert run(by_name.ask(asked("hello"))).text == "one two three"
 
 
+def chat_at(**more: Any) -> Any:
+    return ChatOpenAI(model="m", base_url="http://127.0.0.1:9/v1", api_key="k", **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("chat", "zero", "said"),
+    [
+        (lambda: chat_at(), False, "ChatOpenAI shows no temperature"),
+        (lambda: chat_at(temperature=0), True, "temperature 0.0, set in ChatOpenAI"),
+        (lambda: chat_at(temperature=0.7, seed=3), False, "temperature 0.7, seed 3, set in ChatOpenAI"),
+        (lambda: chat_at(temperature=0).bind(temperature=0.7), False, "temperature 0.7, set in ChatOpenAI"),
+        (lambda: chat_at(temperature=0).with_retry(), True, "temperature 0.0, set in ChatOpenAI"),
+        (lambda: chat_at(model_kwargs={"top_k": 5}), False, "top_k 5, set in ChatOpenAI"),
+        (
+            lambda: chat_at(temperature=0).with_fallbacks([chat_at()]),
+            True,
+            "temperature 0.0, set in ChatOpenAI",
+        ),
+    ],
+)
+def test_how_a_chat_model_draws_its_words_is_read_from_it(chat: Any, zero: bool, said: str) -> None:
+    model = LangChainModel(chat=chat(), model="m")
+    assert (model.temperature, model.sampling) == (zero, said)
+
+
+def test_repeats_say_at_which_temperature_they_were_asked() -> None:
+    with FakeLLM({"rules": [{"reply": "the sea"}]}) as calm:
+        named = CheckupModelSettings(target="app.py:chat")
+        cold = ChatOpenAI(model="m", base_url=calm.base_url, api_key="k", temperature=0)  # type: ignore[arg-type]
+        (finding,) = probe("determinism")(Subject(model=named, chat=cold))
+        assert finding.said == "one text in 4 answers (temperature 0.0, set in ChatOpenAI)"
+        warm = ChatOpenAI(model="m", base_url=calm.base_url, api_key="k", temperature=0.7)  # type: ignore[arg-type]
+        with pytest.raises(
+            ProbeUnavailable, match=r"temperature 0\.7, set in ChatOpenAI: that is not ours to change"
+        ):
+            list(probe("determinism")(Subject(model=named, chat=warm)))
+
+
+def test_openais_own_variables_say_where_and_with_which_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1/")
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    endpoint: Any = endpoint_of(CheckupModelSettings(model="m"))
+    assert (endpoint.url, endpoint.key) == ("http://127.0.0.1:9/v1", "k")
+    elsewhere: Any = endpoint_of(CheckupModelSettings(model="m", url="http://x/v1"))
+    assert (elsewhere.url, elsewhere.key) == ("http://x/v1", None)
+    monkeypatch.delenv("OPENAI_API_KEY")
+    assert endpoint_of(CheckupModelSettings(model="m")).key is None
+    with pytest.raises(
+        ProbeUnavailable, match="no model is named"
+    ):  # variables alone name nothing: it may cost money
+        endpoint_of(CheckupModelSettings())
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    with pytest.raises(ProbeUnavailable, match="at which address"):  # and a key alone no address
+        endpoint_of(CheckupModelSettings(model="gpt-4o-mini"))
+
+
 @pytest.mark.parametrize(
     ("settings", "chat", "said"),
     [
@@ -225,6 +356,9 @@ def test_every_line_is_measured_whichever_way_the_model_is_asked(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GAPLESS_TEST_KEY", "right")
+    # What a busy machine does to the client has its own tests.
+    monkeypatch.setattr(Lag, "saturated", lambda *_: "")
+    monkeypatch.setattr(Lag, "tail_is_own", lambda *_: "")
     with FakeLLM(healthy(), token="right") as server:
         settings = CheckupModelSettings(
             kind=kind,  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ import pytest
 
 from gapless.probes.base import ProbeUnavailable, Subject
 from gapless.probes.model.endpoints.base import Reply
-from gapless.probes.model.load import schedule
+from gapless.probes.model.load import Load, schedule
 from gapless.probes.model.ramp import knee
 from gapless.probes.shelf import probe
 from gapless.settings import ModelSettings
@@ -58,3 +58,28 @@ def test_an_endpoint_that_answers_too_rarely_has_no_knee_to_be_found() -> None:
         settings = ModelSettings(url=server.base_url, model="m")
         with pytest.raises(ProbeUnavailable, match="requests, too few to find a knee in"):
             list(probe("knee")(Subject(model=settings, seconds=2.0, streams=1)))
+
+
+def test_an_endpoint_that_has_had_enough_shows_no_knee(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quota that the loads before used up: every answer of the ramp is a refusal."""
+    replies = ramp(1000.0)
+    for reply in replies:
+        reply.trouble, reply.said = "status", "429: quota"
+    load = Load(replies=tuple(replies), lag=None, seconds=10.0, how="open loop")
+    monkeypatch.setattr("gapless.probes.model.ramp._load", lambda _: (load, 20.0))
+    with pytest.raises(ProbeUnavailable, match="most answers did not come whole: 429: quota"):
+        list(probe("knee")(Subject()))
+
+
+@pytest.mark.parametrize(
+    ("capacity", "need", "status"),
+    [(6.0, 3.0, "ok"), (6.0, 15.0, "fail"), (6.0, None, "ok"), (1000.0, 20.0, "ok")],
+)
+def test_the_bracket_of_the_knee_is_held_against_the_rate(
+    capacity: float, need: float | None, status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = Load(replies=tuple(ramp(capacity)), lag=None, seconds=10.0, how="open loop")
+    monkeypatch.setattr("gapless.probes.model.ramp._load", lambda _: (load, 20.0))
+    (finding,) = probe("knee")(Subject(targets={} if need is None else {"knee": need}))
+    assert (finding.status, finding.undecided) == (status, "")
+    assert finding.target.startswith(f">= {need or 2:g} requests a second")

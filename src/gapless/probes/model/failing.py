@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ class Failing:
     """`async with Failing() as server: ... server.url("429") ...`."""
 
     def __init__(self) -> None:
-        self.seen: dict[str, Seen] = {}
+        self.seen: dict[str, Seen] = defaultdict(Seen)
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def url(self, fault: str) -> str:
@@ -68,7 +69,7 @@ class Failing:
 
     async def _answer(self, path: str, writer: asyncio.StreamWriter) -> None:
         fault = path.split("/")[1]
-        seen = self.seen.setdefault(fault, Seen())
+        seen = self.seen[fault]
         seen.at_s.append(time.perf_counter())
         if fault in ("429", "503") and len(seen.at_s) == 1:
             writer.write(_refusal(fault))

@@ -45,6 +45,10 @@ def probe(subject: Subject) -> Iterable[Finding]:
     named(subject)
     name, stream = _client(subject.model)
     seen, raised = run(_met(stream))
+    if not any(one.at_s for one in seen.values()):
+        raise ProbeUnavailable(
+            f"{name} asked the failing server nothing: {raised['429'] or 'and raised nothing'}"
+        )
     yield _finding(name, seen, raised)
 
 
@@ -61,7 +65,7 @@ async def _met(stream: Stream) -> tuple[dict[str, Seen], dict[str, str]]:
 
 
 def _finding(name: str, seen: dict[str, Seen], raised: dict[str, str]) -> Finding:
-    figures = [Figure(name="times a 503 was asked again", value=len(seen["503"].at_s) - 1)]
+    figures = [Figure(name="times a 503 was asked again", value=max(0, len(seen["503"].at_s) - 1))]
     waited = _waited_s(seen["429"])
     if waited is not None:
         what = f"waited where Retry-After said {RETRY_AFTER_S} s"

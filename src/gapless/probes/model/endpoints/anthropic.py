@@ -97,6 +97,7 @@ class _Stream:
     reply: Reply
     pieces: list[str] = field(default_factory=list[str])
     calls: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
+    """[name, arguments as they came with the block, arguments as they came in pieces], of blocks that call our tools."""
     stopped: bool = False
 
     def take(self, at: float, event: dict[str, Any]) -> None:
@@ -110,28 +111,36 @@ class _Stream:
             self._add(at, event)
         elif kind == "message_delta":
             self.reply.finish = _finish(event["delta"].get("stop_reason")) or self.reply.finish
-            self.reply.tokens_out = (event.get("usage") or {}).get("output_tokens", self.reply.tokens_out)
+            usage = event.get("usage") or {}
+            self.reply.tokens_out = usage.get("output_tokens", self.reply.tokens_out)
+            if usage.get("input_tokens") is not None:  # cumulative, where it is said again
+                self.reply.tokens_in = _read_tokens(usage)
         elif kind == "message_stop":
             self.stopped = True
 
     def end(self) -> bool:
         """Puts the answer together; whether it is over."""
         self.reply.text = "".join(self.pieces)
-        self.reply.calls = [(name, said or "{}") for _, (name, said) in sorted(self.calls.items())]
+        made = sorted(self.calls.items())
+        self.reply.calls = [(name, pieces or whole) for _, (name, whole, pieces) in made]
         return self.stopped
 
     def _begin(self, at: float, event: dict[str, Any]) -> None:
         block = event["content_block"]
         if block.get("type") == "tool_use":
-            self.calls[event["index"]] = [block.get("name") or "", ""]
+            whole = json.dumps(block.get("input") or {})
+            self.calls[event["index"]] = [block.get("name") or "", whole, ""]
+            self.reply.arrivals.append(at)
+        elif block.get("type") == "text" and block.get("text"):
+            self.pieces.append(block["text"])
             self.reply.arrivals.append(at)
 
     def _add(self, at: float, event: dict[str, Any]) -> None:
-        delta = event["delta"]
+        delta, call = event["delta"], self.calls.get(event["index"])
         if delta.get("type") == "text_delta":
             self.pieces.append(delta["text"])
-        elif delta.get("type") == "input_json_delta":
-            self.calls[event["index"]][1] += delta["partial_json"]
+        elif delta.get("type") == "input_json_delta" and call is not None:  # else a tool of the server's own
+            call[2] += delta["partial_json"]
         if delta.get("text") or delta.get("partial_json") or delta.get("thinking"):
             self.reply.arrivals.append(at)
 
