@@ -148,6 +148,10 @@ async def test_a_certificate_that_nobody_signed(tmp_path: Any, monkeypatch: pyte
     reply = await endpoint.ask(STREAM)
     assert reply.trouble == "tls"
     assert "certificate" in reply.said.lower()
+    (finding,) = await asyncio.to_thread(
+        check, Subject(model=ModelSettings(url=endpoint.url, model="m")), "endpoint-answers"
+    )
+    assert "The certificate does not hold" in finding.next_step
 
     def trusting() -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))

@@ -12,9 +12,9 @@ from typing import Any, get_args
 
 import pytest
 from langchain_openai import ChatOpenAI
+from planted_model import STORY, calling, extracting
 
 from gapless.probes.base import ProbeUnavailable, Subject
-from gapless.probes.model.corpus import EXTRACTIONS, FUNCTION_CASES
 from gapless.probes.model.endpoints.anthropic import FINISH, AnthropicEndpoint
 from gapless.probes.model.endpoints.base import Endpoint, Question, Reply
 from gapless.probes.model.endpoints.langchain import LangChainModel
@@ -337,17 +337,7 @@ NOT_THROUGH_LANGCHAIN = {"plain-refusals", "cancel"}
 
 def healthy() -> dict[str, Any]:
     """A server that answers every question of the probes rightly."""
-    rules: list[dict[str, Any]] = [
-        {"when": {"user": case.text}, "reply": {"json": case.right}} for case in EXTRACTIONS
-    ]
-    for case in FUNCTION_CASES:
-        calls = [
-            {"name": name, "arguments": {key: values[0] for key, values in said.items()}}
-            for name, said in case.calls
-        ]
-        reply = {"tool_calls": calls} if calls else {"text": "Here you are."}
-        rules.append({"when": {"user": case.messages[0]["content"]}, "reply": reply})
-    rules.append({"reply": {"text": "word " * 200}})
+    rules = [*extracting()["rules"], *calling()["rules"], {"reply": STORY}]
     return {"rules": rules, "latency": {"ttft_ms": 20, "inter_token_ms": 3}, "context": 4000, "models": ["m"]}
 
 

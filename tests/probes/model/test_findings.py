@@ -14,7 +14,8 @@ from gapless.probes.model.corpus import EXTRACTIONS, FUNCTION_CASES
 from gapless.probes.model.endpoints.base import Reply
 from gapless.probes.model.endpoints.named import endpoint_of
 from gapless.probes.model.load import Lag, Load
-from gapless.probes.model.measured import measured, refused
+from gapless.probes.model.measured import measured
+from gapless.probes.model.saying import refused
 from gapless.probes.model.times import limit_s
 from gapless.probes.shelf import SHELF, card, probe
 from gapless.records.finding import Finding
@@ -76,7 +77,7 @@ def test_https_where_there_is_none() -> None:
     with FakeLLM() as server:
         finding = found("endpoint-answers", subject(server.base_url.replace("http:", "https:")))
     assert "tls" in finding.said
-    assert "certificate" in finding.next_step
+    assert "It speaks no TLS there" in finding.next_step
 
 
 def test_no_line_asks_anything_where_no_model_is_named() -> None:

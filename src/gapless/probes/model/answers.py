@@ -10,17 +10,8 @@ from dataclasses import replace
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.judging import Judged, at_least
 from gapless.probes.model.endpoints.base import Endpoint, Reply, Trouble
-from gapless.probes.model.measured import (
-    CHECKLIST,
-    all_of,
-    answering,
-    asked,
-    briefly,
-    reach,
-    run,
-    story,
-    too_long,
-)
+from gapless.probes.model.measured import CHECKLIST, all_of, answering, asked, briefly, reach, run, story
+from gapless.probes.model.saying import too_long
 from gapless.records.finding import Figure, Finding, Status
 
 _PROTOCOL = "the references of OpenAI's API and of Anthropic's"
@@ -74,7 +65,7 @@ _QUIET_TOKENS, _CANCEL_TOKENS, _CANCEL_REST_MS = 8, 160, 200.0
 _STEPS: dict[Trouble, str] = {
     "name": "The host's name is unknown: check url under [checkup.model], and the resolver.",
     "refused": "Nothing listens there: start the server, or correct the port in url.",
-    "tls": "The certificate does not hold: check its name and date, or point SSL_CERT_FILE at the authority that signed it; https only where the server speaks it.",
+    "tls": "The certificate does not hold: check its name and date, or point SSL_CERT_FILE at the authority that signed it.",
     "timeout": "It accepts and stays silent: look at the server's queue and at proxies between; the step that asks needs a timeout_s.",
     "dropped": "The connection breaks off before an answer: look at proxies and at the server's log.",
     "garbled": "That is no answer of this protocol: url ends in the base address, usually /v1, and kind names the protocol.",
@@ -85,19 +76,19 @@ _STEPS: dict[Trouble, str] = {
 def reachable(subject: Subject) -> Iterable[Finding]:
     """One short question."""
     endpoint, reply = reach(subject)
-    took = Figure(name="one word, with its connection", value=reply.total_ms, unit="ms")
     if reply.ok:
-        yield ANSWERS.finding(
-            "ok", f"{endpoint.model} at {endpoint.where} answers in {reply.total_ms:.0f} ms", figures=(took,)
-        )
+        took = Figure(name="one word, with its connection", value=reply.total_ms, unit="ms")
+        said = f"{endpoint.model} at {endpoint.where} answers in {reply.total_ms:.0f} ms"
+        yield ANSWERS.finding("ok", said, figures=(took,))
         return
-    kind = reply.trouble if reply.trouble != "status" else f"status {reply.status}"
-    yield ANSWERS.finding(
-        "fail",
-        f"{endpoint.where}: {kind}: {reply.said}",
-        figures=(took,),
-        next_step=_STEPS.get(reply.trouble) or _status_step(reply, subject),
-    )
+    said = f"status {reply.said}" if reply.trouble == "status" else f"{reply.trouble}: {reply.said}"
+    yield ANSWERS.finding("fail", f"{endpoint.where}: {said}", next_step=_next_step(reply, subject))
+
+
+def _next_step(reply: Reply, subject: Subject) -> str:
+    if reply.trouble == "tls" and "certificate" not in reply.said.lower():
+        return "It speaks no TLS there: http instead of https in url, or another port."
+    return _STEPS.get(reply.trouble) or _status_step(reply, subject)
 
 
 def _status_step(reply: Reply, subject: Subject) -> str:

@@ -28,6 +28,9 @@ def probe(subject: Subject) -> Iterable[Finding]:
     endpoint = briefly(subject)
     questions = [asked(_lines(n), tokens=4) for n in (_SHORT, _MIDDLE, _LONG)]
     found = all_of(endpoint, questions, seconds=subject.seconds, at_once=1)
+    for brief in found[:2]:
+        if brief is None or not brief.ok:
+            raise ProbeUnavailable(f"no answer to a short prompt: {brief.said if brief else 'no time left'}")
     short, middle, long = (_counted(reply) for reply in found)
     if not short or not middle or middle <= short:
         raise ProbeUnavailable("the endpoint does not say how many tokens it read (usage.prompt_tokens)")

@@ -12,13 +12,8 @@ from gapless.probes.judging import share_at_least, share_figure, together
 from gapless.probes.model.corpus import FunctionCase
 from gapless.probes.model.endpoints.base import Question, Reply
 from gapless.probes.model.function_cases import Call, cases, matched, parsed, truth, valid
-from gapless.probes.model.measured import (
-    CHECKLIST,
-    all_of,
-    answering,
-    example,
-    refused,
-)
+from gapless.probes.model.measured import CHECKLIST, all_of, answering
+from gapless.probes.model.saying import example, refused
 from gapless.records.finding import Figure, Finding
 
 _TOKENS, _TARGET = 64, 0.95

@@ -7,17 +7,16 @@ import atexit
 import functools
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-import msgspec
-
-from gapless.probes.base import YOURS, Card, ProbeUnavailable, Subject, Unusable
+from gapless.probes.base import ProbeUnavailable, Subject, Unusable
 from gapless.probes.model.endpoints.base import Endpoint, Question, Reply
+from gapless.probes.model.endpoints.langchain import LangChainModel, close
 from gapless.probes.model.endpoints.named import endpoint_of
 from gapless.probes.model.load import Load, closed, opened, schedule
 from gapless.probes.model.results.shelf import read_results
-from gapless.records.finding import STATUSES, Figure, Finding
 
 T = TypeVar("T")
 TOKENS = 32
@@ -26,13 +25,9 @@ _REACH_S = 20.0
 _MOST = 400
 """Requests of one load: what p99 needs (METHOD: 368) and what shows a share of 99 % (381), and no more, for endpoints cost
 money."""
-_NOT_TAKEN = (400, 422, 501)
 _SHARE_OF_CAPACITY = 0.7
 _AT_ONCE = 4
-_END_S, _END_TOKENS = 2.0, 2
-"""Servers differ in whether they count the tokens that end an answer."""
-_EXAMPLE = 160
-"""Characters of each part of an example."""
+_END_S = 2.0
 CHECKLIST = "the six-layer checklist, layer 2"
 
 
@@ -48,6 +43,8 @@ class Measured:
 
 
 _latest: list[Measured] = []
+_chats: list[Any] = []
+"""Chat models that keep connections open on our loop, to be closed with it."""
 
 
 def measured(subject: Subject) -> Measured:
@@ -72,6 +69,8 @@ def _loop() -> asyncio.AbstractEventLoop:
     thread.start()
 
     def end() -> None:
+        with suppress(Exception):  # whatever a client raises as it is closed, at the end of the process
+            asyncio.run_coroutine_threadsafe(_close_chats(), loop).result(_END_S)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(_END_S)
         if not thread.is_alive():
@@ -79,6 +78,11 @@ def _loop() -> asyncio.AbstractEventLoop:
 
     atexit.register(end)
     return loop
+
+
+async def _close_chats() -> None:
+    while _chats:
+        await close(_chats.pop())
 
 
 def asked(said: str, *, tokens: int = TOKENS, **more: Any) -> Question:
@@ -90,11 +94,6 @@ def story(i: int, *, tokens: int = TOKENS) -> Question:
     """The i-th question of a load: all of one length, none the same, so that no cache answers."""
     said = f"Write a short story about a lighthouse with the number {i + 1}. Begin at once."
     return asked(said, tokens=tokens, stream=True)
-
-
-def too_long(reply: Reply, tokens: int) -> bool:
-    """Whether an answer is longer than was allowed: by the server's own count, else by its words, which are no more than tokens."""
-    return (reply.tokens_out or len(reply.text.split())) > tokens + _END_TOKENS
 
 
 def named(subject: Subject) -> Endpoint:
@@ -121,6 +120,8 @@ def reach(subject: Subject) -> tuple[Endpoint, Reply]:
         endpoint = named(subject)
         quick = replace(endpoint, timeout_s=min(endpoint.timeout_s, _REACH_S))
         found, reply = run(quick.settle(asked("Say yes.", tokens=8)))
+        if isinstance(found, LangChainModel):
+            _chats.append(found.chat)
         known.reached = (replace(found, timeout_s=endpoint.timeout_s), reply)
     return known.reached
 
@@ -209,84 +210,3 @@ def loads_of(subject: Subject, own: Callable[[Subject], Load]) -> tuple[Load, ..
         except ProbeUnavailable as error:
             raise Unusable(str(error), "model") from error
     return known.read
-
-
-def each_of(loads: Sequence[Load], judge: Callable[[Load], Finding]) -> Finding:
-    """One finding of several loads: the worst status, and what was found in each.
-
-    Raises:
-        ProbeUnavailable: None of them could be judged.
-    """
-    found: list[Finding] = []
-    figures: list[Figure] = []
-    left_out: list[str] = []
-    for load in loads:
-        try:
-            found.append(judge(load))
-            which = f", {load.how.partition(', from ')[0]}" if len(loads) > 1 else ""
-            figures += [msgspec.structs.replace(one, name=f"{one.name}{which}") for one in found[-1].figures]
-        except ProbeUnavailable as error:
-            if len(loads) == 1:
-                raise
-            left_out.append(f"{load.how}: {error}")
-    if not found:
-        raise ProbeUnavailable("; ".join(left_out))
-    worst = min(found, key=lambda one: STATUSES.index(one.status))
-    open_still = [one.undecided for one in found if one.undecided] if worst.status == "ok" else []
-    return msgspec.structs.replace(
-        worst,
-        said=" | ".join([*(one.said for one in found), *left_out]),
-        figures=tuple(figures),
-        undecided="; ".join(dict.fromkeys(open_still)),
-    )
-
-
-def need_servers_own(load: Load, target_ms: float = 0.0) -> None:
-    """Refuses times that are the client's rather than the endpoint's.
-
-    Raises:
-        ProbeUnavailable: The client was too late, or too busy, to tell.
-    """
-    saturated = load.saturated(target_ms)
-    if saturated:
-        raise ProbeUnavailable(
-            f"{saturated}; these times would be its own, not the endpoint's: ask from another host"
-        )
-
-
-def need_all(load: Load) -> None:
-    """Refuses a load of which only a part is known.
-
-    Raises:
-        ProbeUnavailable: Which part is a matter of how the requests ended, and neighbours are missing.
-    """
-    if load.part:
-        raise ProbeUnavailable(f"shares and loops cannot be told from a sample: {load.how}")
-
-
-def held_to(subject: Subject, card: Card, target: str) -> dict[str, str]:
-    """The target of a finding as it was judged, with where it comes from, for `Card.held`."""
-    return {"target": target} | ({"target_source": YOURS} if card.probe in subject.targets else {})
-
-
-def refused(card: Card, replies: Sequence[Reply | None], what: str, *, next_step: str) -> Finding:
-    """The finding where no question was answered because the endpoint takes none of the kind.
-
-    Raises:
-        ProbeUnavailable: There was another reason.
-    """
-    asked = [reply for reply in replies if reply is not None]
-    one = next((reply for reply in asked if reply.status in _NOT_TAKEN), None)
-    if one is not None:
-        return card.finding("fail", f"{what} refused: {one.said}", next_step=next_step)
-    lost = next((reply.said for reply in asked if not reply.ok), "no time left")
-    raise ProbeUnavailable(f"no answer came: {lost}")
-
-
-def example(asked: str, expected: str, got: str) -> str:
-    """One case that went wrong, in words; long texts are cut."""
-    return f"asked {_cut(asked)!r}, expected {_cut(expected)}, got {_cut(got) or 'nothing'}"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _EXAMPLE else f"{text[:_EXAMPLE]}..."

@@ -17,15 +17,8 @@ from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.judging import at_least
 from gapless.probes.model.endpoints.base import Reply
 from gapless.probes.model.load import Load, opened, schedule
-from gapless.probes.model.measured import (
-    CHECKLIST,
-    answering,
-    closed_load,
-    held_to,
-    need_servers_own,
-    run,
-    story,
-)
+from gapless.probes.model.measured import CHECKLIST, answering, closed_load, run, story
+from gapless.probes.model.saying import held_to, need_servers_own
 from gapless.records.finding import Figure, Finding
 
 _UP_TO, _AT_MOST, _MOST = 1.5, 3.0, 150

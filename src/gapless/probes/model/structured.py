@@ -13,7 +13,8 @@ from gapless.gap.rate import proportion
 from gapless.probes.base import Card, Subject
 from gapless.probes.judging import share_at_least, share_figure, together
 from gapless.probes.model.corpus import EXTRACTIONS
-from gapless.probes.model.measured import CHECKLIST, all_of, answering, asked, example, held_to, refused
+from gapless.probes.model.measured import CHECKLIST, all_of, answering, asked
+from gapless.probes.model.saying import example, held_to, refused
 from gapless.records.finding import Finding
 
 _VALID, _RIGHT, _TOKENS = 0.99, 0.95, 96

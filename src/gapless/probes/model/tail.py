@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,17 +16,8 @@ from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.judging import share_at_least, share_at_most, share_figure
 from gapless.probes.model.endpoints.base import Reply
 from gapless.probes.model.load import Load
-from gapless.probes.model.measured import (
-    CHECKLIST,
-    closed_load,
-    each_of,
-    held_to,
-    loads_of,
-    measured,
-    need_all,
-    need_servers_own,
-    open_load,
-)
+from gapless.probes.model.measured import CHECKLIST, closed_load, loads_of, measured, open_load
+from gapless.probes.model.saying import each_of, held_to, need_all, need_servers_own
 from gapless.probes.model.times import BETWEEN, BETWEEN_MS, FIRST_MS, MLPERF, TTFT, limit_s
 from gapless.records.estimate import Estimate
 from gapless.records.finding import Figure, Finding
@@ -75,12 +67,12 @@ def _good(subject: Subject, load: Load, shut: Load | None = None) -> Finding:
     share = _share_within(load, first, each)
     figures = [share_figure("goodput" if shut is None else "goodput, open loop", share)]
     said = f"{100 * (share.point or 0):.0f} % of {share.n_runs} within the budget ({load.how})"
-    in_closed = 0.0
+    hidden = False
     if shut is not None:
         beside = _share_within(shut, first, each)
-        in_closed = beside.point or 0.0
+        hidden = (share.high or 0.0) < (beside.low or 0.0)
         figures.append(share_figure("goodput, closed loop", beside))
-        said += f", {100 * in_closed:.0f} % of {len(shut.replies)} ({shut.how})"
+        said += f", {100 * (beside.point or 0):.0f} % of {len(shut.replies)} ({shut.how})"
     named = ((", open loop", load), (", closed loop", shut)) if shut is not None else (("", load),)
     figures += [_longest(name, one) for name, one in named]
     name, last = named[-1]
@@ -92,7 +84,7 @@ def _good(subject: Subject, load: Load, shut: Load | None = None) -> Finding:
         judged,
         said,
         figures=tuple(figures),
-        next_step="" if judged.status == "ok" else _open_step(share.point or 0.0, in_closed),
+        next_step="" if judged.status == "ok" else _open_step(hidden),
         **held_to(subject, OPEN, target),
     )
 
@@ -114,8 +106,8 @@ def _longest(which: str, load: Load) -> Figure:
     return Figure(name=f"longest wait for a first token{which}", value=longest, unit="ms")
 
 
-def _open_step(share: float, in_closed: float) -> str:
-    if share < in_closed:
+def _open_step(hidden: bool) -> str:
+    if hidden:
         return "A closed loop hides this: while the endpoint stands still it asks less. Find the pauses (restarts, evictions, a queue), and plan with the open loop's figures."
     return (
         "The endpoint is too slow or too small for this rate: fewer at once, shorter prompts, or more of it."
@@ -146,8 +138,9 @@ def _cascade(subject: Subject, load: Load) -> Finding:
     over = [t > limit or not reply.ok for t, reply in zip(times, replies, strict=True)]
     single, drawn = proportion(sum(over), len(over)), loops_broken(over, CALLS)
     share, formula = drawn.point or 0.0, 1 - (1 - (single.point or 0.0)) ** CALLS
+    loops = share_figure(f"loops of {CALLS} calls with one over {limit:g} ms, resampled", drawn)
     figures = [
-        share_figure(f"loops of {CALLS} calls with one over {limit:g} ms, resampled", drawn),
+        msgspec.structs.replace(loops, spread=f"95 % interval, as of {drawn.n_runs} loops"),
         Figure(name="the same by 1 - (1 - p)^k", value=formula, unit="share"),
         share_figure("calls over the limit", single),
     ]

@@ -16,14 +16,8 @@ from gapless.gap.latency import quantile, ranks
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.judging import Judged, not_estimable, quantile_at_most
 from gapless.probes.model.load import Load
-from gapless.probes.model.measured import (
-    CHECKLIST,
-    closed_load,
-    each_of,
-    held_to,
-    loads_of,
-    need_servers_own,
-)
+from gapless.probes.model.measured import CHECKLIST, closed_load, loads_of
+from gapless.probes.model.saying import each_of, held_to, need_servers_own
 from gapless.records.estimate import Estimate
 from gapless.records.finding import Figure, Finding
 

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.probes.model.endpoints.langchain import close
 from gapless.probes.model.endpoints.named import kind_of
 from gapless.probes.model.failing import RETRY_AFTER_S, Failing, Seen
 from gapless.probes.model.measured import named, run
@@ -187,7 +188,10 @@ def _langchain(settings: ModelSettings) -> Stream:
         chat = init_chat_model(
             settings.model, base_url=url + ends[provider], api_key="none", max_retries=settings.max_retries
         )
-        async for chunk in chat.astream(_ASKED):
-            yield str(chunk.content)
+        try:
+            async for chunk in chat.astream(_ASKED):
+                yield str(chunk.content)
+        finally:
+            await close(chat)
 
     return stream

@@ -125,6 +125,15 @@ def sampler(chat: Any) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+async def close(chat: Any) -> None:
+    """Closes the connections that a chat model of OpenAI's or Anthropic's keeps open; it cannot be asked again."""
+    inner = _layers(chat)[-1]
+    for name in ("root_async_client", "_async_client"):
+        client = getattr(inner, name, None)
+        if client is not None:
+            await client.close()
+
+
 def _layers(chat: Any) -> list[Any]:
     """A chat model with what is around it (`bind`, `with_retry`, `with_fallbacks`), the outermost first."""
     found = [chat]
