@@ -144,7 +144,7 @@ def test_the_parts_of_a_pipeline_run(tmp_path: Path) -> None:
         subject = served(
             paced(), retrieve=lambda query: [query], servers={"orders": command(""), "gone": GONE}
         )
-        async with beside_for(subject, ["interference"], stand_in=False) as (ready, said):
+        async with beside_for(subject, ["interference"], asyncio.Event(), stand_in=False) as (ready, said):
             for part in ready.beside.values():
                 await asyncio.to_thread(part)
             return list(ready.beside), said

@@ -7,9 +7,10 @@ import difflib
 import shlex
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gapless import __version__
 from gapless.errors import GaplessError, UnknownName
@@ -18,6 +19,7 @@ from gapless.operations.checkup_beside import beside_for
 from gapless.operations.checkup_budget import held, need_known, passes
 from gapless.operations.checkup_crash import CRASH, crashed
 from gapless.operations.checkup_exports import exported
+from gapless.operations.checkup_halting import Halted, aside, halting
 from gapless.operations.checkup_model import ModelAsk, model_for, named_model
 from gapless.operations.checkup_records import of_the_stand_in, of_which, records_of
 from gapless.operations.checkup_retrieval import RetrievalAsk, is_named, need_readable, open_retrieval
@@ -70,22 +72,22 @@ async def checkup_into(
     settings, stop = place.settings.checkup, stop or Stop()
     names, layers = _names(ask, place)
     need_readable(ask.retrieval)
-    begun = time.time()
-    subject, notes, stand_ins = await _subject(store, ask, (names, layers), place, tell, stop)
-    found: list[Finding] = []
-    halted = _halted(stop)
+    begun, halted = time.time(), halting(stop)
+    notes, stand_ins, found = list[str](), list[str](), list[Finding]()
+    subject: Subject | None = None
     nothing_named = ask.target is None and place.settings.workflow is None
-    async with (
-        model_for(subject, names) as (with_model, said),
-        beside_for(with_model, names, stand_in=nothing_named) as (subject, more),
-    ):
-        notes, stand_ins = [*notes, *more], [*stand_ins, *said]
-        about = named_subjects(subject, ask.retrieval, place)
-        for done, name in enumerate(names):
-            if stop.requested:
-                break
-            tell(Progress(what=name, done=done, total=len(names), fresh=0))
-            found += map(about, await _ask(name, subject, halted))
+    with suppress(Halted):
+        opening = await _subject(store, ask, (names, layers), place, tell, _Stopping(stop, halted))
+        subject, notes, stand_ins = opening
+        async with (
+            model_for(subject, names, halted) as (with_model, said),
+            beside_for(with_model, names, halted, stand_in=nothing_named) as (subject, more),
+        ):
+            notes, stand_ins = [*notes, *more], [*stand_ins, *said]
+            about = named_subjects(subject, ask.retrieval, place)
+            for done, name in enumerate(names):
+                tell(Progress(what=name, done=done, total=len(names), fresh=0))
+                found += map(about, await _ask(name, subject, halted))
     asked = len({one.probe for one in found})
     tell(Progress(what="probes", done=asked, total=len(names), fresh=asked))
     made = Checkup(
@@ -94,7 +96,7 @@ async def checkup_into(
         seconds=time.time() - begun,
         layers=layers,
         findings=tuple(found),
-        subject=subject.workflow.target if subject.workflow is not None else "",
+        subject=subject.workflow.target if subject is not None and subject.workflow is not None else "",
         stand_ins=tuple(stand_ins),
         notes=(*notes, *since(store.checkups.newest(LOOKED_BACK), found)),
         complete=not stop.requested,
@@ -139,32 +141,26 @@ def _layers(asked: Sequence[str]) -> tuple[Layer, ...]:
     return tuple(layer for layer in known if not asked or layer in asked)
 
 
-def _halted(stop: Stop) -> asyncio.Event:
-    """Set as soon as stopping is requested, from whatever thread."""
-    loop, halted = asyncio.get_running_loop(), asyncio.Event()
+class _Stopping(NamedTuple):
+    """A request to stop, for what ends by itself, and the event that ends the waiting for what does not."""
 
-    def halt() -> None:
-        loop.call_soon_threadsafe(halted.set)
-
-    stop.listen(halt)
-    return halted
+    stop: Stop
+    halted: asyncio.Event
 
 
 async def _ask(name: str, subject: Subject, halted: asyncio.Event) -> list[Finding]:
-    """A probe's findings; the others go on when it does not end, and nothing is waited for once stopping is requested."""
+    """A probe's findings; the others go on when it does not end.
+
+    Raises:
+        Halted: Stopping was requested before it was through.
+    """
     from gapless.probes import check
     from gapless.probes.shelf import card
 
-    work = asyncio.ensure_future(asyncio.to_thread(check, subject, name))
-    waiting = asyncio.ensure_future(halted.wait())
-    await asyncio.wait({work, waiting}, timeout=_PROBE_S, return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    if work.done():
-        return list(work.result())
-    work.cancel()
-    if halted.is_set():
-        return []
-    return [card(name).unavailable(f"it did not end within {_PROBE_S:g} s and was left behind")]
+    try:
+        return list(await aside(halted, lambda: check(subject, name), within_s=_PROBE_S))
+    except TimeoutError:
+        return [card(name).unavailable(f"it did not end within {_PROBE_S:g} s and was left behind")]
 
 
 async def _subject(
@@ -173,16 +169,16 @@ async def _subject(
     asked: tuple[list[str], tuple[Layer, ...]],
     place: Place,
     tell: Tell,
-    stop: Stop,
+    stopping: _Stopping,
 ) -> tuple[Subject, list[str], list[str]]:
     """What is looked at, what has to be said of it, and for what the reference agent stands in."""
     layers, said, root = asked[1], place.settings.checkup, Path(place.root)
-    model = await asyncio.to_thread(named_model, ask.model, place)
-    subject, named, notes = await _with_workflow(store, ask, asked, place, tell, stop)
+    halted = stopping.halted
+    model = await aside(halted, lambda: named_model(ask.model, place))
+    subject, named, notes = await _with_workflow(store, ask, asked, place, tell, stopping)
     servers, tools, unfound = _servers(ask, layers, place)
-    found = await asyncio.to_thread(
-        open_retrieval, ask.retrieval, place, named.retrieval if "context" in layers else None, tell
-    )
+    brought = named.retrieval if "context" in layers else None
+    found = await aside(halted, lambda: open_retrieval(ask.retrieval, place, brought, tell))
     subject = replace(
         subject,
         model=model.settings,
@@ -205,20 +201,20 @@ async def _with_workflow(
     asked: tuple[list[str], tuple[Layer, ...]],
     place: Place,
     tell: Tell,
-    stop: Stop,
+    stopping: _Stopping,
 ) -> tuple[Subject, Named, list[str]]:
     """The workflow, what is on record of it, and what kills came to, as far as the probes that are asked need it."""
     from gapless.probes.base import Subject
 
-    names, layers = asked
+    (names, layers), (stop, halted) = asked, stopping
     named, records, told = Named(), None, list[str]()
     alone = {"hardware", "model", "tool", *(["context"] if is_named(ask.retrieval, place) else [])}
     if set(layers) - alone:
-        named = await asyncio.to_thread(open_named, ask.target, place)
+        named = await aside(halted, lambda: open_named(ask.target, place))
         records = await records_of(store, named, place, stop, leave=ask.leave)
         told = of_which(records, named.workflow)
     if records is None and named.agent is not None and _reads_records(names):
-        records, more = await of_the_stand_in(named.agent, named, tell, stop)
+        records, more = await of_the_stand_in(named.agent, named, tell, stop, halted)
         told += more
     broken = [named.broken] if named.broken and ("orchestration" not in layers or not named.own) else []
     crash, no_crash = None, ""

@@ -12,7 +12,8 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from gapless.errors import GaplessError
+from gapless.errors import EndpointError, GaplessError
+from gapless.operations.checkup_halting import held_open
 from gapless.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -27,25 +28,28 @@ _QUESTIONS = (
 _PASSAGE = (
     "The supplier is liable up to the fees of the last twelve months; amendments supersede earlier clauses. "
 )
-_PASSAGES, _CALL_S, _CLOSE_S = 8, 5.0, 5.0
+_PASSAGES, _OPEN_S, _CALL_S, _CLOSE_S = 8, 30.0, 5.0, 5.0
 
 
 @asynccontextmanager
 async def beside_for(
-    subject: Subject, names: list[str], *, stand_in: bool
+    subject: Subject, names: list[str], halted: asyncio.Event, *, stand_in: bool
 ) -> AsyncGenerator[tuple[Subject, list[str]]]:
     """The subject with the parts that can run beside its model, and what has to be said of those that cannot.
 
     Args:
         subject: As far as it is opened.
         names: The probes that will be asked: without `interference` nothing is opened.
+        halted: Ends the waiting for them.
         stand_in: Whether the reference agent's retriever and server may stand in for those that nobody named.
+
+    Raises:
+        Halted: Stopping was requested before they were there.
     """
     if INTERFERENCE not in names or (subject.model.url is None and subject.no_model):
         yield subject, []
         return
-    with ExitStack() as held:
-        parts, said = await asyncio.to_thread(_open, subject, stand_in, held)
+    async with held_open(halted, lambda held: _open(subject, stand_in, held)) as (parts, said):
         yield replace(subject, beside=parts | dict(subject.beside)), said
 
 
@@ -144,7 +148,8 @@ class _Caller:
 
     def __enter__(self) -> _Caller:
         self._thread.start()
-        self._opened.wait()
+        if not self._opened.wait(_OPEN_S):
+            raise EndpointError(f"{self._name} does not open a session within {_OPEN_S:g} s")
         if self._why is not None:
             self._thread.join(_CLOSE_S)
             raise self._why
@@ -189,7 +194,6 @@ class _Caller:
                 done.cancel()
 
     async def _session(self) -> None:
-        from gapless.errors import EndpointError
         from gapless.frameworks.tools.source import connected
         from gapless.probes.tool.survey import ready
         from gapless.probes.tool.visit import Visit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import msgspec
 
 from gapless.errors import GaplessError, UsageError
 from gapless.operations.checkup_beside import INTERFERENCE
+from gapless.operations.checkup_halting import held_open
 from gapless.operations.open import import_object
 from gapless.settings import CheckupModelSettings, ModelSettings, Place
 
@@ -85,8 +86,19 @@ def _need_usable(ask: ModelAsk, settings: CheckupModelSettings, chat: Any, endpo
 
 
 @asynccontextmanager
-async def model_for(subject: Subject, names: Sequence[str]) -> AsyncGenerator[tuple[Subject, list[str]]]:
-    """The subject with a model to ask, and what stands in for it; that ends with the context."""
+async def model_for(
+    subject: Subject, names: Sequence[str], halted: asyncio.Event
+) -> AsyncGenerator[tuple[Subject, list[str]]]:
+    """The subject with a model to ask, and what stands in for it; that ends with the context.
+
+    Args:
+        subject: As far as it is opened.
+        names: The probes that will be asked.
+        halted: Ends the waiting for it.
+
+    Raises:
+        Halted: Stopping was requested before it was there.
+    """
     from gapless.probes.model.endpoints.named import NONE, is_named
     from gapless.probes.shelf import card
 
@@ -94,9 +106,9 @@ async def model_for(subject: Subject, names: Sequence[str]) -> AsyncGenerator[tu
     if not asked or is_named(subject.model):
         yield subject, []
         return
-    with ExitStack() as held:
+    async with AsyncExitStack() as held:
         try:
-            url, name = await asyncio.to_thread(_start, held)
+            url, name = await held.enter_async_context(held_open(halted, _start))
         except (GaplessError, ImportError, OSError) as error:
             yield (
                 replace(subject, no_model=f"{NONE}; and the reference agent's cannot stand in: {error}"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gapless.errors import GaplessError
+from gapless.operations.checkup_halting import unless
 from gapless.operations.checkup_workflow import Named
 from gapless.operations.progress import Stop, Tell
 from gapless.records.baseline import PromptBaseline
@@ -31,16 +33,21 @@ async def records_of(store: Store, named: Named, place: Place, stop: Stop, *, le
 
 
 async def of_the_stand_in(
-    agent: Agent, named: Named, tell: Tell, stop: Stop
+    agent: Agent, named: Named, tell: Tell, stop: Stop, halted: asyncio.Event
 ) -> tuple[Records | None, list[str]]:
-    """Records of the reference agent, made for this checkup; its replays need nobody's leave."""
+    """Records of the reference agent, made for this checkup; its replays need nobody's leave.
+
+    Raises:
+        Halted: Stopping was requested before they were whole: nothing of them is kept.
+    """
     from gapless.operations.checkup_stand_in import CASES, measured_there, stand_in
 
     try:
-        with stand_in(agent, tell, stop) as stage:
-            measured = await measured_there(agent, stage)
+        async with stand_in(agent, tell, stop, halted) as stage:
+            measured = await unless(halted, measured_there(agent, stage))
             there = replace(named, weather=None)
-            records = await _on_record(stage.store, measured, there, True, stage.place, stop)
+            replaying = _on_record(stage.store, measured, there, True, stage.place, stop)
+            records = await unless(halted, replaying)
     except (GaplessError, ImportError) as error:
         return None, [f"The reference agent could not be measured: {error}"]
     return records, [f"Nothing is on record: the reference agent was measured on {CASES} cases for this."]

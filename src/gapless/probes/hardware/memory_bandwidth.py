@@ -7,9 +7,7 @@ Source:
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import functools
 import os
 import re
 import shutil
@@ -17,7 +15,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -189,43 +187,46 @@ def _bandwidth(kernel: Kernel, threads: int, array: int, timed: list[float]) -> 
     return Bandwidth(kernel, threads, array, tuple(moved / one for one in timed[1:]))
 
 
-@functools.cache
-def compiled() -> str | None:
-    """The triad as a program in a folder of its own, made once per process; None without a compiler that can, or a place."""
+@contextlib.contextmanager
+def triad() -> Generator[str]:
+    """The triad as a program, in a folder of its own that is gone afterwards.
+
+    Raises:
+        ProbeUnavailable: No compiler is there that can, or no place for it.
+    """
     compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
     if compiler is None:
-        return None
+        raise ProbeUnavailable("no C compiler (cc, gcc or clang) is there")
     try:
-        folder = tempfile.mkdtemp(prefix="gapless-triad-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        source = Path(folder) / "triad.c"
-        source.write_bytes(files("gapless.probes.hardware").joinpath("triad.c").read_bytes())
-        return _compile(compiler, source)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
+        folder = tempfile.TemporaryDirectory(prefix="gapless-triad-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise ProbeUnavailable(f"there is no place for a compiled triad: {error}") from error
+    with folder as name:
+        yield _compile(compiler, Path(name) / "triad.c")
 
 
-def _compile(compiler: str, source: Path) -> str | None:
+def _compile(compiler: str, source: Path) -> str:
     program = str(source.with_suffix(""))
-    for options in (["-O3", "-march=native", "-fopenmp"], ["-O3", "-fopenmp"], ["-O3"]):
-        done = subprocess.run(  # noqa: S603 - the compiler of this machine, on our own source
-            [compiler, *options, "-o", program, str(source)], capture_output=True, timeout=60, check=False
-        )
-        if done.returncode == 0:
-            return program
-    return None
+    try:
+        source.write_bytes(files("gapless.probes.hardware").joinpath("triad.c").read_bytes())
+        for options in (["-O3", "-march=native", "-fopenmp"], ["-O3", "-fopenmp"], ["-O3"]):
+            done = subprocess.run(  # noqa: S603 - the compiler of this machine, on our own source
+                [compiler, *options, "-o", program, str(source)], capture_output=True, timeout=60, check=False
+            )
+            if done.returncode == 0:
+                return program
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ProbeUnavailable(f"the triad cannot be compiled: {error}") from error
+    raise ProbeUnavailable(f"{compiler} cannot compile the triad")
 
 
 def _run_c(array: int, threads: int, node: int | None, cpus: tuple[int, ...]) -> Bandwidth:
-    program = compiled()
-    if program is None:
-        raise ProbeUnavailable("no C compiler (cc, gcc or clang) is there, or it cannot compile the triad")
-    words = [program, str(array // 8), str(_PASSES + 1), str(_STEADY_S)]
+    words = [str(array // 8), str(_PASSES + 1), str(_STEADY_S), *([str(node)] if node is not None else [])]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "OMP_PROC_BIND": "true"}
     try:
-        with on_cpus(cpus):  # inherited by the child
+        with triad() as program, on_cpus(cpus):  # inherited by the child
             done = subprocess.run(  # noqa: S603 - the program just compiled
-                [*words, *([str(node)] if node is not None else [])],
+                [program, *words],
                 capture_output=True,
                 text=True,
                 env=environment,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.hardware.host import Node, allowed_cpus, allowed_nodes, listed, numa_nodes, text
-from gapless.probes.hardware.memory_bandwidth import compiled, measure
+from gapless.probes.hardware.memory_bandwidth import measure
 from gapless.probes.medians import median_figure
 from gapless.records.finding import Figure, Finding
 
@@ -94,8 +94,6 @@ def remote(subject: Subject) -> Iterable[Finding]:
         raise ProbeUnavailable(
             "the process may use the memory of one node alone (cpuset.mems): none is remote"
         )
-    if compiled() is None:
-        raise ProbeUnavailable("binding memory to a node needs a C compiler (cc, gcc or clang)")
     usable = set(allowed_cpus(subject.root))
     home = next((node for node in nodes if set(node.cpus) & usable), None)
     if home is None:
