@@ -227,6 +227,41 @@ def test_what_settings_do_not_name_is_said(monkeypatch: pytest.MonkeyPatch) -> N
             endpoint_of(settings)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://h:port/v1",
+        "http://h:99999/v1",
+        "http://h:0/v1",
+        "http://[::1/v1",
+        "http:///v1",
+        "ftp://h/v1",
+        "http://h/ v1",
+        "http://hö/v1",
+        "h",
+    ],
+)
+def test_what_is_no_address_is_said_before_anything_is_asked(url: str) -> None:
+    with pytest.raises(ProbeUnavailable, match="is no address"):
+        endpoint_of(ModelSettings(url=url, model="m"))
+
+
+async def test_what_an_address_asks_for_is_sent_with_it() -> None:
+    seen: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readuntil(b"\r\n"))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    await OpenAIEndpoint(url=f"http://127.0.0.1:{port}/v1?api-version=3", model="m", timeout_s=5.0).ask(
+        STREAM
+    )
+    server.close()
+    assert seen == [b"POST /v1/chat/completions?api-version=3 HTTP/1.1\r\n"]
+
+
 def test_events_are_stamped_when_they_are_whole() -> None:
     assert events([(1.0, b": ping\r\n\r\nda"), (2.0, b"ta: x\r\n\r\n")]) == [(2.0, b"x")]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, get_args
@@ -17,7 +18,7 @@ from planted_model import STORY, calling, extracting
 from gapless.probes.base import ProbeUnavailable, Subject
 from gapless.probes.model.endpoints.anthropic import FINISH, AnthropicEndpoint
 from gapless.probes.model.endpoints.base import Endpoint, Question, Reply
-from gapless.probes.model.endpoints.langchain import LangChainModel
+from gapless.probes.model.endpoints.langchain import LangChainModel, close
 from gapless.probes.model.endpoints.named import endpoint_of, kind_of
 from gapless.probes.model.endpoints.openai import OpenAIEndpoint
 from gapless.probes.model.load import Lag
@@ -241,6 +242,47 @@ def test_langchain_goes_without_a_limit_that_its_model_does_not_take(server: Fak
     settled, reply = run(LangChainModel(chat=chat, model="m").settle(asked("hi")))
     assert reply.ok, reply.said
     assert (settled.limited, settled.finishes) == (False, True)
+
+
+@asynccontextmanager
+async def refusing_temperature() -> AsyncIterator[str]:
+    """Streams "yes" to whoever sends no temperature, as newer models do."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        size = int(re.search(rb"content-length: (\d+)", head.lower())[1])  # type: ignore[index]
+        refused = "temperature" in json.loads(await reader.readexactly(size))
+        event = {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "m"}
+        choice = {"index": 0, "delta": {"role": "assistant", "content": "yes"}, "finish_reason": "stop"}
+        body = json.dumps(
+            {"error": {"message": "temperature is not supported"}}
+            if refused
+            else event | {"choices": [choice]}
+        )
+        kind = "application/json" if refused else "text/event-stream"
+        data = body if refused else f"data: {body}\n\ndata: [DONE]\n\n"
+        status = "400 Bad Request" if refused else "200 OK"
+        said = f"HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {len(data)}\r\nconnection: close\r\n\r\n{data}"
+        writer.write(said.encode())
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    server.close()
+
+
+async def test_langchain_goes_without_a_temperature_that_its_model_does_not_take() -> None:
+    async with refusing_temperature() as url:
+        for ours in (True, False):
+            chat = ChatOpenAI(model="m", base_url=url, api_key="k", temperature=0, max_retries=0)  # type: ignore[arg-type]
+            model = LangChainModel(chat=chat, model="m", timeout_s=10, ours=ours)
+            settled, reply = await model.settle(asked("hi"))
+            await close(chat)
+            assert (reply.ok, settled.temperature) == (
+                ours,
+                not ours,
+            )  # what somebody set in code is not changed
+            assert reply.text == ("yes" if ours else "")
 
 
 def test_settings_name_the_protocol(server: FakeLLM, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,3 +135,12 @@ def test_silence_is_told_from_a_wrong_call() -> None:
     assert judged(both, truth(both)[::-1]).right
     assert judged(none, []).right
     assert not judged(none, [("get_stock", {"article": 1})]).right
+
+
+@pytest.mark.parametrize(
+    "line", ['{"id": "a"}', "[1]", '{"id": "a", "question": [], "function": []}', '{"id": 1, "question": 2}']
+)
+def test_a_file_of_another_form_is_said(tmp_path: Path, line: str) -> None:
+    (tmp_path / "BFCL_v4_irrelevance.json").write_text(line)
+    with pytest.raises(ProbeUnavailable, match="irrelevance is not of BFCL's form"):
+        cases(tmp_path)

@@ -93,6 +93,17 @@ async def test_a_client_that_cannot_keep_up_says_so() -> None:
     assert noisy.tail_is_own(None, 2000.0) == ""
 
 
+async def test_one_standstill_counts_for_as_long_as_it_lasts() -> None:
+    """The watcher must not omit what it could not see: half of the time nothing ran here, in one piece."""
+    async with Watch() as watch:
+        await asyncio.sleep(0.15)
+        time.sleep(0.3)  # noqa: ASYNC251 - the loop is held up on purpose
+        await asyncio.sleep(0.15)
+    assert 25 <= sum(late > 20 for late in watch.late_ms) <= 60
+    assert watch.lag.p95_ms > 150
+    assert watch.lag.saturated(50.0)
+
+
 def test_a_refusing_endpoint_is_not_hammered() -> None:
     with FakeLLM(
         {"rules": [{"fault": "429"}], "faults": {"429": {"rate": 0, "retry_after_s": 0.5}}}

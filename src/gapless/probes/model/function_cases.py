@@ -42,7 +42,12 @@ def cases(folder: Path | None, *, each: int = 4) -> tuple[tuple[FunctionCase, ..
         return FUNCTION_CASES, "our own corpus"
     found: list[FunctionCase] = []
     for category in (*CATEGORIES, NO_CALL, SOME_CALL):
-        read = list(read_category(folder, category))
+        try:
+            read = list(read_category(folder, category))
+        except (LookupError, TypeError, AttributeError) as error:  # JSON of another shape
+            raise ProbeUnavailable(
+                f"{folder}: {category} is not of BFCL's form: {type(error).__name__}: {error}"
+            ) from error
         found += read[:: max(1, len(read) // each)][:each]
     if not found:
         raise ProbeUnavailable(f"{folder}: holds none of BFCL's files (BFCL_v4_simple_python.json, ...)")

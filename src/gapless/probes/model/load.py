@@ -87,10 +87,16 @@ class Watch:
         )
 
     async def _look(self) -> None:
+        """A timer on a fixed grid: in a standstill every tick counts that should have come, not only the one that came after it."""
+        due = time.perf_counter()
         while True:
-            due = time.perf_counter() + _TICK_S
-            await asyncio.sleep(_TICK_S)
-            self.late_ms.append(max(0.0, 1e3 * (time.perf_counter() - due)))
+            due += _TICK_S
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            now = time.perf_counter()
+            self.late_ms.append(max(0.0, 1e3 * (now - due)))
+            while due + _TICK_S <= now:
+                due += _TICK_S
+                self.late_ms.append(1e3 * (now - due))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

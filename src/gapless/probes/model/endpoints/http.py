@@ -150,7 +150,9 @@ class HttpEndpoint(ABC):
             "connection": "close",
             "content-length": str(len(data)),
         } | headers
-        lines = [f"POST {urlsplit(self.url).path}{path} HTTP/1.1", *(f"{k}: {v}" for k, v in sent.items())]
+        parts = urlsplit(self.url)
+        query = f"?{parts.query}" if parts.query else ""
+        lines = [f"POST {parts.path}{path}{query} HTTP/1.1", *(f"{k}: {v}" for k, v in sent.items())]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + data
 
     def _read(self, reply: Reply, exchange: Exchange, *, cancelled: bool) -> None:

@@ -36,6 +36,8 @@ class LangChainModel:
     timeout_s: float = 60.0
     limited: bool = True
     """Whether it takes `max_tokens` with a call."""
+    ours: bool = False
+    """Whether it was made here, so that its temperature may be taken back where the model takes none."""
     finishes: bool = False
     """Whether its answers say why they ended; then one that does not was broken off."""
 
@@ -68,11 +70,14 @@ class LangChainModel:
         return None
 
     async def settle(self, question: Question) -> tuple[Self, Reply]:
-        """Asks; without the longest answer where the model takes no `max_tokens`, and notes whether answers say why they end."""
+        """Asks; without a longest answer or a temperature where the model takes none, and notes whether answers say why they end."""
         endpoint, question = self, replace(question, stream=True)
         reply = await endpoint.ask(question)
         if reply.trouble in ("raised", "status") and "max_tokens" in reply.said:
             endpoint = replace(endpoint, limited=False)
+            reply = await endpoint.ask(question)
+        if endpoint.ours and reply.status == 400 and "temperature" in reply.said:
+            endpoint = replace(endpoint, chat=endpoint.chat.model_copy(update={"temperature": None}))
             reply = await endpoint.ask(question)
         return replace(endpoint, finishes=reply.finish is not None), reply
 

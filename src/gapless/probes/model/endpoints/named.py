@@ -104,12 +104,23 @@ def _made(settings: ModelSettings, chat: Any) -> Endpoint:
             f"{settings.model}: at which address? Name it with --url (http://127.0.0.1:8000/v1), url under "
             f"[checkup.model], or OPENAI_BASE_URL; or name its provider, and LangChain makes it: openai:{settings.model}"
         )
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not _is_address(url):
         raise ProbeUnavailable(f"{url!r} is no address: https://host/v1 is one")
     made = AnthropicEndpoint if kind == "anthropic" else OpenAIEndpoint
     key = _key(settings, usual.key() if settings.url is None else None)
     return made(url=url.rstrip("/"), model=settings.model, key=key, timeout_s=settings.timeout_s)
+
+
+def _is_address(url: str) -> bool:
+    """Whether it can be asked; what could not stand in a request's first line is no address."""
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:  # a port that is none, a bracket without its other
+        return False
+    return (
+        named and parts.scheme in ("http", "https") and url.isascii() and " " not in url and url.isprintable()
+    )
 
 
 def _key(settings: ModelSettings, usual: str | None) -> str | None:
@@ -142,7 +153,8 @@ def _langchain(settings: ModelSettings, chat: Any) -> LangChainModel:
         raise ProbeUnavailable(
             'a LangChain model is named "provider:model", or target = "app.py:chat" names the object'
         )
-    return LangChainModel(chat=_initialised(settings), model=settings.model, timeout_s=settings.timeout_s)
+    made = _initialised(settings)
+    return LangChainModel(chat=made, model=settings.model, timeout_s=settings.timeout_s, ours=True)
 
 
 def _initialised(settings: ModelSettings) -> Any:
