@@ -309,15 +309,15 @@ def chat_at(**more: Any) -> Any:
     ("chat", "zero", "said"),
     [
         (lambda: chat_at(), False, "ChatOpenAI shows no temperature"),
-        (lambda: chat_at(temperature=0), True, "temperature 0.0, set in ChatOpenAI"),
+        (lambda: chat_at(temperature=0), True, "temperature 0, set in ChatOpenAI"),
         (lambda: chat_at(temperature=0.7, seed=3), False, "temperature 0.7, seed 3, set in ChatOpenAI"),
         (lambda: chat_at(temperature=0).bind(temperature=0.7), False, "temperature 0.7, set in ChatOpenAI"),
-        (lambda: chat_at(temperature=0).with_retry(), True, "temperature 0.0, set in ChatOpenAI"),
+        (lambda: chat_at(temperature=0).with_retry(), True, "temperature 0, set in ChatOpenAI"),
         (lambda: chat_at(model_kwargs={"top_k": 5}), False, "top_k 5, set in ChatOpenAI"),
         (
             lambda: chat_at(temperature=0).with_fallbacks([chat_at()]),
             True,
-            "temperature 0.0, set in ChatOpenAI",
+            "temperature 0, set in ChatOpenAI",
         ),
     ],
 )
@@ -331,7 +331,7 @@ def test_repeats_say_at_which_temperature_they_were_asked() -> None:
         named = CheckupModelSettings(target="app.py:chat")
         cold = ChatOpenAI(model="m", base_url=calm.base_url, api_key="k", temperature=0)  # type: ignore[arg-type]
         (finding,) = probe("determinism")(Subject(model=named, chat=cold))
-        assert finding.said == "one text in 4 answers (temperature 0.0, set in ChatOpenAI)"
+        assert finding.said == "one text in 4 answers (temperature 0, set in ChatOpenAI)"
         warm = ChatOpenAI(model="m", base_url=calm.base_url, api_key="k", temperature=0.7)  # type: ignore[arg-type]
         with pytest.raises(
             ProbeUnavailable, match=r"temperature 0\.7, set in ChatOpenAI: that is not ours to change"

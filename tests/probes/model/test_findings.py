@@ -233,6 +233,25 @@ def test_of_several_runs_in_files_each_says_what_it_leaves_open() -> None:
     assert "p99 is not estimable from n=100" in found("ttft", looked_at).undecided
 
 
+@pytest.mark.parametrize(
+    ("bursts", "status", "said"),
+    [
+        (0, "ok", "32 pieces"),
+        (1, "warn", "now and then all at once"),
+        (2, "warn", "all at once"),
+        (3, "fail", "all at once"),
+    ],
+)
+def test_one_answer_that_is_held_back_is_enough_to_be_looked_at(bursts: int, status: str, said: str) -> None:
+    rules: list[dict[str, Any]] = [{"when": {"turn": 0}, "reply": "yes", "times": 1}]
+    if bursts:
+        rules.append({"reply": "word " * 200, "fault": "burst", "times": bursts})
+    rules.append({"reply": "word " * 200})
+    with FakeLLM({"rules": rules, "latency": {"ttft_ms": 20, "inter_token_ms": 5}}) as server:
+        finding = found("streaming", subject(server.base_url, seconds=4.0))
+    assert (finding.status, finding.said.startswith(said)) == (status, True), finding.said
+
+
 def test_tools_and_schemas_that_are_refused_are_findings() -> None:
     no = Reply(intended_s=0, started_s=0, status=400, trouble="status", said="400: not supported")
     late = Reply(intended_s=0, started_s=0, trouble="timeout", said="no end within 1 s")

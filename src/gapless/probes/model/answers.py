@@ -119,7 +119,7 @@ def streaming(subject: Subject) -> Iterable[Finding]:
     longest = max(replies, key=lambda reply: len(reply.arrivals))
     pieces, total = len(longest.arrivals), longest.total_ms
     groups = 1 + sum(gap > _TOGETHER_MS for gap in longest.gaps_ms)
-    spread = _spread(longest, replies)
+    spread = _spread(replies)
     figures = (
         spread,
         Figure(name="pieces", value=pieces),
@@ -131,22 +131,23 @@ def streaming(subject: Subject) -> Iterable[Finding]:
         said, judged = f"{said}: nothing to wait for", Judged("ok", "a longer answer would tell")
     elif judged.status != "ok":
         said = f"all at once: {said}"
+    elif spread.low is not None and spread.low < _SPREAD:  # what is held back now and then is held back
+        said, judged = f"now and then all at once: {said}", Judged("warn")
     elif groups < _BLOCKS * pieces:
         said, judged = f"in blocks: {said}", Judged("warn")
     next_step = "" if judged.status == "ok" else _HELD_BACK
     yield STREAMING.held(judged, said, figures=figures, next_step=next_step)
 
 
-def _spread(longest: Reply, replies: list[Reply]) -> Figure:
-    """Over which share of its time the pieces of the longest answer came; an answer of one piece spreads over none of it."""
-    shares = [sum(reply.gaps_ms) / reply.total_ms for reply in replies if len(reply.arrivals) > 1]
-    value = sum(longest.gaps_ms) / longest.total_ms
+def _spread(replies: list[Reply]) -> Figure:
+    """Over which share of its time the pieces of an answer came; one piece alone says nothing, unless all answers have one."""
+    shares = [sum(reply.gaps_ms) / reply.total_ms for reply in replies if len(reply.arrivals) > 1] or [0.0]
     return Figure(
         name="time from first to last piece",
-        value=value,
-        low=min(shares, default=value),
-        high=max(shares, default=value),
-        spread=f"least and most of {len(replies)} answers",
+        value=statistics.median(shares),
+        low=min(shares),
+        high=max(shares),
+        spread=f"least and most of {len(shares)} answers",
         unit="share",
     )
 

@@ -62,7 +62,11 @@ class LangChainModel:
         found, name = sampler(self.chat), type(_layers(self.chat)[-1]).__name__
         if not found:
             return f"{name} shows no temperature"
-        return f"{', '.join(f'{one} {value}' for one, value in found.items())}, set in {name}"
+        said = (
+            f"{one} {value:g}" if isinstance(value, float) else f"{one} {value}"
+            for one, value in found.items()
+        )
+        return f"{', '.join(said)}, set in {name}"
 
     @property
     def key(self) -> None:
