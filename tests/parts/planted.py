@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
@@ -11,14 +12,16 @@ from typing import Annotated, Any, TypedDict
 import msgspec
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.errors import InvalidUpdateError
 from langgraph.graph import END, START, StateGraph
-from langgraph.types import RetryPolicy
+from langgraph.types import RetryPolicy, Send
 from planted_context import CONTEXT
 from planted_tools import TOOLS
 from tool_server import command, lock
 
 from gapless import Contract, Gate, Retry, guard
-from gapless.frameworks.langgraph import wiring
+from gapless.boundary.session import Session, current_session
+from gapless.frameworks.langgraph import record, wiring
 from gapless.frameworks.target import adapt
 from gapless.gap.rate import proportion
 from gapless.operations.checkup_exports import exported
@@ -29,7 +32,9 @@ from gapless.records.estimate import Estimate
 from gapless.records.measurement import Measurement
 from gapless.records.replay import Fidelity
 from gapless.records.trial import Call, Run, StepEvent, StepOutcome, TrialRecord
+from gapless.records.value import decode
 from gapless.records.workflow import Shape, Step
+from gapless.trace.recorder import TrialRecorder
 
 Make = Callable[[Path], Subject]
 
@@ -242,6 +247,58 @@ def forked(second: str) -> Subject:
     return Subject(workflow=adapt(compiled), wiring=wiring(compiled))
 
 
+def recorded(built: StateGraph[Any], given: dict[str, Any]) -> Subject:
+    """A graph, and what LangGraph's own run of it leaves on record."""
+    compiled: Any = built.compile()
+    recorder = TrialRecorder()
+    token = current_session.set(Session(recorder))
+    try:
+        with suppress(InvalidUpdateError):
+            record(compiled).invoke(given)
+    finally:
+        current_session.reset(token)
+    events = recorder.close()
+    values = {event.output: decode(recorder.payloads[event.output]) for event in events if event.output}
+    found = records(events, values=values)
+    return replace(found, workflow=adapt(compiled), wiring=wiring(compiled))
+
+
+def sending(key: str) -> Subject:
+    """Two Sends to one step, which writes a key that one step may write in a round, or one with a reducer."""
+    built = StateGraph(State)
+    built.add_node("ask", lambda s: {"question": "x"})
+    built.add_node("work", lambda s: {key: ["x"]})
+    built.add_edge(START, "ask")
+    built.add_conditional_edges("ask", lambda s: [Send("work", {"question": n}) for n in "ab"], ["work"])
+    return recorded(built, {"question": "x"})
+
+
+class Inside(TypedDict, total=False):
+    rounds: int
+    key: str
+
+
+def entering(*, side_by_side: bool) -> Subject:
+    """A subgraph that is entered twice: both of its steps write one key, in one round, or each in an entry of its own."""
+    inner = StateGraph(Inside)
+    for name in ("left", "right"):
+        inner.add_node(name, lambda s: {"key": "x"})
+    if side_by_side:
+        inner.add_edge(START, "left")
+        inner.add_edge(START, "right")
+    else:
+        inner.add_conditional_edges(
+            START, lambda s: "left" if s["rounds"] % 2 else "right", ["left", "right"]
+        )
+    built = StateGraph(Inside)
+    built.add_node("count", lambda s: {"rounds": s.get("rounds", 0) + 1})
+    built.add_node("inner", inner.compile())
+    built.add_edge(START, "count")
+    built.add_edge("count", "inner")
+    built.add_conditional_edges("inner", lambda s: "count" if s["rounds"] < 2 else END, ["count", END])
+    return recorded(built, {"rounds": 0})
+
+
 # -- MCP servers --------------------------------------------------------------------------------------------------
 
 
@@ -352,6 +409,18 @@ PLANTED = (
         "two steps of one round that write the same key",
         lambda f: forked("one"),
         lambda f: forked("answer"),
+    ),
+    Planted(
+        "parallel-writes",
+        "two Sends to one step that writes a key without a reducer",
+        lambda f: sending("one"),
+        lambda f: sending("both"),
+    ),
+    Planted(
+        "parallel-writes",
+        "two steps of a subgraph that write the same key in one round (its twin: in two entries)",
+        lambda f: entering(side_by_side=True),
+        lambda f: entering(side_by_side=False),
     ),
     Planted("tool-server", "a server that ends at its start", lambda f: server("crash"), lambda f: server()),
     Planted(

@@ -9,33 +9,18 @@ from typing import Any
 import msgspec
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
-from planted import clashing, event, forked, graph, killed, prompted, records
+from langgraph.func import entrypoint
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import Command, interrupt
+from planted import State, clashing, event, forked, graph, killed, prompted, records
 
-from gapless.frameworks.langgraph.writes import written_by
+from gapless.frameworks.langgraph import wiring
+from gapless.frameworks.target import adapt
 from gapless.probes import check
 from gapless.probes.base import Subject
 from gapless.records.baseline import BaselineVerdict
 from gapless.records.wiring import StepWiring
 from gapless.records.workflow import Edge, Shape, Step
-
-
-def test_keys_that_code_is_seen_to_write() -> None:
-    def plain(state: Any) -> dict[str, Any]:
-        def inner() -> dict[str, Any]:
-            return {"not": "ours"}
-
-        if state:
-            return {"a": inner(), "b": 2}
-        return {"a": 1, "c": 3, **state}
-
-    async def later(state: Any) -> dict[str, Any]:
-        return {"d": state}
-
-    assert written_by(plain) == ("a", "b", "c")
-    assert written_by(later) == ("d",)
-    assert written_by(lambda s: {"e": s}) == ("e",)
-    assert written_by(dict) == ()
-    assert written_by(None) == ()
 
 
 def test_clashes_of_recorded_trials_count_too() -> None:
@@ -167,3 +152,65 @@ def test_kills_need_leave_and_say_how_many_there_were() -> None:
 def test_a_workflow_that_cannot_be_opened_is_named_by_every_line() -> None:
     for one in check(Subject(no_workflow="app.py could not be opened: ouch"), "typed-state", "time-limits"):
         assert (one.status, one.said) == ("not-applicable", "app.py could not be opened: ouch")
+
+
+def going(goto: str | None, *, asks: bool = False) -> Subject:
+    """A graph whose first step sends the run on by a Command that no edge and no annotation declares."""
+
+    def first(state: State) -> Any:
+        if asks:
+            interrupt("may I?")
+        return Command(goto="pay", update={"one": "x"})
+
+    def computed(state: State) -> Any:
+        return Command(goto=state["question"])
+
+    built = StateGraph(State)
+    built.add_node("first", computed if goto is None else first)
+    built.add_node("pay", lambda s: {"answer": "y"}, metadata={"layer": "tool", "effect": True})
+    built.add_edge(START, "first")
+    built.add_edge("pay", END)
+    compiled: Any = built.compile(checkpointer=InMemorySaver())
+    return Subject(workflow=adapt(compiled), wiring=wiring(compiled))
+
+
+@pytest.mark.parametrize("goto", ["pay", None])
+def test_a_command_in_code_is_a_way_too(goto: str | None) -> None:
+    reach, people = check(going(goto), "reachable-steps", "person-before-effect")
+    assert (reach.status, people.status) == ("ok", "warn")
+
+
+def test_a_person_whom_code_asks_is_one() -> None:
+    people, saved = check(going("pay", asks=True), "person-before-effect", "checkpoints")
+    assert people.status == "ok"
+    assert saved.status == "fail"
+
+
+def test_a_function_of_langgraph_has_no_state_that_could_be_typed() -> None:
+    @entrypoint()
+    def alone(given: int) -> int:
+        return given
+
+    subject = Subject(workflow=adapt(alone), wiring=wiring(alone))
+    (found,) = check(subject, "typed-state")
+    assert (found.status, "under @entrypoint" in found.said) == ("not-applicable", True)
+
+
+def test_a_limit_that_bounds_nothing_is_no_bound() -> None:
+    (found,) = check(graph(loop=True, limit=9_999), "bounded-loops")
+    assert (found.status, "only a limit of 9,999 supersteps ends that" in found.said) == ("warn", True)
+    (found,) = check(graph(loop=True), "bounded-loops")
+    assert "only the framework's own limit ends that" in found.said
+
+
+def test_a_stop_before_a_subgraph_is_one_before_its_steps() -> None:
+    inner = StateGraph(State)
+    inner.add_node("pay", lambda s: {"answer": "y"}, metadata={"layer": "tool", "effect": True})
+    inner.add_edge(START, "pay")
+    for stops, status in (({"interrupt_before": ["inner"]}, "ok"), ({"interrupt_after": ["inner"]}, "warn")):
+        outer = StateGraph(State)
+        outer.add_node("inner", inner.compile())
+        outer.add_edge(START, "inner")
+        compiled: Any = outer.compile(checkpointer=InMemorySaver(), **stops)
+        (found,) = check(Subject(workflow=adapt(compiled), wiring=wiring(compiled)), "person-before-effect")
+        assert found.status == status, stops

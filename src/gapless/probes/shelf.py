@@ -75,7 +75,7 @@ SHELF: dict[str, tuple[str, str]] = {
     "person-before-effect": (f"{_ORCHESTRATION}.policies:people", f"{_ORCHESTRATION}.policies:PEOPLE"),
     "bounded-loops": (f"{_ORCHESTRATION}.wired:bounded", f"{_ORCHESTRATION}.wired:LOOPS"),
     "reachable-steps": (f"{_ORCHESTRATION}.wired:reachable", f"{_ORCHESTRATION}.wired:REACH"),
-    "parallel-writes": (f"{_ORCHESTRATION}.wired:parallel_writes", f"{_ORCHESTRATION}.wired:WRITES"),
+    "parallel-writes": (f"{_ORCHESTRATION}.parallel:parallel_writes", f"{_ORCHESTRATION}.parallel:WRITES"),
     "crash-recovery": (f"{_ORCHESTRATION}.crashed:probe", f"{_ORCHESTRATION}.crashed:CARD"),
     "steps-recorded": (f"{_OBSERVABILITY}.recorded:steps_recorded", f"{_OBSERVABILITY}.recorded:STEPS"),
     "verdicts": (f"{_OBSERVABILITY}.recorded:verdicts", f"{_OBSERVABILITY}.recorded:VERDICTS"),

@@ -16,6 +16,12 @@ class StepWiring(Record, frozen=True, kw_only=True):
     """Whether its answers are cached."""
     writes: tuple[str, ...] = ()
     """Keys that its own code is seen to hand over; silence proves nothing."""
+    goes: tuple[str, ...] = ()
+    """Steps that its own code is seen to send the run to, besides what edges declare; a subgraph by its node, and the end."""
+    fanned: bool = False
+    """Whether code is seen to start it several times in one round, by several Sends."""
+    asks: bool = False
+    """Whether its own code is seen to wait for a person, by `interrupt`."""
     error_handler: bool = False
     """Whether another node takes its exceptions."""
 
@@ -29,6 +35,10 @@ class Wiring(Record, frozen=True, kw_only=True):
     """Whether the state says which keys it has, and of what types."""
     keys: dict[str, bool] = {}
     """Key of the state -> whether it has a reducer, so that several steps may write it at once."""
+    inside: dict[str, dict[str, bool]] = {}
+    """Node that holds a subgraph -> the keys of the subgraph's own state, likewise."""
+    rounds: tuple[tuple[str, ...], ...] = ()
+    """Steps, and nodes that hold subgraphs, that run side by side for certain, because unconditional edges start them together."""
     checkpointer: str | None = None
     """Class of the checkpointer; None where there is none."""
     lasting: bool = False
@@ -36,6 +46,7 @@ class Wiring(Record, frozen=True, kw_only=True):
     recursion_limit: int | None = None
     """Supersteps the graph's own configuration allows; None where it leaves the framework's default."""
     steps: dict[str, StepWiring] = {}
+    """By address; a node that holds a subgraph has an entry beside those of its steps."""
     interrupts: tuple[str, ...] = ()
     """Steps before or after which the graph stops for a person."""
     interrupts_after: tuple[str, ...] = ()

@@ -1,20 +1,24 @@
-"""Reads from a compiled graph what its shape does not say: the state's type, the checkpointer, native policies."""
+"""Reads from a compiled graph what its shape does not say: the state's type, the checkpointer, native policies, what code shows."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from langgraph.channels.base import BaseChannel
 from langgraph.channels.last_value import LastValue, LastValueAfterFinish
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel import Pregel
+from msgspec import structs
 
 from gapless.frameworks.langgraph.facade import unwrap
+from gapless.frameworks.langgraph.rounds import rounds_of
+from gapless.frameworks.langgraph.seen import Seen, seen_in
 from gapless.frameworks.langgraph.state import ROOT
-from gapless.frameworks.langgraph.writes import written_by
 from gapless.records.wiring import StepWiring, Wiring
-from gapless.records.workflow import START
+from gapless.records.workflow import FINISH, START
 
 _IN_MEMORY = "langgraph.checkpoint.memory"
 _ONE_WRITER = (LastValue, LastValueAfterFinish)
@@ -23,51 +27,141 @@ _ONE_WRITER = (LastValue, LastValueAfterFinish)
 def wiring_of(graph: Any) -> Wiring:
     """How a compiled graph is wired, its subgraphs' steps under their own addresses."""
     schema: Any = graph.builder.state_schema if isinstance(graph, CompiledStateGraph) else None
-    channels = {
-        name: not isinstance(channel, _ONE_WRITER)
-        for name, channel in graph.channels.items()
-        if isinstance(channel, BaseChannel) and name in set(graph.stream_channels_list)
-    }
-    saver = graph.checkpointer
-    before, after = (
-        _named(nodes, graph) for nodes in (graph.interrupt_before_nodes, graph.interrupt_after_nodes)
-    )
+    keys, saver, parts = _keys(graph), graph.checkpointer, list(_parts(graph, ""))
+    before = [name for part in parts for name in part.stops(part.graph.interrupt_before_nodes)]
+    after = [name for part in parts for name in part.stops(part.graph.interrupt_after_nodes)]
     return Wiring(
         state=getattr(schema, "__name__", "") or "none",
-        typed=bool(channels) and ROOT not in channels,
-        keys=channels,
+        typed=bool(keys) and schema is not None and ROOT not in keys,
+        keys=keys,
+        inside={part.prefix.rstrip("/"): _keys(part.graph) for part in parts if part.prefix},
+        rounds=tuple(together for part in parts for together in part.rounds()),
         checkpointer=type(saver).__name__ if saver not in (None, False, True) else None,
-        lasting=saver not in (None, False, True) and not type(saver).__module__.startswith(_IN_MEMORY),
+        lasting=saver not in (None, False, True) and _lasts(saver),
         recursion_limit=(graph.config or {}).get("recursion_limit"),
-        steps=dict(_steps(graph, "")),
+        steps=_steps(parts),
         interrupts=tuple(dict.fromkeys([*before, *after])),
         interrupts_after=tuple(name for name in after if name not in before),
     )
 
 
-def _named(nodes: Any, graph: Any) -> list[str]:
-    every = [name for name in graph.nodes if name != START]
-    return every if nodes == "*" else list(cast("list[str]", nodes or ()))
+def _keys(graph: Any) -> dict[str, bool]:
+    """Key of a graph's state -> whether several steps may write it at once."""
+    known = set(graph.stream_channels_list)
+    return {
+        name: not isinstance(channel, _ONE_WRITER)
+        for name, channel in graph.channels.items()
+        if isinstance(channel, BaseChannel) and name in known
+    }
 
 
-def _steps(graph: Any, prefix: str) -> Iterator[tuple[str, StepWiring]]:
+def _lasts(saver: Any) -> bool:
+    """Whether checkpoints outlive the process: SQLite may keep them in memory, too."""
+    if type(saver).__module__.startswith(_IN_MEMORY):
+        return False
+    connection: Any = getattr(saver, "conn", None)
+    if type(connection).__module__ == "sqlite3":
+        import sqlite3
+
+        with contextlib.suppress(sqlite3.Error):  # of another thread, or closed
+            return any(file for _, _, file in connection.execute("PRAGMA database_list"))
+    return True
+
+
+@dataclass(slots=True)
+class _Part:
+    """A graph, or a subgraph of it."""
+
+    graph: Any
+    prefix: str
+    """Of its nodes' addresses: "" or "sub/"."""
+    seen: dict[str, Seen] = field(default_factory=dict[str, Seen])
+    """Node -> what its own code, and that of its conditional edges, shows."""
+
+    def stops(self, nodes: Any) -> list[str]:
+        """Addresses at which it stops for a person."""
+        every = [name for name in self.graph.nodes if name != START]
+        return [f"{self.prefix}{name}" for name in (every if nodes == "*" else nodes or ())]
+
+    def rounds(self) -> tuple[tuple[str, ...], ...]:
+        """Addresses that surely run side by side."""
+        if not isinstance(self.graph, CompiledStateGraph):
+            return ()
+        builder: Any = self.graph.builder  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        return tuple(tuple(f"{self.prefix}{name}" for name in together) for together in rounds_of(builder))
+
+
+def _parts(graph: Any, prefix: str) -> Iterator[_Part]:
+    part = _Part(graph, prefix)
+    yield part
     for name, node in graph.nodes.items():
-        if name == START:
-            continue
         bound = unwrap(node.bound)
-        if isinstance(bound, Pregel):
-            yield from _steps(bound, f"{prefix}{name}/")
-            continue
-        policies = node.retry_policy or graph.retry_policy or ()
-        policies = policies if isinstance(policies, (list, tuple)) else (policies,)
-        attempts = [policy.max_attempts for policy in cast("list[Any]", policies)]
-        yield (
-            f"{prefix}{name}",
-            StepWiring(
-                attempts=max(attempts, default=None),
-                timeout=node.timeout is not None,
-                cached=node.cache_policy is not None or graph.cache_policy is not None,
-                writes=written_by(getattr(bound, "func", None) or getattr(bound, "afunc", None)),
-                error_handler=node.error_handler_node is not None,
-            ),
+        if name != START and isinstance(bound, Pregel):
+            yield from _parts(bound, f"{prefix}{name}/")
+        else:
+            part.seen[name] = seen_in(getattr(bound, "func", None) or getattr(bound, "afunc", None))
+
+
+def _steps(parts: list[_Part]) -> dict[str, StepWiring]:
+    steps = {
+        f"{part.prefix}{name}": _step(part, name)
+        for part in parts
+        for name in part.graph.nodes
+        if name != START
+    }
+    for part in reversed(parts):  # the innermost first
+        if part.prefix:
+            holder = part.prefix.rstrip("/")
+            steps[holder] = structs.replace(steps[holder], writes=_handed_out(part, steps))
+        for name in _fanned(part):
+            if (address := f"{part.prefix}{name}") in steps:
+                steps[address] = structs.replace(steps[address], fanned=True)
+    return steps
+
+
+def _step(part: _Part, name: str) -> StepWiring:
+    graph, node = part.graph, part.graph.nodes[name]
+    policies = node.retry_policy or graph.retry_policy or ()
+    policies = policies if isinstance(policies, (list, tuple)) else (policies,)
+    attempts = [policy.max_attempts for policy in cast("list[Any]", policies)]
+    seen = part.seen.get(name, Seen())
+    return StepWiring(
+        attempts=max(attempts, default=None),
+        timeout=node.timeout is not None or graph.step_timeout is not None,
+        cached=node.cache_policy is not None or graph.cache_policy is not None,
+        writes=seen.writes,
+        goes=tuple(dict.fromkeys(_ways(part, seen))),
+        asks=seen.asks,
+        error_handler=node.error_handler_node is not None,
+    )
+
+
+def _ways(part: _Part, seen: Seen) -> Iterator[str]:
+    """Where a step's code sends the run; to every node, where it computes that."""
+    every = [*(one for one in part.graph.nodes if one != START), FINISH] if seen.anywhere else ()
+    yield from (name if name == FINISH else f"{part.prefix}{name}" for name in (*seen.goes, *every))
+    around = part.prefix.rstrip("/").rpartition("/")[0]
+    yield from (name if name == FINISH else f"{around}/{name}".lstrip("/") for name in seen.leaves_to)
+
+
+def _handed_out(part: _Part, steps: dict[str, StepWiring]) -> tuple[str, ...]:
+    """Keys that a subgraph hands to the graph around: those that its steps are seen to write, and that it puts out."""
+    written = (steps[f"{part.prefix}{name}"].writes for name in part.graph.nodes if name != START)
+    out = part.graph.output_channels
+    return tuple(
+        dict.fromkeys(
+            key for keys in written for key in keys if key in ([out] if isinstance(out, str) else out)
         )
+    )
+
+
+def _fanned(part: _Part) -> Iterator[str]:
+    """Nodes to which code of the graph makes several Sends at once."""
+    for seen in part.seen.values():
+        yield from seen.fans
+    if isinstance(part.graph, CompiledStateGraph):
+        builder: Any = part.graph.builder  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        for branches in builder.branches.values():
+            for branch in branches.values():
+                path = unwrap(branch.path)
+                yield from seen_in(getattr(path, "func", None) or getattr(path, "afunc", None)).fans

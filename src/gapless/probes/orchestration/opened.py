@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec import structs
+
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.records.finding import Figure, Finding
-from gapless.records.workflow import Shape
+from gapless.records.wiring import StepWiring
+from gapless.records.workflow import FINISH, Edge, Shape
 
 CARD = Card(
     probe="workflow-opens",
@@ -40,3 +43,27 @@ def shape_of(subject: Subject) -> Shape:
     if subject.workflow is None:
         raise ProbeUnavailable(subject.no_workflow or _NONE)
     return subject.workflow.shape
+
+
+def seen_shape(subject: Subject) -> Shape:
+    """The workflow's shape with the ways that steps' own code is seen to take, by a Command, besides those that edges declare.
+
+    Raises:
+        ProbeUnavailable: As `shape_of`.
+    """
+    shape = shape_of(subject)
+    if subject.wiring is None:
+        return shape
+    names = [step.name for step in shape.steps if not step.router]
+    ways = [
+        Edge(source=source, target=target, conditional=True)
+        for source in names
+        for way in subject.wiring.steps.get(source, StepWiring()).goes
+        for target in ([way] if way == FINISH else _steps_at(way, names))
+    ]
+    return structs.replace(shape, edges=tuple(dict.fromkeys([*shape.edges, *ways])))
+
+
+def _steps_at(address: str, names: list[str]) -> list[str]:
+    """A step, or the steps of the subgraph that a node holds."""
+    return [name for name in names if name == address or name.startswith(f"{address}/")]

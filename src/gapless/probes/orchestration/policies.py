@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.commands import advised
-from gapless.probes.orchestration.opened import shape_of
+from gapless.probes.orchestration.opened import seen_shape, shape_of
 from gapless.probes.orchestration.reach import avoidable, side_by_side
 from gapless.records.baseline import BaselineVerdict, PromptBaseline
 from gapless.records.finding import Figure, Finding
@@ -157,7 +157,7 @@ def retry_owners(subject: Subject) -> Iterable[Finding]:
 
 def doubt(subject: Subject) -> Iterable[Finding]:
     """Context and model steps whose output goes on whatever it is worth."""
-    shape = shape_of(subject)
+    shape = seen_shape(subject)
     if not shape.edges:
         raise ProbeUnavailable(
             "the workflow's own code decides its way: no edges are known before trials ran"
@@ -198,7 +198,7 @@ def _gate(subject: Subject, step: str) -> dict[str, str]:
 
 def people(subject: Subject) -> Iterable[Finding]:
     """Effects that a run can reach without passing a gate, a review or an interrupt."""
-    shape = shape_of(subject)
+    shape = seen_shape(subject)
     acting = [step.name for step in _steps(subject) if step.effect]
     if not acting:
         raise ProbeUnavailable(
@@ -208,9 +208,8 @@ def people(subject: Subject) -> Iterable[Finding]:
         raise ProbeUnavailable(
             "the workflow's own code decides its way: no edges are known before trials ran"
         )
-    stops = subject.wiring.interrupts if subject.wiring is not None else ()
-    too_late = subject.wiring.interrupts_after if subject.wiring is not None else ()
-    guards = frozenset(step.name for step in shape.steps if step.review or step.gates) | frozenset(stops)
+    stops, too_late = _stops(subject)
+    guards = frozenset(step.name for step in shape.steps if step.review or step.gates) | stops
     open_ = [
         name
         for name in acting
@@ -224,6 +223,20 @@ def people(subject: Subject) -> Iterable[Finding]:
         )
     else:
         yield PEOPLE.finding("ok", f"before {', '.join(acting)} stands a gate or a person")
+
+
+def _stops(subject: Subject) -> tuple[frozenset[str], frozenset[str]]:
+    """Steps at which a run waits for a person, and those of them that have run by then."""
+    if subject.wiring is None:
+        return frozenset(), frozenset()
+    wiring, names = subject.wiring, [step.name for step in shape_of(subject).steps]
+    held = {*wiring.interrupts, *(name for name, step in wiring.steps.items() if step.asks)}
+    return _with_inside(held, names), _with_inside(wiring.interrupts_after, names)
+
+
+def _with_inside(nodes: Iterable[str], names: list[str]) -> frozenset[str]:
+    """Steps among these nodes, and those of the subgraphs that they hold."""
+    return frozenset(name for name in names for node in nodes if name == node or name.startswith(f"{node}/"))
 
 
 def needed(subject: Subject) -> Iterable[Finding]:
