@@ -42,6 +42,7 @@ class CallKeeper:
     def __init__(
         self, place: Place, offer: Offer, policy: Callable[[ToolSchema], ToolPolicy], *, sync: bool, say: Say
     ) -> None:
+        import gapless.stores.writer  # noqa: F401  # pyright: ignore[reportUnusedImport]  # now, not between two calls
         from gapless.trace.redaction import Redaction
 
         self.count = 0
