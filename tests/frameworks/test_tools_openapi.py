@@ -15,8 +15,9 @@ from gapless.errors import EndpointError, InvalidSettings, InvalidTarget
 from gapless.frameworks.tools.http import Request, exchange
 from gapless.frameworks.tools.openapi import Operation, read_document
 from gapless.frameworks.tools.source import Source, connected
+from gapless.probes.tool.linting import lint
 from gapless.probes.tool.schemas import fault_of
-from gapless.records.tools import Hints
+from gapless.records.tools import Hints, Offer
 from gapless.settings import ServerSettings
 
 
@@ -26,8 +27,15 @@ def service() -> Iterator[Shop]:
         yield running
 
 
-def operations(**more: Any) -> dict[str, Operation]:
-    return {one.tool.name: one for one in read_document(document(**more)).operations}
+JSON = {"content": {"application/json": {"schema": {"type": "object"}}}}
+
+
+def operations(revision: str = "3.1.0", **more: Any) -> dict[str, Operation]:
+    return {one.tool.name: one for one in read_document(document(revision, **more)).operations}
+
+
+def rules(one: Operation) -> set[str]:
+    return {issue.rule for issue in lint(Offer(name="shop", tools=(one.tool,)))}
 
 
 def within(server: ServerSettings, work: Callable[[Source], Awaitable[Any]]) -> Any:
@@ -58,10 +66,39 @@ def test_operations_are_tools_with_schemas_and_the_hints_of_http() -> None:
     assert found["delete_pets_id"].tool.annotations == Hints(
         read_only=False, destructive=True, idempotent=True
     )
-    assert found["delete_pets_id"].tool.output_schema is None
+    assert found["delete_pets_id"].tool.output_schema == {"type": "null"}
     add = found["addPet"].tool
     assert add.annotations == Hints(read_only=False)
     assert add.input_schema["required"] == ["body"]
+
+
+@pytest.mark.parametrize(
+    ("method", "responses", "output"),
+    [
+        ("delete", {"204": {}}, {"type": "null"}),
+        ("delete", {204: {}, "404": {}}, {"type": "null"}),
+        ("put", {"200": JSON, "204": {}}, {"anyOf": [{"type": "object"}, {"type": "null"}]}),
+        ("put", {"200": {"description": "done"}, "204": {}}, None),
+        ("head", {"200": JSON}, {"type": "null"}),
+        ("get", {"200": {"description": "them"}}, None),
+    ],
+)
+@pytest.mark.parametrize("revision", ["3.0.3", "3.1.0"])
+def test_an_answer_without_a_body_is_declared_as_one(
+    method: str, responses: Any, output: Any, revision: str
+) -> None:
+    (one,) = operations(revision, paths={"/pets": {method: {"responses": responses}}}).values()
+    assert one.tool.output_schema == output
+    assert ("no-output-schema" in rules(one)) == (output is None)
+
+
+def test_an_answer_without_a_body_is_as_declared(service: Shop, tmp_path: Path) -> None:
+    server = named(tmp_path, service)
+    gone = within(server, lambda source: source.call("delete_pets_id", {"id": 1}))
+    assert (gone.ended, gone.has_structured, gone.structured) == ("answered", True, None)
+    (tmp_path / "api.json").write_text(json.dumps(document(paths={"/pets": {"head": {"responses": {}}}})))
+    seen = within(server, lambda source: source.call("head_pets", {}))
+    assert (seen.ended, seen.has_structured, seen.structured) == ("answered", True, None)
 
 
 def test_what_is_only_answered_is_not_asked_for() -> None:

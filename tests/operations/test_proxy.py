@@ -220,6 +220,28 @@ async def test_an_approval_is_for_its_arguments_and_for_one_call(tmp_path: Path)
         assert front.effects.count("delete") == 1
 
 
+@ERAS
+async def test_an_approval_is_for_the_tool_that_the_person_was_shown(tmp_path: Path, era: str) -> None:
+    asked: list[str] = []
+
+    async def person(message: str, response_type: Any, params: Any, context: Any) -> Any:
+        from fastmcp.client.elicitation import ElicitResult
+
+        asked.append(message)
+        if len(asked) == 1:
+            assert not (await front.call("drift")).is_error  # the server changes while the person reads
+        return ElicitResult(action="accept", content={"approve": True})
+
+    settings = ProxySettings(tools={"look": ToolSettings(approve=True)})
+    async with fronted(tmp_path, era, answer=person, settings=settings) as front:
+        if era == LEGACY:
+            assert "changed while a person was asked" in await front.said_of("look")
+            assert front.effects.count("look") == 0
+        assert not (await front.call("look")).is_error
+        assert len(asked) == 2  # in the newer era the same call asks again
+        assert front.effects.count("look") == 1
+
+
 @SAME
 async def test_the_lock_holds_while_the_server_changes(tmp_path: Path, era: str) -> None:
     place = place_at(tmp_path)
@@ -304,20 +326,21 @@ async def test_every_call_is_on_disk(tmp_path: Path, record: Any) -> None:
         await front.call("look", n=1)
         await front.call("look", n="one")
         await front.said_of("pay_flaky")
+        assert await front.said_of("n" * 5000) == f"Unknown tool: {'n' * 5000!r}"
         kept = front.proxy.keeper
         assert kept is not None
         if record == "sync":
-            assert kept.count == 4
+            assert kept.count == 5
     with open_store(place_at(tmp_path)) as store:
         measurement = store.measurement(kept.measurement or "")
         records = list(store.records(measurement.id))
     assert measurement.condition == "proxy"
-    assert [one.outcome for one in records].count("failed") == 2
+    assert [one.outcome for one in records].count("failed") == 3
     assert [(one.path, one.trial) for one in records if one.outcome == "unjudged"] == [
         (("look",), 0),
         (("look",), 1),
     ]
-    assert {ruling.guard for one in records for ruling in one.rulings} == {"arguments"}
+    assert {ruling.guard for one in records for ruling in one.rulings} == {"arguments", "unknown-tool"}
 
 
 async def test_a_store_that_fails_disturbs_nobody(tmp_path: Path) -> None:

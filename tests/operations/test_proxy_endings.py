@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import guarded_server
@@ -15,6 +16,7 @@ import pytest
 import raw_server
 
 from gapless.errors import InvalidTarget
+from gapless.frameworks.mcp.approval import UNANSWERED, Approvals
 from gapless.operations.open import open_store
 from gapless.operations.proxy import ProxyAsk, open_proxy
 from gapless.operations.tools import ToolsAsk, lock_tools
@@ -102,6 +104,20 @@ async def test_a_client_that_goes_while_a_person_is_asked_is_on_record(tmp_path:
     assert one.error is not None
     assert "a person was asked, and did not answer" in one.error.message
     assert guarded_server.Effects(tmp_path / "effects").count("delete") == 0
+
+
+async def test_a_person_who_says_nothing_is_not_waited_for_for_ever() -> None:
+    class Silent:
+        def check_client_capability(self, able: Any) -> bool:
+            return True
+
+        async def elicit(self, *_: Any, **__: Any) -> Any:
+            await asyncio.sleep(60)
+
+    context = SimpleNamespace(session=Silent(), request_id=1, request_state=None, input_responses=None)
+    approvals = Approvals("shop", patience_s=0.05)
+    answered = await approvals.ask(context, ToolSchema(name="delete"), {"n": 1}, modern=False)
+    assert (answered.go, answered.why) == (False, UNANSWERED)
 
 
 async def _never(*_: Any) -> Any:

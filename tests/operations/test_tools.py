@@ -215,6 +215,23 @@ def test_an_address_that_nothing_answers_at_is_said_once_with_advice() -> None:
     assert "Does it run" in said
 
 
+def test_a_server_that_nobody_reviewed_keeps_no_other_from_its_diff() -> None:
+    name_servers(orders="")
+    tools("lock")
+    name_servers(orders="", stranger="")
+    told = tools("diff", "--json")
+    assert told.exit_code == 1
+    assert found(told)["unreviewed"] == ["stranger"]
+    assert found(told)["servers"] == ["orders"]
+    assert found(told)["headline"].endswith("as reviewed. 1 server nobody reviewed.")
+    shown = tools("diff")
+    assert "stranger" in shown.stdout
+    assert "gapless tools lock" in shown.stdout
+    assert "stranger" in tools("diff", "--markdown").stdout
+    assert tools("lock").exit_code == 0
+    assert tools("diff").exit_code == 0
+
+
 def test_what_cannot_be_looked_at_is_said() -> None:
     def error(*words: str, **more: Any) -> Any:
         return tools(*words, **more).exception

@@ -100,6 +100,17 @@ class _Handler(BaseHTTPRequestHandler):
             return self._say(200, {"kinds": parse_qs(parts.query).get("kind", []), "pets": ["Tom"]})
         return self._say(404, {"error": "nothing here"})
 
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+
+    def do_DELETE(self) -> None:
+        shop: Any = self.server
+        shop.asked.append((self.path, None))
+        self.send_response(204)
+        self.end_headers()
+
     def do_POST(self) -> None:
         shop: Any = self.server
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

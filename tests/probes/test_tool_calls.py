@@ -333,3 +333,26 @@ def test_a_quantile_that_is_not_estimable_is_no_figure(monkeypatch: pytest.Monke
     visited(monkeypatch, called, called=took(*[100.0] * 19))
     (made,) = called.latency(Subject())
     assert [figure.name for figure in made.figures] == ["orders: t, p50", "orders: t, p75"]
+
+
+def broken_order(order: str) -> dict[str, str]:
+    """Reads an order."""
+    raise ConnectionError("the order book is down")
+
+
+@pytest.mark.parametrize("name", ["tool-output", "tool-partial"])
+def test_where_every_call_failed_that_is_the_reason(name: str) -> None:
+    of = subject("broken_order", read_only=("*",))
+    with pytest.raises(ProbeUnavailable) as failed:
+        found(name, of)
+    said = str(failed.value)
+    assert said.startswith(
+        "no call was answered, first: ConnectionError: the order book is down; only errors"
+    )
+    assert "declared read-only" not in said
+
+
+def test_where_nothing_declares_its_answers_that_is_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    visited(monkeypatch, called, called=[Tried("t", answer())])
+    with pytest.raises(ProbeUnavailable, match="no tool that answered declares an output schema"):
+        list(called.output(Subject()))

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from gapless.cli.show import MARKDOWN, deliver
-
-if TYPE_CHECKING:
-    pass
 
 F = TypeVar("F", bound=Callable[..., Any])
 _TARGET = "[TARGET] [-- COMMAND...]"
@@ -177,7 +174,8 @@ def diffing(ctx: click.Context, lock: str | None, **options: Any) -> int:
     """Show what changed since the tools were reviewed: breaking, compatible, or only the description.
 
     With --sample, answers are held against the lock as well: against the declared output schema, else against the
-    inferred one. Exit code 1 where a change breaks callers, or an answer breaks what was declared.
+    inferred one. Exit code 1 where a change breaks callers, an answer breaks what was declared, or one of several
+    servers cannot be asked or is not in the lock.
     """
     from gapless.operations.tools import diff_tools
     from gapless.report.tools import diff_json, diff_markdown, render_diff
@@ -186,7 +184,7 @@ def diffing(ctx: click.Context, lock: str | None, **options: Any) -> int:
     made = _ran(ctx, options, partial(diff_tools, lock=file, sample=sample, effects=effects))
     deliver(made, options, render_diff, diff_json, diff_markdown)
     broken = made.worst == "breaking" or any(not one.inferred for one in made.answers)
-    if broken or made.unheard or (options["strict"] and (made.changes or made.answers)):
+    if broken or made.unheard or made.unreviewed or (options["strict"] and (made.changes or made.answers)):
         raise SystemExit(1)
     return 0
 

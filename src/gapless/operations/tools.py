@@ -202,7 +202,7 @@ async def diff_tools(
         effects: Whether tools may be called that are not declared safe.
 
     Raises:
-        InvalidTarget: Nothing was reviewed yet, or not of that server.
+        InvalidTarget: Nothing was reviewed yet, or nothing of any of these servers.
     """
     path = lock or lock_path(place)
     reviewed = read_lock(path)
@@ -211,13 +211,17 @@ async def diff_tools(
             f"{path}: there is no lock yet. Review the tools and write one: gapless tools lock"
         )
     found, heard, unheard = await _asked(ask, place, sample, effects)
-    for offer in found:
-        if offer.name not in reviewed.servers:
-            raise InvalidTarget(
-                f"{path} holds nothing of {offer.name!r}; it holds {', '.join(reviewed.servers) or 'nothing'}."
-                " Name it with --name, or lock it: gapless tools lock"
-            )
-    made = msgspec.structs.replace(_drift(path, reviewed, found), unheard=unheard)
+    known = [offer for offer in found if offer.name in reviewed.servers]
+    if not known:
+        raise InvalidTarget(
+            f"{path} holds nothing of {' or '.join(repr(offer.name) for offer in found)}; it holds"
+            f" {', '.join(reviewed.servers) or 'nothing'}. Name it with --name, or lock it: gapless tools lock"
+        )
+    made = msgspec.structs.replace(
+        _drift(path, reviewed, known),
+        unheard=unheard,
+        unreviewed=tuple(offer.name for offer in found if offer.name not in reviewed.servers),
+    )
     if not heard:
         return made
     from gapless.operations.tool_answers import held

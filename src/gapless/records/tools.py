@@ -16,9 +16,13 @@ class Hints(Record, frozen=True, kw_only=True):
     """What a server says its tool does. None where it says nothing: by MCP's defaults that means "acts, may destroy"."""
 
     read_only: bool | None = None
+    """Whether it changes nothing."""
     destructive: bool | None = None
+    """Whether it may take something away that cannot be brought back."""
     idempotent: bool | None = None
+    """Whether the same call again changes nothing further."""
     open_world: bool | None = None
+    """Whether it deals with a world that the server does not know as a whole, such as the web."""
 
 
 class ToolSchema(Record, frozen=True, kw_only=True):
@@ -138,6 +142,8 @@ class Drift(Record, frozen=True, kw_only=True):
     answers: tuple[AnswerBreach, ...] = ()
     """Tools whose answers broke it."""
     unheard: tuple[Unheard, ...] = ()
+    unreviewed: tuple[str, ...] = ()
+    """Servers that the lock holds nothing of."""
 
     @property
     def worst(self) -> ChangeKind | None:

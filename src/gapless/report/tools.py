@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from gapless.records.tools import (
@@ -14,7 +14,6 @@ from gapless.records.tools import (
     Linted,
     ToolCalled,
     ToolChange,
-    ToolIssue,
 )
 from gapless.report.json import plain
 from gapless.report.marked import code, prose
@@ -54,8 +53,18 @@ def lint_headline(made: Linted) -> str:
 
 
 def _not_asked(made: Linted | Drift) -> str:
-    """How many servers could not be asked, as one more sentence."""
-    return f" {count(len(made.unheard), 'server')} could not be asked." if made.unheard else ""
+    """How many servers nothing is known of, as further sentences."""
+    said = f" {count(len(made.unheard), 'server')} could not be asked." if made.unheard else ""
+    if isinstance(made, Drift) and made.unreviewed:
+        said += f" {count(len(made.unreviewed), 'server')} nobody reviewed."
+    return said
+
+
+def _servers(made: Linted | Drift) -> Iterator[tuple[str, str]]:
+    """The servers that nothing is known of, each with why."""
+    yield from ((one.server, one.said) for one in made.unheard)
+    for server in made.unreviewed if isinstance(made, Drift) else ():
+        yield server, "the lock holds nothing of it. Review its tools, and keep them: gapless tools lock"
 
 
 def diff_headline(drift: Drift) -> str:
@@ -102,11 +111,11 @@ def render_lint(made: Linted, *, width: int | None = None, color: bool | None = 
         for offer in shown.offers:
             about = " · ".join(part for part in (offer.name, offer.server, offer.protocol) if part)
             console.print(f"\n{about} · {count(len(offer.tools), 'tool')}", style="dim")
-            _lines(console, ((i.severity, i.tool, _issue(i)) for i in shown.issues if i.server == offer.name))
+            _lines(console, ((i.severity, i.tool, i.said) for i in shown.issues if i.server == offer.name))
             if offer.noise:
                 said = f"{count(offer.noise, 'line')} on its stdout, no message: logs belong on stderr"
                 console.print(said, style="yellow")
-        _lines(console, (("fail", one.server, one.said) for one in shown.unheard))
+        _lines(console, (("fail", server, said) for server, said in _servers(shown)))
 
     return written(write, width=width, color=color)
 
@@ -119,7 +128,7 @@ def render_diff(drift: Drift, *, width: int | None = None, color: bool | None = 
         console.print(diff_headline(shown), style="bold")
         _lines(console, ((c.kind, _of(c, shown), _change(c)) for c in shown.changes))
         _lines(console, ((_mark(a), _of(a, shown), answer_line(a)) for a in shown.answers))
-        _lines(console, (("fail", one.server, one.said) for one in shown.unheard))
+        _lines(console, (("fail", server, said) for server, said in _servers(shown)))
         if shown.changes:
             console.print(
                 "\nReviewed? gapless tools lock --accept TOOL keeps one, --accept all every one.",
@@ -143,8 +152,8 @@ def diff_json(drift: Drift, **more: object) -> str:
 def lint_markdown(made: Linted) -> str:
     """Lint for a pull request."""
     shown = printable(made)
-    rows = [[i.severity, code(i.tool), prose(_issue(i)), code(i.rule)] for i in shown.issues]
-    rows += [["fail", code(one.server), prose(one.said), ""] for one in shown.unheard]
+    rows = [[i.severity, code(i.tool), prose(i.said), code(i.rule)] for i in shown.issues]
+    rows += [["fail", code(server), prose(said), ""] for server, said in _servers(shown)]
     return _markdown(lint_headline(shown), ["", "tool", "found", "rule"], rows)
 
 
@@ -156,7 +165,7 @@ def diff_markdown(drift: Drift) -> str:
         for c in shown.changes
     ]
     rows += [[_mark(a), code(_of(a, shown)), prose(answer_line(a)), "", ""] for a in shown.answers]
-    rows += [["fail", code(one.server), prose(one.said), "", ""] for one in shown.unheard]
+    rows += [["fail", code(server), prose(said), "", ""] for server, said in _servers(shown)]
     return _markdown(diff_headline(shown), ["", "tool", "change", "where", "was, is"], rows)
 
 
@@ -208,10 +217,6 @@ def _lines(console: Console, rows: Iterable[tuple[str, str, str]]) -> None:
         lines.add_row(Text(mark, style=_STYLES[mark]), Text(tool), Text(said))
     if lines.row_count:
         console.print(lines)
-
-
-def _issue(issue: ToolIssue) -> str:
-    return issue.said
 
 
 def _mark(one: AnswerBreach) -> str:

@@ -77,6 +77,8 @@ class Desk:
         self._fresh_s, self._clock = fresh_s, clock
         self._known: dict[str, tuple[ToolSchema, Standing]] = {}
         self._learnt = -float("inf")
+        self.turns = 0
+        """How often the server said that its tools have changed."""
 
     @property
     def stale(self) -> bool:
@@ -86,16 +88,23 @@ class Desk:
     def forget(self) -> None:
         """The server said that its tools have changed, or it is another process now."""
         self._learnt = -float("inf")
+        self.turns += 1
 
-    def learn(self, tools: Iterable[ToolSchema]) -> None:
-        """Takes in what the server says of all its tools now."""
+    def learn(self, tools: Iterable[ToolSchema], asked: int | None = None) -> None:
+        """Takes in what the server says of all its tools now.
+
+        Args:
+            tools: All of them.
+            asked: What `turns` was when the server was asked: what it said before it changed is old already.
+        """
         before = self._known
         self._known = {}
         for tool in tools:
             known = before.get(tool.name)
             kept = known is not None and known[0] == tool
             self._known[tool.name] = known if kept and known is not None else (tool, self._stand(tool))
-        self._learnt = self._clock()
+        if asked in (None, self.turns):
+            self._learnt = self._clock()
 
     def find(self, name: str) -> Standing | None:
         """The tool of a name; None where the server has none."""

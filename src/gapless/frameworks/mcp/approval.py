@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gapless.records.tools import ToolSchema
 from gapless.records.value import digest, encode
 
 KEY = "gapless/approval"
@@ -23,7 +24,10 @@ _SCHEMA: dict[str, Any] = {
     },
     "required": ["approve"],
 }
-_MOST_SHOWN, _MOST_PENDING, _PENDING_S = 2000, 1000, 600.0
+_MOST_SHOWN, _MOST_PENDING = 2000, 1000
+PATIENCE_S = 600.0
+"""Seconds a person has for an answer."""
+UNANSWERED = "a person was asked, and did not answer; nothing was called."
 NO_ELICITATION = (
     "this tool destroys things, so a person has to approve each call, and this client cannot ask anybody (it has no"
     " elicitation). Use a client that has, or decide it for good: [proxy.tools.NAME] approve = false in gapless.toml."
@@ -58,8 +62,10 @@ class _Pending:
 class Approvals:
     """The questions that are out. What a client sends back is held against them: each is good for one answer."""
 
-    def __init__(self, server: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._server, self._clock = server, clock
+    def __init__(
+        self, server: str, clock: Callable[[], float] = time.monotonic, patience_s: float = PATIENCE_S
+    ) -> None:
+        self._server, self._clock, self._patience_s = server, clock, patience_s
         self._pending: OrderedDict[str, _Pending] = OrderedDict()
 
     def close(self) -> None:
@@ -70,7 +76,7 @@ class Approvals:
     async def ask(
         self,
         context: Any,
-        tool: str,
+        tool: ToolSchema,
         arguments: dict[str, Any],
         *,
         modern: bool,
@@ -80,11 +86,12 @@ class Approvals:
 
         Args:
             context: The request in front.
-            tool: What is called.
+            tool: What is called, as its user sees it: one that has changed since is another.
             arguments: With what.
             modern: Whether the client answers by calling again.
             forgotten: Called later where it never does: in time, or before the proxy ends.
         """
+        import anyio
         from mcp import types
 
         subject = digest(encode([tool, arguments]))
@@ -96,12 +103,14 @@ class Approvals:
             return _read(reply)
         able = types.ClientCapabilities(elicitation=types.ElicitationCapability())
         if not context.session.check_client_capability(able):
-            return Answered(why=NO_ELICITATION.replace("NAME", tool))
-        message = self._message(tool, arguments, subject)
+            return Answered(why=NO_ELICITATION.replace("NAME", tool.name))
+        message = self._message(tool.name, arguments, subject)
         if not modern:
-            return _read(
-                await context.session.elicit(message, _SCHEMA, related_request_id=context.request_id)
-            )
+            with anyio.move_on_after(self._patience_s):
+                return _read(
+                    await context.session.elicit(message, _SCHEMA, related_request_id=context.request_id)
+                )
+            return Answered(why=UNANSWERED)
         params = types.ElicitRequestFormParams(message=message, requested_schema=_SCHEMA)
         return Answered(
             ask=types.InputRequiredResult(
@@ -110,7 +119,7 @@ class Approvals:
             )
         )
 
-    def carried(self, asked: Any, tool: str, arguments: dict[str, Any]) -> Any:
+    def carried(self, asked: Any, tool: ToolSchema, arguments: dict[str, Any]) -> Any:
         """What the server asks in the middle of an approved call, so that the same call again is approved."""
         subject = digest(encode([tool, arguments]))
         return asked.model_copy(
@@ -127,7 +136,7 @@ class Approvals:
                 break
             self._pending.popitem(last=False)[1].forgotten()
         name = secrets.token_urlsafe(16)
-        self._pending[name] = _Pending(subject, granted, now + _PENDING_S, forgotten)
+        self._pending[name] = _Pending(subject, granted, now + self._patience_s, forgotten)
         return json.dumps({KEY: name, "server": theirs})
 
     def _taken(self, state: str | None, subject: str) -> tuple[_Pending, str | None] | None:

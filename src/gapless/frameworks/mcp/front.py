@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hmac
+import ipaddress
 import logging
 import socket
 from collections.abc import Callable, Generator
@@ -12,12 +13,19 @@ from typing import Any
 from gapless.errors import UsageError
 
 PATH = "/mcp"
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
-    return host in _LOOPBACK or host.startswith("127.")
+    """Whether only this machine can reach an address. A name is not looked up: any but `localhost` may lead elsewhere.
+
+    Example:
+        >>> is_loopback("127.0.0.2"), is_loopback("127.0.0.1.example.com"), is_loopback("0.0.0.0")
+        (True, False, False)
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 _CHATTY = ("mcp.shared", "mcp.server", "fastmcp", "FastMCP", "uvicorn", "httpx", "httpx2")

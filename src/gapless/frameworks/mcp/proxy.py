@@ -25,13 +25,15 @@ from gapless.boundary.tool_calls.policy import ErrorAnswer
 from gapless.errors import BoundaryError, GaplessError
 from gapless.frameworks.mcp import private, relays
 from gapless.frameworks.mcp.answering import answer_of, as_reviewed, refusal, result_of, tool_of
-from gapless.frameworks.mcp.approval import Answered, Approvals
+from gapless.frameworks.mcp.approval import UNANSWERED, Answered, Approvals
 from gapless.frameworks.mcp.failing import ProtocolFailure, as_ours, transient_answer
 from gapless.frameworks.mcp.upstream import Upstream
+from gapless.records.tools import ToolSchema
 from gapless.settings import ServerSettings
 
 IDEMPOTENCY_KEY = "gapless/idempotency-key"
-UNANSWERED = "a person was asked, and did not answer; nothing was called."
+_MOST_NAME = 200
+CHANGED = "the tool changed while a person was asked; nothing was called. Look at it, and call again."
 REPLAYED, PARTIAL, UNLIKE = "gapless/replayed", "gapless/partial", "gapless/unlike-earlier"
 
 
@@ -115,8 +117,9 @@ class Guard(Middleware):
 
     async def on_list_tools(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
         """The tools that were reviewed, as they were reviewed."""
+        asked = self._own.desk.turns
         tools = await call_next(context)
-        self._learn(tools)
+        self._learn(tools, asked)
         served: list[Any] = []
         for tool in tools:
             standing = self._own.desk.find(tool.name)
@@ -134,11 +137,13 @@ class Guard(Middleware):
             known = self._own.desk.find(name)
             if known is None:
                 raise
-            return await self._unasked(self._begin(front, known, name, arguments), error)
+            call = self._begin(front, known, name, arguments)
+            said = f"the server behind the proxy cannot be reached: {error}"
+            return _said(call, await self._refused(call, "server", said))
+        call = self._begin(front, standing, name, arguments)
         if standing is None:
             # Said here: fastmcp knows tools by a second name as well, under which nothing would guard them.
-            return refusal(f"Unknown tool: {name!r}")
-        call = self._begin(front, standing, name, arguments)
+            return refusal(str(await self._refused(call, "unknown-tool", f"Unknown tool: {name!r}")))
         async with self._one_at_a_time(call.key):
             try:
                 return await self._guarded(front, standing, call)
@@ -147,33 +152,35 @@ class Guard(Middleware):
                 if kept is not None:
                     await kept
 
-    async def _unasked(self, call: ToolCall, error: Exception) -> Any:
-        """A call of a tool whose server cannot even be asked for its tools: nothing was sent, and it is on record."""
-        refused = call.refuse("server", f"the server behind the proxy cannot be reached: {error}")
+    async def _refused(self, call: ToolCall, guard: str, why: str) -> Refused:
+        """Ends a call of which nothing was sent; it is on record."""
+        refused = call.refuse(guard, why)
         kept = self._own.keep(call)
         if kept is not None:
             await kept
-        return _said(call, refused)
+        return refused
 
     async def _guarded(self, front: Any, standing: Standing, call: ToolCall) -> Any:
-        refused = standing.refused
-        guard = "lock"
-        if not refused and (misfit := standing.misfit(call.arguments)):
-            guard, refused = "arguments", f"the arguments are not as its input schema says: {misfit}"
-        if refused:
-            return _said(call, call.refuse(guard, refused))
+        if (refused := _objection(standing, call)) is not None:
+            return _said(call, refused)
         approved = Answered()
         if standing.policy.approve:
-            approved = await self._approval(front, call)
+            approved = await self._approval(front, standing.tool, call)
             if approved.ask is not None:
                 call.paused = True
                 return InputRequiredToolResult(approved.ask)
             if not approved.go:
                 return _said(call, call.refuse("approval", approved.why))
             call.note("approval", "proceed", "a person approved this call")
+            # While the person thought about it the server may have changed: what was approved must still be what is called.
+            now = await self._standing(front, call.tool)
+            if now is None or now.tool != standing.tool:
+                return _said(call, call.refuse("approval", CHANGED))
+            if (refused := _objection(now, call)) is not None:
+                return _said(call, refused)
         return await self._carried_out(front, standing, call, approved)
 
-    async def _approval(self, front: Any, call: ToolCall) -> Answered:
+    async def _approval(self, front: Any, tool: ToolSchema, call: ToolCall) -> Answered:
         """What the person says. A question that nobody answers is a refusal, and is on record as one."""
         modern = front.request_context.protocol_version in MODERN_PROTOCOL_VERSIONS
 
@@ -183,7 +190,7 @@ class Guard(Middleware):
 
         try:
             return await self._own.approvals.ask(
-                front, call.tool, call.arguments, modern=modern, forgotten=forgotten
+                front, tool, call.arguments, modern=modern, forgotten=forgotten
             )
         except BaseException:  # the client went, or gave the call up
             call.refuse("approval", UNANSWERED)
@@ -211,7 +218,7 @@ class Guard(Middleware):
         except AskedBack as back:
             asked = back.asked
             if standing.policy.approve:
-                asked = self._own.approvals.carried(asked, call.tool, call.arguments)
+                asked = self._own.approvals.carried(asked, standing.tool, call.arguments)
             return InputRequiredToolResult(asked)
         except MCPError:
             raise
@@ -220,18 +227,18 @@ class Guard(Middleware):
         marked = _marked(call, standing, answer)
         return made[1] if marked is made[0] else result_of(marked, standing.tool.output_schema)
 
-    def _begin(self, front: Any, standing: Standing, name: str, arguments: dict[str, Any]) -> ToolCall:
+    def _begin(self, front: Any, standing: Standing | None, name: str, arguments: dict[str, Any]) -> ToolCall:
         meta = front.request_context.meta if front.request_context is not None else None
         key = (meta or {}).get(IDEMPOTENCY_KEY)
         call = ToolCall.begin(
-            name,
+            name if standing is not None else name[:_MOST_NAME],  # a tool's own, or what a model made up
             arguments,
             key=str(key) if key is not None else None,
             ledger=self._own.ledger,
             scope=f"proxy:{self._own.desk.server}",
             most_bytes=self._own.most_bytes,
         )
-        call.effect = not standing.policy.repeatable
+        call.effect = standing is not None and not standing.policy.repeatable
         call.faults = self._own.faults
         return call
 
@@ -239,12 +246,13 @@ class Guard(Middleware):
         desk = self._own.desk
         if desk.stale or name not in self._tools:
             # Past the middleware; it makes fastmcp's proxy ask the server too, whose own memory would last five minutes.
-            self._learn(await front.fastmcp.list_tools(run_middleware=False))
+            asked = desk.turns
+            self._learn(await front.fastmcp.list_tools(run_middleware=False), asked)
         return desk.find(name)
 
-    def _learn(self, tools: Any) -> None:
+    def _learn(self, tools: Any, asked: int) -> None:
         self._tools = {tool.name: tool for tool in tools}
-        self._own.desk.learn(map(tool_of, tools))
+        self._own.desk.learn(map(tool_of, tools), asked)
 
     @asynccontextmanager
     async def _one_at_a_time(self, key: str | None) -> AsyncGenerator[None]:
@@ -255,6 +263,15 @@ class Guard(Middleware):
         lock = self._running.setdefault(key, asyncio.Lock())
         async with lock:
             yield
+
+
+def _objection(standing: Standing, call: ToolCall) -> Refused | None:
+    """What speaks against a call before anybody is asked: the lock, or its arguments."""
+    if standing.refused:
+        return call.refuse("lock", standing.refused)
+    if misfit := standing.misfit(call.arguments):
+        return call.refuse("arguments", f"the arguments are not as its input schema says: {misfit}")
+    return None
 
 
 def _marked(call: ToolCall, standing: Standing, answer: Answer) -> Answer:

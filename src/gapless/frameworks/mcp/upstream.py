@@ -25,10 +25,25 @@ class Upstream:
         self._server, self._heard = server, heard
         self._headers = keys.headers(server, name)
         self._kept: dict[Any, Any] = {}
-        self._lost: list[Any] = []
+        self._lost: dict[Any, list[Any]] = {}
 
     def client(self) -> Any:
         """The client for the request that is being answered."""
+        from gapless.frameworks.mcp import private
+
+        mode, connection = self._front()
+        if self._server.url and mode != LEGACY:
+            return self._relay(mode)
+        key: Any = connection if connection is not None else mode
+        kept = self._kept.get(key)
+        if kept is None:
+            kept = self._kept[key] = self._relay(mode)
+            if connection is not None:
+                connection.exit_stack.push_async_callback(self._leave, key)
+        return kept if self._server.url else private.another(kept)
+
+    def _front(self) -> tuple[str, Any]:
+        """The era of the request that is being answered, and the connection it belongs to; None in the newer era."""
         from fastmcp.server.dependencies import get_context
         from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
@@ -37,35 +52,27 @@ class Upstream:
         context = get_context()
         version = context.request_context.protocol_version if context.request_context is not None else LEGACY
         mode = version if version in MODERN_PROTOCOL_VERSIONS else LEGACY
-        connection = private.connection_of(context) if mode == LEGACY else None
-        key: Any = connection if connection is not None else mode
-        if self._server.url and mode != LEGACY:
-            return self._relay(mode)
-        kept = self._kept.get(key)
-        if kept is None:
-            kept = self._kept[key] = self._relay(mode)
-            if connection is not None:
-                connection.exit_stack.push_async_callback(self._leave, key)
-        return kept if self._server.url else private.another(kept)
+        return mode, private.connection_of(context) if mode == LEGACY else None
 
     def lost(self) -> None:
-        """A connection broke during a call: the next request makes another."""
+        """The connection of the request in front broke during a call: the next request makes another."""
         self._heard()
-        if self._server.url:  # a command's transport sees for itself that its process is gone
-            self._lost += self._kept.values()
-            self._kept.clear()
+        if not self._server.url:
+            return  # a command's transport sees for itself that its process is gone
+        mode, connection = self._front()
+        key: Any = connection if connection is not None else mode
+        client = self._kept.pop(key, None)
+        if client is not None:  # other calls of the same client may still wait on it
+            self._lost.setdefault(key, []).append(client)
 
     async def close(self) -> None:
         """Ends every session, and the processes of commands."""
-        for key in list(self._kept):
+        for key in [*self._kept, *self._lost]:
             await self._leave(key)
-        for client in self._lost:
-            await _end(client)
-        self._lost.clear()
 
     async def _leave(self, key: Any) -> None:
-        client = self._kept.pop(key, None)
-        if client is not None:
+        kept = self._kept.pop(key, None)
+        for client in (*([kept] if kept is not None else []), *self._lost.pop(key, ())):
             await _end(client)
 
     def _relay(self, mode: str) -> Any:

@@ -28,6 +28,10 @@ _STYLES: Mapping[str, str] = {"path": "simple", "header": "simple", "query": "fo
 _UNSENT = frozenset(("accept", "content-type", "authorization"))
 """Header parameters that OpenAPI says are to be ignored."""
 _MOST_NESTED = 8
+_NO_CONTENT = ("204", "205")
+"""Answers that have no body (RFC 9110, 15.3.5 and 15.3.6); nor has any answer to HEAD."""
+_EMPTY: Mapping[str, Any] = {"type": "null"}
+"""What such an answer is, where answers are held against a schema."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,12 @@ class Parameter:
     argument: str
     """What it is called in the tool's arguments."""
     name: str
+    """What it is called in the request."""
     where: Where
     style: str
+    """How lists and objects are written in it, by OpenAPI's names: "form"."""
     explode: bool
+    """Whether each of their parts stands for itself."""
     as_json: bool
     """Whether its value is sent as JSON text."""
 
@@ -50,8 +57,11 @@ class Operation:
 
     tool: ToolSchema
     method: str
+    """"GET"."""
     path: str
+    """"/pets/{petId}", below the address of the service."""
     parameters: tuple[Parameter, ...] = ()
+    """Its arguments, but for the body."""
     body: str = ""
     """The argument that is the body; empty where there is none."""
     media: str = ""
@@ -146,7 +156,7 @@ class _Reader:
             title=str(said.get("summary") or ""),
             description=_words(said) or _words(item),
             input_schema=requests.alone(schema),
-            output_schema=self._output(said),
+            output_schema=self._output(method, said),
             annotations=_HINTS[method],
         )
         return Operation(tool, method.upper(), path, tuple(parameters), body, media, unsent)
@@ -193,17 +203,20 @@ class _Reader:
         unsent = "" if media else f"its body is {chosen or 'of no media type'}: JSON and forms are sent"
         return name, chosen, unsent
 
-    def _output(self, said: Mapping[str, Any]) -> Any:
-        """The schema of the first answer that means success; None where it has none."""
+    def _output(self, method: str, said: Mapping[str, Any]) -> Any:
+        """The schema of the first answer that means success; null where it is said to be empty; None where nothing is said."""
+        if method == "head":
+            return dict(_EMPTY)
         responses = _object(said.get("responses"))
-        for status in sorted(str(key) for key in responses):
-            if not re.fullmatch(r"2\d\d|2XX", status, re.IGNORECASE):
-                continue
+        found = sorted(str(key) for key in responses if re.fullmatch(r"2\d\d|2XX", str(key), re.IGNORECASE))
+        empty = [status for status in found if status in _NO_CONTENT]
+        for status in found:
             answer = _object(_local(self.document, responses.get(status, responses.get(_number(status)))))
             for media, one in _object(answer.get("content")).items():
                 if is_json(media) and "schema" in _object(one):
-                    return Schemas(self.document, "response", old=self.old).alone(one["schema"])
-        return None
+                    schema = {"anyOf": [one["schema"], _EMPTY]} if empty else one["schema"]
+                    return Schemas(self.document, "response", old=self.old).alone(schema)
+        return dict(_EMPTY) if empty and empty == found else None
 
 
 def is_json(media: str) -> bool:

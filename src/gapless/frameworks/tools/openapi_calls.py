@@ -23,6 +23,7 @@ from gapless.settings import ServerSettings
 NOWHERE = "gapless_no_such_tool"
 _WEB = ("http://", "https://")
 _MOST_SHOWN = 2000
+_NO_CONTENT = (204, 205)
 
 
 async def open_document(server: ServerSettings, name: str, timeout_s: float) -> OpenApiTools:
@@ -179,11 +180,14 @@ class OpenApiTools:
         if not 200 <= reply.status < 300:
             why = f" ({self._keyed})" if reply.status in keys.REFUSED else ""
             return ended("tool-error", f"HTTP {reply.status} {reply.reason}{why}: {reply.text}")
-        there, value = _structured(reply)
+        there, value = _structured(reply, request.method)
         return ended("answered", reply.text, structured=value, has_structured=there)
 
 
-def _structured(reply: Reply) -> tuple[bool, Any]:
+def _structured(reply: Reply, method: str) -> tuple[bool, Any]:
+    """Whether an answer carries data, and which; one that has no body by HTTP's own rules carries null."""
+    if method == "HEAD" or reply.status in _NO_CONTENT:
+        return True, None
     if not is_json(reply.media or "text/plain"):
         return False, None
     try:

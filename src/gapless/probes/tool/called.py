@@ -77,6 +77,15 @@ def only_errors(seen: Iterable[Visit], *, acting: bool = False) -> str:
     return f"; only errors came from {', '.join(tools)}: name arguments that work ([checkup.servers.NAME.arguments])"
 
 
+def unanswered(seen: Iterable[Visit]) -> str:
+    """Why there is no answer to look at: every call failed, or none could be made."""
+    seen = tuple(seen)
+    first = next((" ".join(tried.answer.text.split()) for visit in seen for tried in visit.called), None)
+    if first is None:
+        return uncalled(seen)
+    return f"no call was answered, first: {first[:_SHOWN]}{only_errors(seen)}"
+
+
 def answers_by_tool(visit: Visit, *, acting: bool = True) -> dict[str, list[ToolAnswer]]:
     """Tool -> its answers to arguments that its schema takes, one call after the other."""
     found: dict[str, list[ToolAnswer]] = {}
@@ -152,11 +161,19 @@ def output(subject: Subject) -> Iterable[Finding]:
             if why := _broken(schema, tried.answer, inferred=inferred):
                 wrong[inferred].setdefault(f"{visit.name}: {tried.tool}", why)
     if not any(judged.values()):
-        raise ProbeUnavailable(
-            "no answer of a tool with an output schema could be had: none declares one (gapless tools lock --sample 5"
-            f" learns one from answers), none answered, or {uncalled(heard(subject))}"
-        )
+        raise ProbeUnavailable(_unjudged(heard(subject)))
     yield _as_declared(wrong, judged)
+
+
+def _unjudged(seen: Iterable[Visit]) -> str:
+    """Why no answer could be held against a schema."""
+    seen = tuple(seen)
+    if not any(tried.answer.ended == "answered" for visit in seen for tried in visit.called):
+        return unanswered(seen)
+    return (
+        "no tool that answered declares an output schema, and none was learnt (gapless tools lock --sample 5 learns one"
+        f" from answers){only_errors(seen)}"
+    )
 
 
 def _broken(schema: object, answer: ToolAnswer, *, inferred: bool) -> str:

@@ -126,6 +126,7 @@ def unreviewed(subject: Subject) -> Iterable[Finding]:
         if offer.name in lock.servers
         for change in drift(lock.servers[offer.name].tools, offer)
     ]
+    unseen = f"nobody reviewed the tools of {', '.join(unknown)}: a change would reach the agent unseen"
     kinds = Counter(change.kind for change in changes)
     figures = tuple(Figure(name=f"{kind} changes", value=kinds[kind]) for kind in CHANGE_KINDS)
     if changes:
@@ -133,7 +134,7 @@ def unreviewed(subject: Subject) -> Iterable[Finding]:
         said = ", ".join(f"{kinds[kind]} {kind}" for kind in CHANGE_KINDS if kinds[kind])
         yield DRIFT.finding(
             "fail" if kinds["breaking"] else "warn",
-            f"changed since the review: {said}; first {first.tool}: {first.said}",
+            f"changed since the review: {said}; first {first.tool}: {first.said}{f'; {unseen}' if unknown else ''}",
             figures=figures,
             next_step="Read the changes, mend the callers, then accept them.",
             command="gapless tools diff",
@@ -141,7 +142,7 @@ def unreviewed(subject: Subject) -> Iterable[Finding]:
     elif unknown:
         yield DRIFT.finding(
             "warn",
-            f"nobody reviewed the tools of {', '.join(unknown)}: a change would reach the agent unseen",
+            unseen,
             next_step="Read the tools and lock them; keep the lock under version control.",
             command=_to_lock(unknown[0], subject.servers[unknown[0]]),
         )

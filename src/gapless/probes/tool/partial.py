@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
-from gapless.probes.tool.called import uncalled
+from gapless.probes.tool.called import unanswered, uncalled
 from gapless.probes.tool.reading import part_in
 from gapless.probes.tool.survey import heard
 from gapless.probes.tool.visit import Tried, Visit
@@ -36,7 +36,7 @@ def partial(subject: Subject) -> Iterable[Finding]:
     seen = heard(subject)
     answered = [(v, t) for v in seen for t in v.called if t.answer.ended == "answered"]
     if not answered:
-        raise ProbeUnavailable(f"nothing was answered: {uncalled(seen)}")
+        raise ProbeUnavailable(unanswered(seen))
     parts = {
         (visit.name, tried.tool): (visit, said)
         for visit, tried in answered
