@@ -11,12 +11,17 @@ from tool_server import command
 from gapless.probes.base import Subject
 
 
-def functions(name: str, *, seconds: float = 4.0) -> Subject:
-    return Subject(servers={"orders": source(name, read_only=("*_*",))}, seconds=seconds)
+def functions(name: str, *, seconds: float = 20.0, **more: Any) -> Subject:
+    return Subject(servers={"orders": source(name, read_only=("*_*",), **more)}, seconds=seconds)
+
+
+def different(name: str) -> Subject:
+    """Asked with arguments that are answered differently, also where there is no time to find some."""
+    return functions(name, arguments={name: tuple({"order": f"A-{n}"} for n in range(4))})
 
 
 def booked(name: str) -> Subject:
-    return Subject(servers={"orders": source(name)}, seconds=4.0)
+    return Subject(servers={"orders": source(name)}, seconds=20.0)
 
 
 def told(defect: str) -> Subject:
@@ -55,8 +60,8 @@ TOOLS = (
     _line(
         "tool-at-once",
         "a tool that keeps what it was asked in a variable of all calls",
-        lambda: functions("find_order"),
-        lambda: functions("find_own_order"),
+        lambda: different("find_order"),
+        lambda: different("find_own_order"),
     ),
     _line(
         "tool-partial",

@@ -109,7 +109,7 @@ async def _found_later(arguments: dict[str, Any], *, shared: bool) -> Any:
 
     held = _asked if shared else {}
     held["query"] = arguments.get("query")
-    await anyio.sleep(0.05)  # calls that are sent together meet here on a busy machine, too
+    await anyio.sleep(0.02)
     if not isinstance(held["query"], str):
         text = types.TextContent(type="text", text="query must be a string")
         return types.CallToolResult(content=[text], is_error=True)

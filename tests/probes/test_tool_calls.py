@@ -133,7 +133,7 @@ def test_a_document_is_called_and_fuzzed(tmp_path: Path) -> None:
     (tmp_path / "api.json").write_text(json.dumps(document()))
     with shop() as service:
         server = ServerSettings(openapi=str(tmp_path / "api.json"), base_url=service.url)
-        of = Subject(servers={"shop": server}, seconds=4.0)
+        of = Subject(servers={"shop": server}, seconds=30.0)
         assert found("tool-server", of).status == "ok"
         assert found("tool-output", of).status == "ok"
         honest = found("tool-honesty", of)
@@ -154,7 +154,7 @@ def test_a_document_is_called_and_fuzzed(tmp_path: Path) -> None:
 
 
 def test_what_fuzzing_found_is_sent_again_by_the_command_beside_it() -> None:
-    of = Subject(servers={"orders": tool_functions.source("price_per_piece", read_only=("*",))}, seconds=4.0)
+    of = Subject(servers={"orders": tool_functions.source("price_per_piece", read_only=("*",))}, seconds=30.0)
     made = found("tool-fuzz", of)
     assert '{"price": 0, "pieces": 0}' in made.said
     assert "--allow-effects" in made.command  # it is safe only because the user says so
@@ -246,17 +246,20 @@ def test_different_arguments_at_the_same_time_get_their_own_answers(
 
 
 def test_a_server_that_keeps_the_last_argument_for_all_calls_is_found() -> None:
-    sick = found("tool-at-once", Subject(servers={"orders": tool_server.command("keeps")}, seconds=4.0))
+    sick = found("tool-at-once", Subject(servers={"orders": tool_server.command("keeps")}, seconds=30.0))
     assert "the answer to another call's arguments" in sick.said
-    well = found("tool-at-once", Subject(servers={"orders": tool_server.command("keeps-apart")}, seconds=4.0))
+    well = found(
+        "tool-at-once", Subject(servers={"orders": tool_server.command("keeps-apart")}, seconds=30.0)
+    )
     assert (well.status, "had each its own answer" in well.said) == ("ok", True), well.said
 
 
 def test_a_tool_with_a_clock_in_its_answers_is_not_compared() -> None:
-    of = Subject(servers={"orders": tool_functions.source("find_order_now", read_only=("*",))}, seconds=4.0)
+    of = Subject(servers={"orders": tool_functions.source("find_order_now", read_only=("*",))}, seconds=30.0)
     made = found("tool-at-once", of)
     assert made.status == "ok"
     assert "find_order_now, whose answers change by themselves" in made.said
+    assert made.undecided.startswith("different arguments")
 
 
 def test_the_user_names_the_different_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,10 +271,10 @@ def test_the_user_names_the_different_arguments(monkeypatch: pytest.MonkeyPatch)
     servers = {
         "orders": tool_functions.source("find_order", read_only=("*",), arguments={"find_order": several})
     }
-    assert found("tool-at-once", Subject(servers=servers, seconds=4.0)).status == "fail"
+    assert found("tool-at-once", Subject(servers=servers, seconds=30.0)).status == "fail"
     servers = {"orders": tool_functions.source("find_order", read_only=("*",))}
-    alone = found("tool-at-once", Subject(servers=servers, seconds=4.0))
-    assert (alone.status, "not tried with different arguments" in alone.said) == ("ok", True)
+    alone = found("tool-at-once", Subject(servers=servers, seconds=30.0))
+    assert (alone.status, alone.undecided.startswith("different arguments")) == ("ok", True)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import tool_server
 from gapless.frameworks.mcp.reading import tools_of
 from gapless.probes.tool.linting import lint, safe
 from gapless.probes.tool.reading import disguise_in
-from gapless.probes.tool.schemas import breach, misfits, sample
+from gapless.probes.tool.schemas import breach, misfits, resolved, sample
 from gapless.records.tools import Offer, ToolAnswer, ToolSchema
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "mcp_tools_list"
@@ -158,3 +158,11 @@ def test_answers_of_real_servers_are_read_and_linted() -> None:
     assert found["server-github"] == {"no-hints", "no-output-schema", "undescribed-fields"}
     assert "unsaid-destructive" in found["memory-projection-demo"] | found["server-memory"]
     assert not [issue for issues in read.values() for issue in issues if issue.severity == "fail"]
+
+
+def test_only_places_in_the_document_are_followed() -> None:
+    root = {"type": "object", "$defs": {"a": {"type": "null"}}}
+    assert resolved({"$ref": "#"}, root) == root
+    assert resolved({"$ref": "#/$defs/a"}, root) == {"type": "null"}
+    for elsewhere in ("#a", "#/$defs/b", "other.json#/a"):
+        assert resolved({"$ref": elsewhere}, root) == {"$ref": elsewhere}

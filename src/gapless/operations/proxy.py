@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from gapless.boundary.ledger import Entry, Ledger
 
 Say = Callable[[str], None]
+_MODERN = "2026"
+"""Revisions from this year on need no handshake."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,10 +126,6 @@ async def open_proxy(ask: ProxyAsk, place: Place, say: Say = lambda told: None) 
         ledger.close()
         if keeper is not None:
             keeper.close()
-
-
-_MODERN = "2026"
-"""Revisions from this year on need no handshake."""
 
 
 def policies(settings: ProxySettings) -> Callable[[ToolSchema], ToolPolicy]:

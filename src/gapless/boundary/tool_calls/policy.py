@@ -16,6 +16,7 @@ from gapless.records.tools import Hints, ToolSchema
 Approve = Literal["destructive", "acting", "never"]
 Partial = Literal["note", "refuse", "off"]
 Disguise = Literal["refuse", "off"]
+_MOST_SAID = 400
 
 
 class ErrorAnswer(OutsideError):
@@ -123,9 +124,6 @@ def problem_of(schema: Any) -> Problem | None:
         return f"{where}: {said}" if where else said
 
     return problem
-
-
-_MOST_SAID = 400
 
 
 def _key_of(crossing: Crossing) -> Any:

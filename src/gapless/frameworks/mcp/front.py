@@ -13,6 +13,9 @@ from typing import Any
 from gapless.errors import UsageError
 
 PATH = "/mcp"
+_CHATTY = ("mcp.shared", "mcp.server", "fastmcp", "FastMCP", "uvicorn", "httpx", "httpx2")
+_READERS = ("mcp.client", "client")
+"""By whose log the lines are counted that are no message, when the server is looked at."""
 
 
 def is_loopback(host: str) -> bool:
@@ -26,11 +29,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-_CHATTY = ("mcp.shared", "mcp.server", "fastmcp", "FastMCP", "uvicorn", "httpx", "httpx2")
-_READERS = ("mcp.client", "client")
-"""By whose log the lines are counted that are no message, when the server is looked at."""
 
 
 @contextlib.contextmanager

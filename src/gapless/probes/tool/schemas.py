@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from gapless.frameworks.tools.openapi_schemas import at
+
 _MOST_DEPTH = 12
 _OF_TYPE: dict[str, Any] = {"boolean": False, "null": None}
 _WRONG: tuple[Any, ...] = ({"no": "such"}, "no such", 0.5, [[]], None)
@@ -59,10 +61,7 @@ def resolved(schema: Any, root: Any) -> Any:
         reference = schema.get("$ref") if isinstance(schema, Mapping) else None
         if not isinstance(reference, str) or not reference.startswith("#"):
             return schema
-        found: Any = root
-        for part in reference.removeprefix("#").split("/")[1:]:
-            key = part.replace("~1", "/").replace("~0", "~")
-            found = found.get(key) if isinstance(found, Mapping) else None
+        found = root if reference == "#" else at(root, reference)
         if found is None:
             return schema
         beside = {key: value for key, value in schema.items() if key != "$ref"}

@@ -27,6 +27,10 @@ AT_ONCE = Card(
     target="each call its own answer, and the server stays up",
     source="gapless' own: agents call tools in parallel",
 )
+_UNTRIED = (
+    "different arguments at the same time were not compared: none are known that are answered differently and always the"
+    " same (name some in a list under [checkup.servers.NAME.arguments])"
+)
 _UNSEEN = "an effect that no reading tool of the server shows cannot be seen"
 
 
@@ -159,7 +163,8 @@ def at_once(subject: Subject) -> Iterable[Finding]:
     said = f"{calls} calls at the same time to {count(len(made), 'tool')} were answered as before"
     if loose:
         said += f" ({', '.join(loose)}: answered at all, for its answers differ one after the other too)"
-    yield AT_ONCE.finding("ok", said + _apart(seen) + only_errors(seen), figures=figures)
+    said += _apart(seen) + only_errors(seen)
+    yield AT_ONCE.finding("ok", said, figures=figures, undecided="" if mixed else _UNTRIED)
 
 
 def _apart(seen: Iterable[Visit]) -> str:
@@ -176,11 +181,6 @@ def _apart(seen: Iterable[Visit]) -> str:
     if vary:
         said += (
             f"; not compared with different arguments: {', '.join(vary)}, whose answers change by themselves"
-        )
-    if not tried:
-        said = (
-            "; not tried with different arguments: none are known that are answered differently (name some in a list under"
-            " [checkup.servers.NAME.arguments])"
         )
     return said
 

@@ -37,9 +37,9 @@ _TIMES = 1 + least_runs(0.95)
 """A first call to warm up, and as many as p95 needs."""
 _SHARE = 0.5
 """Of the seconds a probe may take: for calls one after the other, and for fuzzing as long again."""
-
+_VISITS = "tool visits"
+"""Where a subject keeps them."""
 _lock = threading.Lock()
-_last: list[tuple[Subject, tuple[Visit, ...]]] = []
 
 
 def visits(subject: Subject) -> tuple[Visit, ...]:
@@ -53,9 +53,9 @@ def visits(subject: Subject) -> tuple[Visit, ...]:
             "no tools are named: [checkup.servers.NAME] command, url, openapi or functions = ... in gapless.toml"
         )
     with _lock:
-        if not _last or _last[0][0] is not subject:
-            _last[:] = [(subject, asyncio.run(_all(subject)))]
-        return _last[0][1]
+        if _VISITS not in subject.memo:
+            subject.memo[_VISITS] = asyncio.run(_all(subject))
+        return subject.memo[_VISITS]
 
 
 def heard(subject: Subject) -> tuple[Visit, ...]:
