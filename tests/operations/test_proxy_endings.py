@@ -106,6 +106,39 @@ async def test_a_client_that_goes_while_a_person_is_asked_is_on_record(tmp_path:
     assert guarded_server.Effects(tmp_path / "effects").count("delete") == 0
 
 
+@ERAS
+async def test_of_calls_at_the_same_time_each_waits_for_its_own_answer(tmp_path: Path, era: str) -> None:
+    from fastmcp import Client
+    from fastmcp.client.elicitation import ElicitResult
+
+    all_asked = asyncio.Event()
+    asked: list[str] = []
+    answers = {
+        '{"n": 0}': ElicitResult(action="accept", content={"approve": True}),
+        '{"n": 1}': ElicitResult(action="accept", content={"approve": False}),
+        '{"n": 2}': ElicitResult(action="decline"),
+        '{"n": 3}': ElicitResult(action="cancel"),
+    }
+
+    async def person(message: str, *_: Any) -> Any:
+        asked.append(message)
+        if len(asked) == len(answers):
+            all_asked.set()
+        await all_asked.wait()
+        return next(answer for shown, answer in answers.items() if message.endswith(shown))
+
+    ask = ProxyAsk(command=guarded_server.command(tmp_path / "effects"))
+    async with (
+        open_proxy(ask, place_at(tmp_path)) as proxy,
+        Client(proxy.server, mode=era, elicitation_handler=person) as client,
+    ):
+        ended = await asyncio.gather(*(client.call_tool_mcp("delete", {"n": n}) for n in range(4)))
+    assert [one.is_error for one in ended] == [False, True, True, True]
+    words = ("did not approve", "declined", "left the question without an answer")
+    assert all(word in one.content[0].text for word, one in zip(words, ended[1:], strict=True))
+    assert guarded_server.Effects(tmp_path / "effects").count("delete") == 1
+
+
 async def test_a_person_who_says_nothing_is_not_waited_for_for_ever() -> None:
     class Silent:
         def check_client_capability(self, able: Any) -> bool:
