@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gapless.cli.tools import HEADER_ENV, ToACommand
+from gapless.cli.tools import HEADER_ENV, ToACommand, started
 
 if TYPE_CHECKING:
     from gapless.operations.proxy import OpenProxy, ProxyAsk
@@ -76,17 +76,13 @@ def command(ctx: click.Context, **options: Any) -> int:
     stdio. Arguments and answers are held against the schemas, those of tools.lock.json where there is one; calls have a time
     limit, and are repeated only where the tool says that this does no harm. Everything else passes through.
     """
-    from gapless.errors import UsageError
     from gapless.frameworks.tools.keys import spoken
     from gapless.operations.loop import run_sync, until_stopped
     from gapless.operations.proxy import ProxyAsk
 
-    command = ctx.meta.get("gapless.server", ())
-    if command and options["target"] is not None:
-        raise UsageError(f"{options['target']!r} and a command: name one server.")
     ask = ProxyAsk(
         target=options["target"],
-        command=command,
+        command=started(ctx, options["target"]),
         name=options["name"],
         timeout_s=options["start_timeout"],
         headers_env=spoken(options["header_env"]),

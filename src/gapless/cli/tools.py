@@ -58,6 +58,20 @@ class ToACommand(click.Command):
             raise click.UsageError(hint, ctx) from error
 
 
+def started(ctx: click.Context, target: str | None) -> tuple[str, ...]:
+    """The server to start that stands after `--`; empty where none does.
+
+    Raises:
+        UsageError: A target is named as well.
+    """
+    from gapless.errors import UsageError
+
+    server: tuple[str, ...] = ctx.meta.get("gapless.server", ())
+    if server and target is not None:
+        raise UsageError(f"{target!r} and a command: name one server at a time.")
+    return server
+
+
 def _whose(command: F) -> F:
     for option in (
         click.argument("target", required=False, metavar=_TARGET),
@@ -234,18 +248,14 @@ def _json_object(text: str) -> dict[str, Any]:
 
 
 def _ran(ctx: click.Context, options: dict[str, Any], work: Callable[..., Any]) -> Any:
-    from gapless.errors import UsageError
     from gapless.frameworks.tools.keys import spoken
     from gapless.operations.loop import run_sync, until_stopped
     from gapless.operations.tools import ToolsAsk
     from gapless.settings import locate
 
-    server = ctx.meta.get("gapless.server", ())
-    if server and options["target"] is not None:
-        raise UsageError(f"{options['target']!r} and a command: name one server at a time.")
     ask = ToolsAsk(
         target=options["target"],
-        command=server,
+        command=started(ctx, options["target"]),
         openapi=options["openapi"],
         base_url=options["base_url"],
         headers_env=spoken(options["header_env"]),
