@@ -33,6 +33,7 @@ from gapless.settings import ServerSettings
 
 IDEMPOTENCY_KEY = "gapless/idempotency-key"
 _MOST_NAME = 200
+_UNREACHED = "the server behind the proxy cannot be reached"
 CHANGED = "the tool changed while a person was asked; nothing was called. Look at it, and call again."
 REPLAYED, PARTIAL, UNLIKE = "gapless/replayed", "gapless/partial", "gapless/unlike-earlier"
 
@@ -138,8 +139,7 @@ class Guard(Middleware):
             if known is None:
                 raise
             call = self._begin(front, known, name, arguments)
-            said = f"the server behind the proxy cannot be reached: {error}"
-            return _said(call, await self._refused(call, "server", said))
+            return _said(call, await self._refused(call, "server", f"{_UNREACHED}: {error}"))
         call = self._begin(front, standing, name, arguments)
         if standing is None:
             # Said here: fastmcp knows tools by a second name as well, under which nothing would guard them.
@@ -172,13 +172,19 @@ class Guard(Middleware):
             if not approved.go:
                 return _said(call, call.refuse("approval", approved.why))
             call.note("approval", "proceed", "a person approved this call")
-            # While the person thought about it the server may have changed: what was approved must still be what is called.
-            now = await self._standing(front, call.tool)
-            if now is None or now.tool != standing.tool:
-                return _said(call, call.refuse("approval", CHANGED))
-            if (refused := _objection(now, call)) is not None:
+            if (refused := await self._changed(front, standing, call)) is not None:
                 return _said(call, refused)
         return await self._carried_out(front, standing, call, approved)
+
+    async def _changed(self, front: Any, shown: Standing, call: ToolCall) -> Refused | None:
+        """What speaks against an approved call: the server may have changed while a person looked at the tool."""
+        try:
+            now = await self._standing(front, call.tool)
+        except Exception as error:  # the connection's, the library's, or what the server said
+            return call.refuse("server", f"{_UNREACHED}: {error}")
+        if now is None or now.tool != shown.tool:
+            return call.refuse("approval", CHANGED)
+        return _objection(now, call)
 
     async def _approval(self, front: Any, tool: ToolSchema, call: ToolCall) -> Answered:
         """What the person says. A question that nobody answers is a refusal, and is on record as one."""
