@@ -101,6 +101,7 @@ async def test_a_body_without_a_length_ends_with_the_connection() -> None:
         (HEAD + chunk(b'data: {"choices": [7]}\n\n'), "garbled"),
         (HEAD + chunk(b'data: {"error": {"message": "out of memory"}}\n\n'), "stream-error"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "garbled"),
+        (HEAD + chunk(b"data: " + b"[" * 50_000 + b"\n\n"), "garbled"),
         (b"HTTP/1.1 503 No\r\nContent-Length: 4\r\n\r\nbusy", "status"),
     ],
 )

@@ -225,6 +225,23 @@ def test_shares_are_held_against_their_targets_by_their_intervals(
     assert bool(finding.next_step) == (status != "ok")
 
 
+def test_goodput_says_whether_answers_were_late_or_lost() -> None:
+    lost = found("open-loop", with_load(took(*[50.0] * 80, lost=20)))
+    assert (
+        lost.next_step == "20 were refused or broke off: the line on whole answers says why, and what to do."
+    )
+    late = found("open-loop", with_load(took(*[50.0] * 70, *[9000.0] * 25, lost=5)))
+    assert "too slow or too small" in late.next_step
+
+
+def test_cases_without_an_answer_are_told() -> None:
+    rules = [{"when": {"user": case.text}, "reply": {"json": case.right}} for case in EXTRACTIONS[1:]]
+    script = {"rules": [{"when": {"user": EXTRACTIONS[0].text}, "fault": "503"}, *rules]}
+    with FakeLLM(script) as server:
+        finding = found("structured-output", subject(server.base_url, seconds=4.0))
+    assert f"{len(EXTRACTIONS) - 1} right; 1 more got no whole answer (503: " in finding.said
+
+
 def test_of_several_runs_in_files_each_says_what_it_leaves_open() -> None:
     looked_at = subject("http://127.0.0.1:9/v1", results=(Path("any"),))
     measured(looked_at).read = (took(*[50.0] * 100), took(*[50.0] * 400))

@@ -13,7 +13,7 @@ from gapless.probes.model.corpus import FunctionCase
 from gapless.probes.model.endpoints.base import Question, Reply
 from gapless.probes.model.function_cases import Call, cases, matched, parsed, truth, valid
 from gapless.probes.model.measured import CHECKLIST, all_of, answering
-from gapless.probes.model.saying import example, refused
+from gapless.probes.model.saying import example, left_out, refused
 from gapless.records.finding import Figure, Finding
 
 _TOKENS, _TARGET = 64, 0.95
@@ -92,8 +92,7 @@ def probe(subject: Subject) -> Iterable[Finding]:
     if not any(one.needed for one in answered):
         yield refused(CARD, found, "tools are", next_step=_NO_TOOLS)
         return
-    unasked = f"; no time was left for {len(asked) - len(pairs)} more" if len(pairs) < len(asked) else ""
-    yield _finding(answered, source + unasked, subject.targets.get(CARD.probe, _TARGET))
+    yield _finding(answered, source + left_out(found), subject.targets.get(CARD.probe, _TARGET))
 
 
 def _finding(answered: list[Answered], source: str, target: float) -> Finding:

@@ -91,6 +91,14 @@ def refused(card: Card, replies: Sequence[Reply | None], what: str, *, next_step
     raise ProbeUnavailable(f"no answer came: {lost}")
 
 
+def left_out(replies: Sequence[Reply | None]) -> str:
+    """How many cases are not judged, and why: nobody had time to ask, or no whole answer came (another line counts those)."""
+    unasked = sum(reply is None for reply in replies)
+    lost = [reply.said for reply in replies if reply is not None and not reply.ok]
+    said = f"; no time was left for {unasked} more" if unasked else ""
+    return said + (f"; {len(lost)} more got no whole answer ({lost[0]})" if lost else "")
+
+
 def example(asked: str, expected: str, got: str) -> str:
     """One case that went wrong, in words; long texts are cut."""
     return f"asked {_cut(asked)!r}, expected {_cut(expected)}, got {_cut(got) or 'nothing'}"

@@ -14,7 +14,7 @@ from gapless.probes.base import Card, Subject
 from gapless.probes.judging import share_at_least, share_figure, together
 from gapless.probes.model.corpus import EXTRACTIONS
 from gapless.probes.model.measured import CHECKLIST, all_of, answering, asked
-from gapless.probes.model.saying import example, held_to, refused
+from gapless.probes.model.saying import example, held_to, left_out, refused
 from gapless.records.finding import Finding
 
 _VALID, _RIGHT, _TOKENS = 0.99, 0.95, 96
@@ -49,8 +49,7 @@ def probe(subject: Subject) -> Iterable[Finding]:
     target = subject.targets.get(CARD.probe, _RIGHT)
     held = together(share_at_least("valid", valid, _VALID), share_at_least("right", right, target))
     said = f"{sum(fit)} of {len(fit)} valid, {sum(same)} right"
-    unasked = sum(reply is None for reply in found)
-    said += f"; no time was left for {unasked} more" if unasked else ""
+    said += left_out(found)
     wrong = next((pair for pair, ok in zip(judged, same, strict=True) if not ok), None)
     if wrong is not None:
         case, reply = wrong
@@ -81,7 +80,7 @@ def decoded(text: str) -> Any:
     """The JSON value in a text; `...` where there is none."""
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return ...
 
 

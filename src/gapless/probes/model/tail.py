@@ -84,7 +84,7 @@ def _good(subject: Subject, load: Load, shut: Load | None = None) -> Finding:
         judged,
         said,
         figures=tuple(figures),
-        next_step="" if judged.status == "ok" else _open_step(hidden),
+        next_step="" if judged.status == "ok" else _open_step(load, share, hidden=hidden),
         **held_to(subject, OPEN, target),
     )
 
@@ -106,9 +106,12 @@ def _longest(which: str, load: Load) -> Figure:
     return Figure(name=f"longest wait for a first token{which}", value=longest, unit="ms")
 
 
-def _open_step(hidden: bool) -> str:
+def _open_step(load: Load, share: Estimate, *, hidden: bool) -> str:
     if hidden:
         return "A closed loop hides this: while the endpoint stands still it asks less. Find the pauses (restarts, evictions, a queue), and plan with the open loop's figures."
+    broken = sum(not reply.ok and reply.trouble != "timeout" for reply in load.replies)
+    if broken > (1 - (share.point or 0.0)) * share.n_runs / 2:
+        return f"{broken} were refused or broke off: the line on whole answers says why, and what to do."
     return (
         "The endpoint is too slow or too small for this rate: fewer at once, shorter prompts, or more of it."
     )

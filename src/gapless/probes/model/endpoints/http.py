@@ -78,17 +78,9 @@ class HttpEndpoint(ABC):
         reply.ended_s = time.perf_counter()
         try:
             self._read(reply, exchange, cancelled=cancel_after is not None)
-        except (
-            AttributeError,
-            TypeError,
-            KeyError,
-            ValueError,
-            IndexError,
-        ) as error:  # JSON of another shape
-            reply.trouble, reply.said = (
-                "garbled",
-                f"an answer of another shape: {type(error).__name__}: {error}",
-            )
+        except (AttributeError, TypeError, ValueError, LookupError) as error:  # JSON of another shape
+            reply.trouble = "garbled"
+            reply.said = f"an answer of another shape: {type(error).__name__}: {error}"
         if self.key is not None:  # servers have been seen to repeat it in their errors
             reply.said = reply.said.replace(self.key, "[key]")
         return reply
@@ -197,7 +189,7 @@ def decoded(data: bytes) -> Any:
     """The JSON value; None where it is none."""
     try:
         return msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
