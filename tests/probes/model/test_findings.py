@@ -200,6 +200,15 @@ def test_a_few_slow_answers_show_a_bad_tail_and_a_few_quick_ones_nothing() -> No
         found("ttft", with_load(took(50.0, 50.0, 50.0)))
 
 
+def test_the_gaps_of_one_answer_are_too_few() -> None:
+    one = Reply(intended_s=0, started_s=0, arrivals=[i / 10 for i in range(20)], ended_s=2)
+    alone, two = (Load(replies=(one,) * n, lag=None, seconds=9.0, how="closed loop") for n in (1, 2))
+    with pytest.raises(ProbeUnavailable, match="the few gaps of one answer"):
+        found("inter-token", with_load(alone))
+    finding = found("inter-token", with_load(two))
+    assert finding.undecided == "p99 is not estimable from n=2: n of at least 368 would show it"
+
+
 @pytest.mark.parametrize(
     ("name", "whole", "lost", "status", "undecided"),
     [
@@ -317,6 +326,18 @@ def test_bfcls_folder_is_asked(tmp_path: Any) -> None:
 def test_hanging_up_on_an_answer_that_is_over_at_once_tells_nothing() -> None:
     with FakeLLM({"rules": [ANSWER]}) as server, pytest.raises(ProbeUnavailable, match="too short to tell"):
         found("cancel", subject(server.base_url))
+
+
+@pytest.mark.parametrize(("slots", "undecided"), [(1, ""), (8, "it writes several answers at once")])
+def test_an_endpoint_that_writes_several_answers_at_once_does_not_show_that_hanging_up_frees_it(
+    slots: int, undecided: str
+) -> None:
+    latency = {"ttft_ms": 20, "inter_token_ms": 5, "slots": slots}
+    with FakeLLM({"rules": [{"reply": "word " * 200}], "latency": latency}) as server:
+        finding = found("cancel", subject(server.base_url, seconds=3.0))
+    assert finding.status == "ok"
+    assert finding.undecided.startswith(undecided)
+    assert bool(finding.undecided) == bool(undecided)
 
 
 def test_what_was_wrong_is_told_with_what_was_asked_expected_and_got() -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import statistics
-import time
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.judging import Judged, at_least
@@ -60,8 +60,11 @@ CANCEL = Card(
 _SPREAD, _BLOCKS, _AT_ONCE_MS, _TOGETHER_MS = 0.1, 0.25, 50.0, 1.0
 _HELD_BACK = "Something holds the stream back: proxies buffer (nginx: proxy_buffering off), gateways gather. Until then a ttft_s limit means nothing."
 _REPEATS, _CUT_AT = 4, 6
-_QUIET_TOKENS, _CANCEL_TOKENS, _CANCEL_REST_MS = 8, 160, 200.0
-"""The rest of the answer that is hung up on has to be longer than what a scheduler makes of any wait."""
+_QUIET_TOKENS, _CANCEL_TOKENS, _CANCEL_REST_MS, _QUEUED = 8, 160, 200.0, 0.25
+"""The rest of the answer that is hung up on has to be longer than what a scheduler makes of any wait; who waits for a quarter
+of it stands in a queue."""
+_FOR_NOBODY = "It goes on writing for nobody: a timeout_s on a step frees you and not the endpoint, and a retry queues behind what was given up. Cap max_tokens."
+_AT_ONCE = "it writes several answers at once, so that the next begins whether or not it goes on with this one: its own count of running requests would show it"
 _STEPS: dict[Trouble, str] = {
     "name": "The host's name is unknown: check url under [checkup.model], and the resolver.",
     "refused": "Nothing listens there: start the server, or correct the port in url.",
@@ -250,48 +253,72 @@ def _met(reply: Reply) -> str:
     return "answered as if it were right" if reply.ok else reply.said
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _HungUp:
+    """What was asked around an answer that was hung up on; None where an answer before it said enough."""
+
+    quiet: list[Reply]
+    """Short answers, one after the other."""
+    whole: Reply | None = None
+    """A long one, waited for."""
+    after: Reply | None = None
+    """A short one, just after a long one was hung up on."""
+    beside: Reply | None = None
+    """A short one, while a long one is written that nobody hangs up on."""
+
+    @property
+    def waits(self) -> list[float]:
+        """Milliseconds to the first token when quiet."""
+        return [reply.ttft_ms for reply in self.quiet if reply.ttft_ms is not None]
+
+
+async def _hang_up(endpoint: Endpoint) -> _HungUp:
+    quiet: list[Reply] = []
+    for i in range(3):
+        quiet.append(await endpoint.ask(story(30_000 + i, tokens=_QUIET_TOKENS)))
+        if not quiet[-1].ok or too_long(quiet[-1], _QUIET_TOKENS):
+            return _HungUp(quiet=quiet)
+    whole = await endpoint.ask(story(31_000, tokens=_CANCEL_TOKENS))
+    if not whole.ok:
+        return _HungUp(quiet=quiet, whole=whole)
+    await endpoint.ask(story(31_001, tokens=_CANCEL_TOKENS), cancel_after=2)
+    after = await endpoint.ask(story(30_009, tokens=_QUIET_TOKENS))
+    long = asyncio.create_task(endpoint.ask(story(31_002, tokens=_CANCEL_TOKENS)))
+    await asyncio.sleep((whole.ttft_ms or 0.0) / 1e3)
+    beside = await endpoint.ask(story(30_010, tokens=_QUIET_TOKENS))
+    await long
+    return _HungUp(quiet=quiet, whole=whole, after=after, beside=beside)
+
+
 def cancel(subject: Subject) -> Iterable[Finding]:
-    """Hangs up in the middle of a long answer, and asks again at once."""
-    endpoint = _on_the_wire(briefly(subject), "whether hanging up ends a connection")
+    """Hangs up in the middle of a long answer, and asks again at once.
 
-    async def look() -> tuple[list[Reply], Reply, float, Reply]:
-        quiet: list[Reply] = []
-        for i in range(3):
-            quiet.append(await endpoint.ask(story(30_000 + i, tokens=_QUIET_TOKENS)))
-            if not quiet[-1].ok or too_long(quiet[-1], _QUIET_TOKENS):
-                return quiet, quiet[-1], 0.0, quiet[-1]
-        began = time.perf_counter()
-        whole = await endpoint.ask(story(31_000, tokens=_CANCEL_TOKENS))
-        long_ms = 1e3 * (time.perf_counter() - began)
-        await endpoint.ask(story(31_001, tokens=_CANCEL_TOKENS), cancel_after=2)
-        return quiet, whole, long_ms, await endpoint.ask(story(30_009, tokens=_QUIET_TOKENS))
-
-    quiet, whole, long_ms, after = run(look())
-    if too_long(quiet[-1], _QUIET_TOKENS):
+    Where answers do not wait for each other anyway, the next one begins at once whatever became of the one before.
+    """
+    found = run(_hang_up(_on_the_wire(briefly(subject), "whether hanging up ends a connection")))
+    whole, after, waits = found.whole, found.after, found.waits
+    if too_long(found.quiet[-1], _QUIET_TOKENS):
         raise ProbeUnavailable(
             f"it does not keep max_tokens ({_QUIET_TOKENS} were allowed): how much is left of an answer that is hung up on cannot be known"
         )
-    waits = [reply.ttft_ms for reply in quiet if reply.ttft_ms is not None]
-    if not waits or not whole.ok or after.ttft_ms is None:
-        raise ProbeUnavailable(f"no answers to compare: {whole.said or after.said or 'none came'}")
-    usual = statistics.median(waits)
-    rest = long_ms - usual
-    if rest < max(_CANCEL_REST_MS, 2 * (max(waits) - min(waits))):
+    if not waits or whole is None or after is None or after.ttft_ms is None:
+        last = after or whole or found.quiet[-1]
+        raise ProbeUnavailable(f"no answers to compare: {last.said or 'none came'}")
+    usual, latest = statistics.median(waits), max(waits)
+    rest = whole.total_ms - usual
+    if rest < max(_CANCEL_REST_MS, 2 * (latest - min(waits))):
         raise ProbeUnavailable(
-            f"the answer that was hung up on takes {long_ms:.0f} ms, {rest:.0f} more than a first token: too short to tell who still waits for it"
+            f"the answer that was hung up on takes {whole.total_ms:.0f} ms, {rest:.0f} more than a first token: too short to tell who still waits for it"
         )
     figures = (
-        Figure(name="first token, quiet", value=usual, unit="ms", low=min(waits), high=max(waits), spread="3 answers"),
+        Figure(name="first token, quiet", value=usual, unit="ms", low=min(waits), high=latest, spread="3 answers"),
         Figure(name="first token, just after hanging up", value=after.ttft_ms, unit="ms"),
-        Figure(name="the long answer, if it is waited for", value=long_ms, unit="ms"),
+        Figure(name="the long answer, if it is waited for", value=whole.total_ms, unit="ms"),
     )  # fmt: skip
-    said = f"first token {after.ttft_ms:.0f} ms after hanging up on an answer of {long_ms:.0f} ms; {usual:.0f} ms when quiet"
-    if after.ttft_ms - max(waits) > 0.5 * rest:
-        yield CANCEL.finding(
-            "warn",
-            said,
-            figures=figures,
-            next_step="It goes on writing for nobody: a timeout_s on a step frees you and not the endpoint, and a retry queues behind what was given up. Cap max_tokens.",
-        )
+    said = f"first token {after.ttft_ms:.0f} ms after hanging up on an answer of {whole.total_ms:.0f} ms; {usual:.0f} ms when quiet"
+    if after.ttft_ms - latest > 0.5 * rest:
+        yield CANCEL.finding("warn", said, figures=figures, next_step=_FOR_NOBODY)
         return
-    yield CANCEL.finding("ok", said, figures=figures)
+    beside = found.beside.ttft_ms if found.beside is not None else None
+    one_by_one = beside is not None and beside - latest > _QUEUED * rest
+    yield CANCEL.held(Judged("ok", "" if one_by_one else _AT_ONCE), said, figures=figures)

@@ -23,6 +23,7 @@ from gapless.records.finding import Figure, Finding
 
 _P99 = 0.99
 _QUANTILES = (0.5, 0.95, _P99)
+_ONE_ANSWER = "the few gaps of one answer tell nothing of others: two with several pieces each would tell"
 FIRST_MS, BETWEEN_MS = 2_000.0, 200.0
 MLPERF = "MLPerf Inference, llama2-70b in the server scenario (ttft_latency 2000, tpot_latency 200)"
 TTFT = Card(
@@ -154,7 +155,8 @@ def _finding(
     elif figures:
         judged = quantile_at_most(found, most)
     else:
-        raise ProbeUnavailable(f"{not_estimable(0.5, len(times.values))} ({load.how})")
+        few = not_estimable(0.5, len(times.values)) if times.answers is None else _ONE_ANSWER
+        raise ProbeUnavailable(f"{few} ({load.how})")
     return card.held(
         judged,
         f"{', '.join(said)}; {load.how}, n={len(load.ok)}",
