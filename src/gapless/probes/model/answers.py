@@ -263,8 +263,8 @@ class _HungUp:
     """A long one, waited for."""
     after: Reply | None = None
     """A short one, just after a long one was hung up on."""
-    beside: Reply | None = None
-    """A short one, while a long one is written that nobody hangs up on."""
+    queued: bool = False
+    """Whether a short one, while a long one was written that nobody had hung up on, waited for it."""
 
     @property
     def waits(self) -> list[float]:
@@ -283,11 +283,19 @@ async def _hang_up(endpoint: Endpoint) -> _HungUp:
         return _HungUp(quiet=quiet, whole=whole)
     await endpoint.ask(story(31_001, tokens=_CANCEL_TOKENS), cancel_after=2)
     after = await endpoint.ask(story(30_009, tokens=_QUIET_TOKENS))
+    return _HungUp(quiet=quiet, whole=whole, after=after, queued=await _queued(endpoint, whole))
+
+
+async def _queued(endpoint: Endpoint, whole: Reply) -> bool:
+    """Whether a short answer waits for a long one, of which one is known already."""
     long = asyncio.create_task(endpoint.ask(story(31_002, tokens=_CANCEL_TOKENS)))
-    await asyncio.sleep((whole.ttft_ms or 0.0) / 1e3)
-    beside = await endpoint.ask(story(30_010, tokens=_QUIET_TOKENS))
-    await long
-    return _HungUp(quiet=quiet, whole=whole, after=after, beside=beside)
+    first_s = (whole.ttft_ms or 0.0) / 1e3
+    await asyncio.sleep(first_s)
+    patient = replace(endpoint, timeout_s=first_s + _QUEUED * whole.total_ms / 1e3)
+    beside = await patient.ask(story(30_010, tokens=1))
+    long.cancel()
+    await asyncio.gather(long, return_exceptions=True)
+    return beside.trouble == "timeout"
 
 
 def cancel(subject: Subject) -> Iterable[Finding]:
@@ -319,6 +327,4 @@ def cancel(subject: Subject) -> Iterable[Finding]:
     if after.ttft_ms - latest > 0.5 * rest:
         yield CANCEL.finding("warn", said, figures=figures, next_step=_FOR_NOBODY)
         return
-    beside = found.beside.ttft_ms if found.beside is not None else None
-    one_by_one = beside is not None and beside - latest > _QUEUED * rest
-    yield CANCEL.held(Judged("ok", "" if one_by_one else _AT_ONCE), said, figures=figures)
+    yield CANCEL.held(Judged("ok", "" if found.queued else _AT_ONCE), said, figures=figures)
