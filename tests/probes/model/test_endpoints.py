@@ -278,6 +278,7 @@ async def test_langchain_goes_without_a_temperature_that_its_model_does_not_take
             model = LangChainModel(chat=chat, model="m", timeout_s=10, ours=ours)
             settled, reply = await model.settle(asked("hi"))
             await close(chat)
+            assert chat.root_async_client.is_closed()
             assert (reply.ok, settled.temperature) == (
                 ours,
                 not ours,

