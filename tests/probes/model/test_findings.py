@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from planted_model import calling
 
 from gapless.probes.base import ProbeUnavailable, Subject
 from gapless.probes.model.corpus import EXTRACTIONS, FUNCTION_CASES
@@ -297,6 +298,30 @@ def test_all_right_on_a_small_corpus_is_not_shown_yet() -> None:
     assert f"{n} of {n} valid, {n} right" in finding.said
     assert finding.status == "ok"
     assert "381 in a row would show it; right may be as low as" in finding.undecided
+
+
+def test_right_calls_in_all_cases_of_a_small_corpus_are_not_shown_yet() -> None:
+    with FakeLLM(calling()) as server:
+        finding = found("function-calling", subject(server.base_url, seconds=20.0))
+    assert finding.status == "ok"
+    assert finding.undecided.startswith(
+        "exactly the right calls may be as low as 72.2 %: 73 in a row would show it; "
+    )
+
+
+@pytest.mark.parametrize(("read", "status"), [(1.0, "ok"), (0.91, "ok"), (0.85, "fail"), (0.895, "warn")])
+def test_how_much_of_a_long_prompt_was_read_is_held_by_what_the_short_ones_cost(
+    read: float, status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = (100, 220, 100 + 10 * 596)
+
+    def answers(*_: Any, **__: Any) -> list[Reply]:
+        used = (*counts[:2], round(read * counts[2]))
+        return [Reply(intended_s=0, started_s=0, status=200, tokens_in=n) for n in used]
+
+    monkeypatch.setattr("gapless.probes.model.context.all_of", answers)
+    finding = found("long-prompts", with_load(took(50.0)))
+    assert (finding.status, finding.undecided) == (status, "")
 
 
 def test_the_target_says_what_was_held_where_the_user_set_one() -> None:
