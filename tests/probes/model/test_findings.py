@@ -189,6 +189,20 @@ def test_the_tail_is_held_against_its_target_by_its_interval(
     )
 
 
+def test_first_tokens_that_did_not_come_in_time_are_not_forgotten() -> None:
+    whole = took(*[50.0] * 90)
+    silent = [
+        Reply(intended_s=0, started_s=0, ended_s=5.0, trouble="timeout", said="no answer within 5 s")
+    ] * 10
+    cut = Load(replies=(*whole.replies, *silent), lag=None, seconds=9.0, how="closed loop")
+    finding = found("ttft", with_load(cut))
+    assert (finding.status, finding.said.endswith("n=90 and 10 cut off")) == ("fail", True)
+    assert "p95 5000 ms or more" in finding.said
+    all_silent = Load(replies=tuple(silent), lag=None, seconds=9.0, how="closed loop")
+    with pytest.raises(ProbeUnavailable, match="no answer within 5 s"):
+        found("ttft", with_load(all_silent))
+
+
 def test_a_few_slow_answers_show_a_bad_tail_and_a_few_quick_ones_nothing() -> None:
     slow = found("ttft", with_load(took(9000.0, 9100.0, 9200.0)))
     assert (slow.status, slow.said.partition(";")[0]) == (

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from gapless.gap.latency import quantile, ranks
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.judging import Judged, not_estimable, quantile_at_most
+from gapless.probes.model.endpoints.base import Reply
 from gapless.probes.model.load import Load
 from gapless.probes.model.measured import CHECKLIST, closed_load, loads_of
 from gapless.probes.model.saying import each_of, held_to, need_servers_own
@@ -50,14 +51,25 @@ WHOLE = Card(
 
 
 def ttft(subject: Subject) -> Iterable[Finding]:
-    """Time to the first token in a closed loop, from the start of the connection."""
+    """Time to the first token in a closed loop, from the start of the connection; where a limit cut off one that had not come, it
+    lasted at least as long.
+    """
 
     def judge(load: Load) -> Finding:
-        values = [reply.ttft_ms for reply in load.ok if reply.ttft_ms is not None]
-        times = _Times(name="first token", load=load, values=values)
+        known = [reply for reply in _timed(load) if reply.arrivals]
+        silent = [reply.total_ms for reply in _timed(load) if not reply.arrivals and not reply.ok]
+        first = [reply.ttft_ms for reply in known if reply.ttft_ms is not None]
+        values = [*first, *silent] if first else []  # none at all: they were not streamed
+        cut = range(len(first), len(values))
+        times = _Times(name="first token", load=load, values=values, cut=cut)
         return _finding(subject, TTFT, FIRST_MS, times, more=_connecting(load))
 
     yield each_of(loads_of(subject, closed_load), judge)
+
+
+def _timed(load: Load) -> list[Reply]:
+    """Whole answers, and those that a limit, or the end of whoever asked, cut off."""
+    return [*(reply for reply in load.replies if reply.ok or reply.trouble == "timeout"), *load.given_up]
 
 
 def _connecting(load: Load) -> tuple[Figure, ...]:
@@ -86,7 +98,7 @@ def whole(subject: Subject) -> Iterable[Finding]:
     """Time of whole answers; one that the limit cut off lasted at least as long."""
 
     def judge(load: Load) -> Finding:
-        kept = [reply for reply in load.replies if reply.ok or reply.trouble == "timeout"] + [*load.given_up]
+        kept = _timed(load)
         cut = [i for i, reply in enumerate(kept) if not reply.ok]
         times = _Times(name="whole", load=load, values=[reply.total_ms for reply in kept], cut=cut)
         return _finding(subject, WHOLE, 1e3 * limit_s(subject), times)
@@ -159,7 +171,7 @@ def _finding(
         raise ProbeUnavailable(f"{few} ({load.how})")
     return card.held(
         judged,
-        f"{', '.join(said)}; {load.how}, n={len(load.ok)}",
+        f"{', '.join(said)}; {load.how}, n={len(load.ok)}{f' and {len(times.cut)} cut off' if times.cut else ''}",
         figures=(*figures, *more, *_own_lag(load)),
         next_step="" if judged.status == "ok" else _next_step(most),
         **held_to(subject, card, f"<= {most:g} ms at p99"),
