@@ -199,6 +199,8 @@ class CheckupSettings(Record, frozen=True, kw_only=True):
     """What ends the command with exit code 1."""
     runs_per_s: float = 2.0
     """How often the pipeline runs beside the model: what `interference` is measured at."""
+    seconds: float = 8.0
+    """About how long one probe may take; more shows more."""
 
 
 class Settings(Record, frozen=True, kw_only=True):
@@ -372,6 +374,10 @@ def _check_checkup(said: CheckupSettings, file: Path) -> None:
     if not 0 < said.runs_per_s < math.inf:
         raise InvalidSettings(
             f"{file} [checkup]: runs_per_s is {said.runs_per_s:g}; allowed is a rate above 0, for example 2."
+        )
+    if not 0 < said.seconds <= 3600:
+        raise InvalidSettings(
+            f"{file} [checkup]: seconds is {said.seconds:g}; allowed is a time above 0, up to 3600."
         )
     for one in said.budget.limits:
         if one.min is None and one.max is None:

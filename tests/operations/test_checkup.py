@@ -70,7 +70,53 @@ def test_records_and_replays_of_a_measured_workflow() -> None:
     assert found["steps-recorded"]["status"] == "ok"
     assert found["replay-fidelity"]["status"] == "ok"
     assert "3 of 3 trials replayed unchanged" in found["replay-fidelity"]["said"]
+    assert found["replay-fidelity"]["undecided"].endswith("73 in a row would show it")
     assert found["checkpoints"]["status"] == "warn"
+
+
+def test_replays_are_a_sample_of_every_case_and_the_rest_can_still_be_made() -> None:
+    from gapless.operations import checkup_records
+
+    gapless("measure", "--quiet", "--trials", "2")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkup_records, "_REPLAYED", 4)
+        first = findings("observability", "--leave")["replay-fidelity"]["said"]
+        assert findings("observability", "--leave")["replay-fidelity"]["said"] == first
+    assert "4 of 4 trials replayed unchanged" in first
+    whole = gapless("replay", "--all", "--json", "--quiet")
+    assert json.loads(whole.stdout)["replayed"] == 6
+
+
+def test_a_sample_has_one_trial_of_every_case_before_it_has_two_of_any() -> None:
+    from gapless.operations.fidelity import sample
+
+    every = [(f"c{case}", trial) for trial in range(3) for case in range(5)]
+    drawn = sample(every, 7, "seed")
+    assert sorted(case for case, trial in drawn if trial == 0) == ["c0", "c1", "c2", "c3", "c4"]
+    assert [trial for _, trial in drawn].count(1) == 2
+    assert drawn == sample(every, 7, "seed")
+    assert {tuple(sample(every, 2, str(seed))) for seed in range(9)} != {tuple(drawn[:2])}
+
+
+def test_how_long_a_probe_may_take_is_said_or_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gapless.probes import shelf
+
+    seen: list[float] = []
+
+    def probe(subject: Any) -> Any:
+        seen.append(subject.seconds)
+        return ()
+
+    monkeypatch.setattr(shelf, "probe", lambda name: probe)
+    gapless("checkup", "--probe", "redaction")
+    gapless("checkup", "--probe", "redaction", "--seconds", "60")
+    Path("gapless.toml").write_text("[checkup]\nseconds = 20\n")
+    gapless("checkup", "--probe", "redaction")
+    gapless("checkup", "--probe", "redaction", "--seconds", "2")
+    assert seen == [8, 60, 20, 2]
+    Path("gapless.toml").write_text("[checkup]\nseconds = 0\n")
+    done = gapless("checkup", "--probe", "redaction")
+    assert (done.exit_code, "seconds is 0" in str(done.exception)) == (1, True)
 
 
 def test_records_of_another_version_or_workflow_are_called_so() -> None:

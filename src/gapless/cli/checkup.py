@@ -64,6 +64,11 @@ from gapless.errors import UsageError
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Read the model's times from a result file of guidellm or aiperf instead of taking them.",
 )
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True, max=3600),
+    help="About how long one probe may take (8, or [checkup] seconds): more shows more.",
+)
 @click.option("--list", "list_all", is_flag=True, help="List the probes instead.")
 @click.option(
     "--history",
@@ -120,6 +125,7 @@ def command(layers: tuple[str, ...], list_all: bool, history: str | None, **opti
             allow_effects=options["allow_effects"],
             retrieval=retrieval,
             model=model,
+            seconds=options["seconds"],
         )
         with progress(options["quiet"]) as tell:
             made = run_sync(lambda stop: checkup_into(store, ask, place=place, tell=tell, stop=stop))

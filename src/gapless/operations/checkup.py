@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec import structs
+
 from gapless import __version__
 from gapless.errors import GaplessError, UnknownName
 from gapless.frameworks.tools.source import rooted
@@ -36,7 +38,8 @@ if TYPE_CHECKING:
     from gapless.probes.base import Subject
     from gapless.stores.store import Store
 
-_PROBE_S = 90.0
+_PROBE_S, _PATIENCE = 90.0, 8.0
+REPLAYS = "replay-fidelity"
 _READ_FROM_RECORDS = {"orchestration", "observability"}
 _READ_NOTHING = {"sampling", "tracing-cost", "redaction", "workflow-opens", CRASH}
 """Lines of these layers that look at no record."""
@@ -58,6 +61,8 @@ class CheckupAsk:
     """Whether tools may be called that are not declared safe, and steps with effects be killed."""
     retrieval: RetrievalAsk = field(default_factory=RetrievalAsk)
     model: ModelAsk = field(default_factory=ModelAsk)
+    seconds: float | None = None
+    """About how long one probe may take; what the settings say when None."""
 
 
 async def checkup_into(
@@ -69,6 +74,7 @@ async def checkup_into(
         UnknownName: There is no such layer, or no such probe here or in the settings.
         UsageError: Labelled queries or texts that were named in `ask` cannot be used.
     """
+    place = _for_as_long(place, ask.seconds)
     settings, stop = place.settings.checkup, stop or Stop()
     names, layers = _names(ask, place)
     need_readable(ask.retrieval)
@@ -106,6 +112,14 @@ async def checkup_into(
     )
     store.checkups.add(made)
     return made
+
+
+def _for_as_long(place: Place, seconds: float | None) -> Place:
+    """The same settings with the time that one probe may take."""
+    if seconds is None:
+        return place
+    checkup = structs.replace(place.settings.checkup, seconds=seconds)
+    return structs.replace(place, settings=structs.replace(place.settings, checkup=checkup))
 
 
 def _names(ask: CheckupAsk, place: Place) -> tuple[list[str], tuple[Layer, ...]]:
@@ -158,9 +172,14 @@ async def _ask(name: str, subject: Subject, halted: asyncio.Event) -> list[Findi
     from gapless.probes.shelf import card
 
     try:
-        return list(await aside(halted, lambda: check(subject, name), within_s=_PROBE_S))
+        return list(await aside(halted, lambda: check(subject, name), within_s=_limit_s(subject)))
     except TimeoutError:
-        return [card(name).unavailable(f"it did not end within {_PROBE_S:g} s and was left behind")]
+        return [card(name).unavailable(f"it did not end within {_limit_s(subject):g} s and was left behind")]
+
+
+def _limit_s(subject: Subject) -> float:
+    """How long a probe may really take before it is left behind."""
+    return max(_PROBE_S, _PATIENCE * subject.seconds)
 
 
 async def _subject(
@@ -211,7 +230,7 @@ async def _with_workflow(
     alone = {"hardware", "model", "tool", *(["context"] if is_named(ask.retrieval, place) else [])}
     if set(layers) - alone:
         named = await aside(halted, lambda: open_named(ask.target, place))
-        records = await records_of(store, named, place, stop, leave=ask.leave)
+        records = await records_of(store, named, place, stop, leave=ask.leave and REPLAYS in names)
         told = of_which(records, named.workflow)
     if records is None and named.agent is not None and _reads_records(names):
         records, more = await of_the_stand_in(named.agent, named, tell, stop, halted)
@@ -236,6 +255,7 @@ async def _with_workflow(
         leave=ask.leave,
         prices=place.settings.cost,
         targets=place.settings.checkup.targets,
+        seconds=place.settings.checkup.seconds,
     )
     return subject, named, [*broken, *told]
 

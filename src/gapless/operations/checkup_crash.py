@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from gapless.errors import GaplessError
+from gapless.operations.checkup_halting import for_at_most
 from gapless.operations.progress import Stop, Tell
 from gapless.settings import Place
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from gapless.records.crash import CrashTable
 
 CRASH = "crash-recovery"
-_SECONDS = 45.0
+_TURNS = 5.0
+"""As many times as a probe may take do the kills: each is a process of its own."""
 _MODES = ("async",)
 """LangGraph's own default: how a graph runs whose caller says nothing."""
 
@@ -46,13 +47,9 @@ async def crashed(
             None,
             f"kills would have {', '.join(acting)} act on the world many times: say --allow-effects where it may",
         )
-    mine = Stop()
-    stop.listen(mine.request)
-    timer = asyncio.get_running_loop().call_later(_SECONDS, mine.request)
+    ask = CrashAsk(durabilities=_MODES)
     try:
-        ask = CrashAsk(durabilities=_MODES)
-        return await crash(target, ask=ask, place=place, tell=tell, stop=mine), ""
+        with for_at_most(_TURNS * place.settings.checkup.seconds, stop) as mine:
+            return await crash(target, ask=ask, place=place, tell=tell, stop=mine), ""
     except GaplessError as error:
         return None, f"it cannot be killed here: {error}"
-    finally:
-        timer.cancel()

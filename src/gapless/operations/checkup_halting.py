@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 from gapless.operations.progress import Stop
@@ -64,6 +64,18 @@ async def _raced(work: Coroutine[Any, Any, T], halted: asyncio.Event, within_s: 
     finally:
         waiting.cancel()
         task.cancel()
+
+
+@contextmanager
+def for_at_most(seconds: float, stop: Stop) -> Generator[Stop]:
+    """A request to stop that also comes when the time is up; what keeps what it did goes on with it the next time."""
+    mine = Stop()
+    stop.listen(mine.request)
+    timer = asyncio.get_running_loop().call_later(seconds, mine.request)
+    try:
+        yield mine
+    finally:
+        timer.cancel()
 
 
 @asynccontextmanager

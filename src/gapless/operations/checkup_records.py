@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gapless.errors import GaplessError
-from gapless.operations.checkup_halting import unless
+from gapless.operations.checkup_halting import for_at_most, unless
 from gapless.operations.checkup_workflow import Named
 from gapless.operations.progress import Stop, Tell
 from gapless.records.baseline import PromptBaseline
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from gapless.probes.base import Records
     from gapless.stores.store import Store
 
-_SAMPLE, _MOST_REPLAYED = 20, 60
+_SAMPLE, _REPLAYED = 20, 80
+"""Trials that are read whole; trials that are replayed: 73 that end as recorded show the 95 % that are asked for."""
+_TURNS = 5.0
+"""As many times as a probe may take do the replays: each runs the workflow."""
 
 
 async def records_of(store: Store, named: Named, place: Place, stop: Stop, *, leave: bool) -> Records | None:
@@ -67,7 +70,7 @@ async def _on_record(
     wanted = {event.output for record in sample for event in record.events if event.output is not None}
     fidelity, why = None, ""
     if leave:
-        fidelity, why = await _replayed(store, measurement, named, len(runs), place, stop)
+        fidelity, why = await _replayed(store, measurement, named, place, stop)
     return Records(
         measurement=measurement,
         runs=runs,
@@ -116,18 +119,18 @@ def _measured(store: Store, workflow: Workflow | None) -> Measurement | None:
 
 
 async def _replayed(
-    store: Store, measurement: Measurement, named: Named, trials: int, place: Place, stop: Stop
+    store: Store, measurement: Measurement, named: Named, place: Place, stop: Stop
 ) -> tuple[Any, str]:
     from gapless.operations.fidelity import fidelity_into
     from gapless.operations.replay import World, open_recorded
     from gapless.operations.replay_plan import Wanted
 
-    if trials > _MOST_REPLAYED:
-        return None, f"{trials} trials would be replayed: gapless replay --all"
     try:
         weather = named.weather if measurement.weather is not None else None
         world = World(workflow=named.workflow, weather=weather)
         opened = open_recorded(store, measurement, world, place=place)
-        return await fidelity_into(opened, Wanted(), stop=stop), ""
+        with for_at_most(_TURNS * place.settings.checkup.seconds, stop) as mine:
+            found = await fidelity_into(opened, Wanted(), most=_REPLAYED, stop=mine)
+        return found, ""
     except GaplessError as error:
         return None, f"the trials cannot be replayed: {error}"

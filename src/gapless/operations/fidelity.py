@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from random import Random
 from typing import TYPE_CHECKING
 
 from gapless.errors import ReplayMismatch
@@ -32,13 +33,14 @@ class _Replayed:
 
 
 async def fidelity_into(
-    opened: Opened, wanted: Wanted, *, tell: Tell = silent, stop: Stop | None = None
+    opened: Opened, wanted: Wanted, *, most: int | None = None, tell: Tell = silent, stop: Stop | None = None
 ) -> Fidelity:
     """Replays every trial of a measurement that was not replayed yet from the same step.
 
     Args:
         opened: The measurement.
         wanted: Where each trial starts again; nothing is changed.
+        most: Only a sample of so many trials, drawn by chance and always the same of one measurement; all when None.
         tell: Is told the progress.
         stop: May ask to stop: what was replayed is kept.
     """
@@ -54,7 +56,9 @@ async def fidelity_into(
     kept = store.begin(asked, store.suite(opened.measurement.suite_digest))
     done, left = store.done(kept.id), dict[Key, str]()
     every = sorted(store.done(opened.measurement.id), key=lambda key: (key[1], key[0]))
-    todo = [key for key in every if key not in done]
+    asked_for = every if most is None else sample(every, most, opened.measurement.id)
+    todo = [key for key in asked_for if key not in done]
+    already = len(asked_for) - len(todo)
     judge, writer, fresh = Judge(opened.workflow.shape), Writer(store), 0
 
     async def work(key: Key) -> _Replayed:
@@ -76,7 +80,7 @@ async def fidelity_into(
         fresh += 1
         if result.left is not None:
             left[result.key] = result.left
-        tell(Progress(what="replays", done=len(done) + fresh, total=len(every), fresh=fresh))
+        tell(Progress(what="replays", done=already + fresh, total=len(asked_for), fresh=fresh))
 
     try:
         harness = Harness(work, commit, report, concurrency=opened.place.settings.concurrency)
@@ -84,9 +88,23 @@ async def fidelity_into(
         complete = await harness.run(todo)
     finally:
         writer.close()
+    complete = complete and len(done | set(todo)) == len(every)
     if complete:
         kept = store.finish(kept)
     return fidelity_of(opened, kept, wanted.start, left, complete=complete)
+
+
+def sample(every: list[Key], most: int, seed: str) -> list[Key]:
+    """Trials drawn by chance, of every case one before any has two; the same for the same seed.
+
+    Args:
+        every: Case and trial of each.
+        most: How many at most.
+        seed: Anything that is always the same of the same trials.
+    """
+    drawn = list(every)
+    Random(seed).shuffle(drawn)
+    return sorted(drawn, key=lambda key: key[1])[:most]
 
 
 def comes_to(record: TrialRecord, start: str | None) -> bool:

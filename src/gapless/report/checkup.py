@@ -31,6 +31,7 @@ _NAMED_BY = {
 }
 """How a user names what the reference agent stands in for."""
 SCHEMA = "gapless.checkup/1"
+LONGER = "ok?: meets its target, but too little was seen to show it. --seconds 60 lets every probe see more."
 MARKS: dict[Status, str] = {"ok": "ok", "warn": "warn", "fail": "FAIL", "not-applicable": "–"}
 STYLES: dict[Status, str] = {
     "ok": "green",
@@ -254,6 +255,8 @@ def _write(console: Console, made: Checkup) -> None:
     console.print()
     if any(len(finding.figures) > len(told(finding)) for finding in made.findings):
         console.print("All figures: --html FILE or --json.", style="dim")
+    if any(finding.undecided for finding in made.findings):
+        console.print(LONGER, style="dim")
     for line in demands(made):
         style = "green" if line.verdict == "kept" else "bold red" if line.verdict == "broken" else "yellow"
         console.print(demand(line), style=style)

@@ -28,6 +28,7 @@ money."""
 _SHARE_OF_CAPACITY = 0.7
 _AT_ONCE = 4
 _END_S = 2.0
+_SHORTEST_S = 8.0
 CHECKLIST = "the six-layer checklist, layer 2"
 
 
@@ -164,10 +165,12 @@ def open_load(subject: Subject) -> Load:
     """The endpoint in an open loop: Poisson arrivals at 70 % of what it did in the closed one."""
     endpoint, known = answering(subject), measured(subject)
     if "open" not in known.loads:
-        rate = min(_SHARE_OF_CAPACITY * closed_load(subject).rate, _MOST / subject.seconds)
-        if not rate:
+        wanted = _SHARE_OF_CAPACITY * closed_load(subject).rate
+        if not wanted:
             raise ProbeUnavailable("no whole answer came in the closed loop")
-        offsets = schedule("poisson", rate=rate, seconds=subject.seconds)
+        seconds = long_enough(subject, _MOST, wanted)
+        rate = min(wanted, _MOST / seconds)
+        offsets = schedule("poisson", rate=rate, seconds=seconds)
         known.loads["open"] = run(
             opened(
                 endpoint,
@@ -177,6 +180,12 @@ def open_load(subject: Subject) -> Load:
             )
         )
     return known.loads["open"]
+
+
+def long_enough(subject: Subject, requests: int, rate: float) -> float:
+    """Seconds of an open loop: until so many requests have come at a rate, but not so short that a pause is missed, and never
+    longer than a probe may take."""
+    return min(subject.seconds, max(_SHORTEST_S, requests / rate))
 
 
 def all_of(

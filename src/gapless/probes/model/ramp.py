@@ -17,7 +17,7 @@ from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.judging import at_least
 from gapless.probes.model.endpoints.base import Reply
 from gapless.probes.model.load import Load, opened, schedule
-from gapless.probes.model.measured import CHECKLIST, answering, closed_load, run, story
+from gapless.probes.model.measured import CHECKLIST, answering, closed_load, long_enough, run, story
 from gapless.probes.model.saying import held_to, need_servers_own
 from gapless.records.finding import Figure, Finding
 
@@ -73,13 +73,14 @@ def _load(subject: Subject) -> tuple[Load, float]:
     if not rate:
         raise ProbeUnavailable("no whole answer came in the closed loop")
     wanted = _UP_TO * max(rate, min(_need(subject)[0], _AT_MOST / _UP_TO * rate))
-    steepest = min(wanted, 2 * _MOST / subject.seconds)
-    n = round(steepest / 2 * subject.seconds)
+    seconds = long_enough(subject, _MOST, wanted / 2)
+    steepest = min(wanted, 2 * _MOST / seconds)
+    n = round(steepest / 2 * seconds)
     if n < _LEAST:
         raise ProbeUnavailable(
-            f"a ramp of {subject.seconds:g} s would have {n} requests, too few to find a knee in: the endpoint answers {rate:.2g} a second"
+            f"a ramp of {seconds:g} s would have {n} requests, too few to find a knee in: the endpoint answers {rate:.2g} a second"
         )
-    offsets = schedule("ramp", rate=steepest / 2, seconds=subject.seconds)
+    offsets = schedule("ramp", rate=steepest / 2, seconds=seconds)
     how = f"open loop, a ramp to {steepest:.2g} a second"
     # Not among the loads that other lines read: what breaks beyond the knee was broken on purpose.
     return run(opened(endpoint, lambda i: story(40_000 + i), offsets, how=how)), steepest
