@@ -158,15 +158,16 @@ def going(goto: str | None, *, asks: bool = False) -> Subject:
     """A graph whose first step sends the run on by a Command that no edge and no annotation declares."""
 
     def first(state: State) -> Any:
-        if asks:
-            interrupt("may I?")
         return Command(goto="pay", update={"one": "x"})
+
+    def asking(state: State) -> Any:
+        return Command(goto="pay", update={"one": interrupt("may I?")})
 
     def computed(state: State) -> Any:
         return Command(goto=state["question"])
 
     built = StateGraph(State)
-    built.add_node("first", computed if goto is None else first)
+    built.add_node("first", computed if goto is None else asking if asks else first)
     built.add_node("pay", lambda s: {"answer": "y"}, metadata={"layer": "tool", "effect": True})
     built.add_edge(START, "first")
     built.add_edge("pay", END)
