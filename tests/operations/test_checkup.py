@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +143,21 @@ def test_history_and_what_has_changed_since() -> None:
     assert any("lost" not in note and "not-applicable -> ok" in note for note in told["notes"])
     assert len(json.loads(gapless("checkup", "--history", "--json").stdout)) == 2
     assert "of the checklist" in gapless("checkup", "--history").output
+
+
+def test_a_checkup_that_cannot_be_kept_is_shown_all_the_same() -> None:
+    """A disk that fills up while probes run: here the table refuses."""
+    findings("hardware", "--probe", "pages-and-clock")
+    (file,) = Path(".gapless").glob("*.db")
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(
+            "create trigger full before insert on checkups begin select raise(fail, 'database or disk is full'); end"
+        )
+    done = gapless("checkup", "--probe", "cgroup-limits", "--json", "--quiet", "--no-budget")
+    assert done.exit_code == 0, done.output
+    made = json.loads(done.stdout)
+    assert [one["probe"] for one in made["findings"]] == ["cgroup-limits"]
+    assert any("This checkup is not on record" in note for note in made["notes"])
 
 
 def test_a_graph_that_cannot_be_imported_costs_its_own_lines_alone() -> None:

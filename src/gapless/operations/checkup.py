@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from msgspec import structs
 
 from gapless import __version__
-from gapless.errors import GaplessError, UnknownName
+from gapless.errors import GaplessError, StoreError, UnknownName
 from gapless.frameworks.tools.source import rooted
 from gapless.operations.checkup_beside import beside_for
 from gapless.operations.checkup_budget import held, need_known, passes
@@ -74,43 +74,33 @@ async def checkup_into(
         UnknownName: There is no such layer, or no such probe here or in the settings.
         UsageError: Labelled queries or texts that were named in `ask` cannot be used.
     """
-    place = _for_as_long(place, ask.seconds)
-    settings, stop = place.settings.checkup, stop or Stop()
+    place, stop = _for_as_long(place, ask.seconds), stop or Stop()
     names, layers = _names(ask, place)
     need_readable(ask.retrieval)
-    begun, halted = time.time(), halting(stop)
-    notes, stand_ins, found = list[str](), list[str](), list[Finding]()
-    subject: Subject | None = None
-    nothing_named = ask.target is None and place.settings.workflow is None
+    begun, seen = time.time(), _Seen()
     with suppress(Halted):
-        opening = await _subject(store, ask, (names, layers), place, tell, _Stopping(stop, halted))
-        subject, notes, stand_ins = opening
-        async with (
-            model_for(subject, names, halted) as (with_model, said),
-            beside_for(with_model, names, halted, stand_in=nothing_named) as (subject, more),
-        ):
-            notes, stand_ins = [*notes, *more], [*stand_ins, *said]
-            about = named_subjects(subject, ask.retrieval, place)
-            for done, name in enumerate(names):
-                tell(Progress(what=name, done=done, total=len(names), fresh=0))
-                found += map(about, await _ask(name, subject, halted))
-    asked = len({one.probe for one in found})
+        await _look(seen, store, ask, (names, layers), place, tell, _Stopping(stop, halting(stop)))
+    asked = len({one.probe for one in seen.found})
     tell(Progress(what="probes", done=asked, total=len(names), fresh=asked))
+    budget = place.settings.checkup.budget
     made = Checkup(
         id=new_ulid(),
         created_at=begun,
         seconds=time.time() - begun,
         layers=layers,
-        findings=tuple(found),
-        subject=subject.workflow.target if subject is not None and subject.workflow is not None else "",
-        stand_ins=tuple(stand_ins),
-        notes=(*notes, *since(store.checkups.newest(LOOKED_BACK), found)),
+        findings=tuple(seen.found),
+        subject=seen.workflow,
+        stand_ins=tuple(seen.stand_ins),
+        notes=(*seen.notes, *since(store.checkups.newest(LOOKED_BACK), seen.found)),
         complete=not stop.requested,
         version=__version__,
-        budget=(lines := held(found, settings.budget)),
-        passes=passes(lines, settings.budget),
+        budget=(lines := held(seen.found, budget)),
+        passes=passes(lines, budget),
     )
-    store.checkups.add(made)
+    try:
+        store.checkups.add(made)
+    except StoreError as error:  # what was found is worth more than its place on record
+        return structs.replace(made, notes=(*made.notes, f"This checkup is not on record: {error}"))
     return made
 
 
@@ -120,6 +110,53 @@ def _for_as_long(place: Place, seconds: float | None) -> Place:
         return place
     checkup = structs.replace(place.settings.checkup, seconds=seconds)
     return structs.replace(place, settings=structs.replace(place.settings, checkup=checkup))
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What a checkup has come to so far."""
+
+    found: list[Finding] = field(default_factory=list[Finding])
+    notes: list[str] = field(default_factory=list[str])
+    stand_ins: list[str] = field(default_factory=list[str])
+    workflow: str = ""
+
+
+class _Stopping(NamedTuple):
+    """A request to stop, for what ends by itself, and the event that ends the waiting for what does not."""
+
+    stop: Stop
+    halted: asyncio.Event
+
+
+async def _look(
+    seen: _Seen,
+    store: Store,
+    ask: CheckupAsk,
+    asked: tuple[list[str], tuple[Layer, ...]],
+    place: Place,
+    tell: Tell,
+    stopping: _Stopping,
+) -> None:
+    """Opens what is looked at, and asks one probe after the other.
+
+    Raises:
+        Halted: Stopping was requested; what was seen until then is in `seen`.
+    """
+    names, halted = asked[0], stopping.halted
+    nothing_named = ask.target is None and place.settings.workflow is None
+    subject, seen.notes, seen.stand_ins = await _subject(store, ask, asked, place, tell, stopping)
+    seen.workflow = subject.workflow.target if subject.workflow is not None else ""
+    async with (
+        model_for(subject, names, halted) as (with_model, said),
+        beside_for(with_model, names, halted, stand_in=nothing_named) as (ready, more),
+    ):
+        seen.notes += more
+        seen.stand_ins += said
+        about = named_subjects(ready, ask.retrieval, place)
+        for done, name in enumerate(names):
+            tell(Progress(what=name, done=done, total=len(names), fresh=0))
+            seen.found += map(about, await _ask(name, ready, halted))
 
 
 def _names(ask: CheckupAsk, place: Place) -> tuple[list[str], tuple[Layer, ...]]:
@@ -153,13 +190,6 @@ def _layers(asked: Sequence[str]) -> tuple[Layer, ...]:
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise UnknownName(f"no probes for {name!r}.{hint} Layers: {', '.join(known)}.")
     return tuple(layer for layer in known if not asked or layer in asked)
-
-
-class _Stopping(NamedTuple):
-    """A request to stop, for what ends by itself, and the event that ends the waiting for what does not."""
-
-    stop: Stop
-    halted: asyncio.Event
 
 
 async def _ask(name: str, subject: Subject, halted: asyncio.Event) -> list[Finding]:

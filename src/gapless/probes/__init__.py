@@ -53,6 +53,7 @@ def _held_to_yours(finding: Finding, line: Card, subject: Subject) -> Finding:
 
 def _asked(name: str, subject: Subject) -> list[Finding]:
     """One probe's findings; whatever goes wrong in it is one."""
+    from gapless.errors import GaplessError
     from gapless.probes.base import ProbeUnavailable, Unusable
     from gapless.probes.shelf import card, probe
 
@@ -61,7 +62,7 @@ def _asked(name: str, subject: Subject) -> list[Finding]:
         found = list(probe(name)(subject))
     except Unusable as error:
         return [_unusable(line, subject, error)]
-    except ProbeUnavailable as error:
+    except (ProbeUnavailable, GaplessError) as error:
         return [line.unavailable(str(error))]
     except Exception as error:  # a probe reads a foreign system, which may answer anything
         return [line.unavailable(f"it could not be measured: {type(error).__name__}: {error}"[:300])]
