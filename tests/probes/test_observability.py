@@ -160,6 +160,19 @@ def test_samplers_of_the_environment() -> None:
     assert sampled({"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "half"}) == 1.0
 
 
+@pytest.mark.parametrize(("name", "status"), [("parentbased_always_on", "ok"), ("jaeger_remote", "warn")])
+def test_a_sampler_that_others_steer_is_named(name: str, status: str) -> None:
+    (found,) = check(replace(records(), environment={"OTEL_TRACES_SAMPLER": name}), "sampling")
+    assert (found.status, repr(name) in found.said) == (status, status == "warn")
+
+
+def test_times_that_do_not_fit_are_told_as_they_are() -> None:
+    (found,) = check(records((event("a", -20.0), event("b", 2.0))), "trace-order")
+    assert (found.status, "a began 20 ms before its trial" in found.said) == ("fail", True)
+    (found,) = check(records((event("a", 1.0, -3.0), event("b", 2.0))), "trace-order")
+    assert "a ended 3 ms before it began" in found.said
+
+
 def test_trials_that_are_missing_by_their_numbers() -> None:
     subject = replace(records(), environment={})
     assert subject.records is not None

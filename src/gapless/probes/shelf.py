@@ -124,7 +124,10 @@ TAKES_TARGET = frozenset(
     " function-calling retrieval-quality unanswerable near-duplicates freshness update-visibility retrieval-latency chunking"
     " tool-latency tracing-cost".split()
 )
-"""The lines that can be held against a number under [checkup.targets]; the others ask whether something holds at all."""
+"""The lines that can be held against a number under [checkup.targets]; the others ask whether something holds at all.
+
+Here, so that settings are read without importing every probe; a test holds it to what the probes look up.
+"""
 
 
 def _at(reference: str) -> Any:

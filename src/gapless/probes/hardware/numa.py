@@ -35,13 +35,10 @@ def placement(subject: Subject) -> Iterable[Finding]:
     nodes = numa_nodes(subject.root)
     if not nodes:
         raise ProbeUnavailable("the kernel lists no NUMA nodes here (/sys/devices/system/node is absent)")
-    figures = [Figure(name="NUMA nodes", value=len(nodes))]
+    count = Figure(name="NUMA nodes", value=len(nodes))
     if len(nodes) == 1:
-        yield PLACEMENT.finding(
-            "ok",
-            f"one NUMA node with CPUs {listed(nodes[0].cpus)}: all memory is local",
-            figures=tuple(figures),
-        )
+        said = f"one NUMA node with CPUs {listed(nodes[0].cpus)}: all memory is local"
+        yield PLACEMENT.finding("ok", said, figures=(count,))
         return
     cpus = allowed_cpus(subject.root)
     at = [node for node in nodes if set(node.cpus) & set(cpus)]
@@ -51,37 +48,35 @@ def placement(subject: Subject) -> Iterable[Finding]:
         )
     best = _roomiest(_usable(at, subject) or at)
     share = _elsewhere(memory_by_node(subject.root), best.number)
-    figures += _distances(best, nodes)
+    figures = (count, *_distances(best, nodes))
     if share is not None:
-        figures.append(Figure(name="own memory on other nodes", value=share, unit="share"))
-    where = ", ".join(f"node {node.number}: {_has(node)}" for node in nodes)
-    command = f"numactl --cpunodebind={best.number} --membind={best.number} COMMAND"
-    confined = (
-        f"(without numactl: cpuset.cpus={listed(best.cpus)} and cpuset.mems={best.number} of its cgroup)"
-    )
-    if len(at) != 1:
+        figures = (*figures, Figure(name="own memory on other nodes", value=share, unit="share"))
+    yield _placed(nodes, at, best, share, figures)
+
+
+def _placed(
+    nodes: tuple[Node, ...], at: list[Node], best: Node, share: float | None, figures: tuple[Figure, ...]
+) -> Finding:
+    """What it comes to on a host of several nodes, some of which the process may run on."""
+    number = best.number
+    confined = f"(without numactl: cpuset.cpus={listed(best.cpus)} and cpuset.mems={number} of its cgroup)"
+    command = f"numactl --cpunodebind={number} --membind={number} COMMAND"
+    if len(at) > 1:
+        where = ", ".join(f"node {node.number}: {_has(node)}" for node in nodes)
         said = (
             f"the process may run on {len(at)} of {len(nodes)} nodes ({where}), so its memory can be remote"
         )
-        yield PLACEMENT.finding(
-            "warn", said, figures=tuple(figures), next_step=f"Put it on one node {confined}.", command=command
-        )
-    elif share is None:
+        step = f"Put it on one node {confined}."
+        return PLACEMENT.finding("warn", said, figures=figures, next_step=step, command=command)
+    if share is None:
         raise ProbeUnavailable(
-            f"its CPUs are on node {best.number} of {len(nodes)}; the kernel does not say where its memory is (/proc/self/numa_maps)"
+            f"its CPUs are on node {number} of {len(nodes)}; the kernel does not say where its memory is (/proc/self/numa_maps)"
         )
-    elif share > _MOST_REMOTE:
-        said = f"the process runs on node {at[0].number}, and {100 * share:.0f} % of its memory is on other nodes"
-        yield PLACEMENT.finding(
-            "fail",
-            said,
-            figures=tuple(figures),
-            next_step=f"Bind its memory to its node {confined}.",
-            command=command,
-        )
-    else:
-        said = f"CPUs and memory are on node {at[0].number} of {len(nodes)}"
-        yield PLACEMENT.finding("ok", said, figures=tuple(figures))
+    if share > _MOST_REMOTE:
+        said = f"the process runs on node {number}, and {100 * share:.0f} % of its memory is on other nodes"
+        step = f"Bind its memory to its node {confined}."
+        return PLACEMENT.finding("fail", said, figures=figures, next_step=step, command=command)
+    return PLACEMENT.finding("ok", f"CPUs and memory are on node {number} of {len(nodes)}", figures=figures)
 
 
 def remote(subject: Subject) -> Iterable[Finding]:

@@ -155,8 +155,10 @@ def _out_of_order(record: TrialRecord) -> Iterable[str]:
     nested = {step for step in steps if any(other.startswith(f"{step}/") for other in steps)}
     for event in record.events:
         name = f"{record.case}#{record.trial} {event.step}"
-        if event.started_ms < -_SLACK_MS or event.ms < 0:
-            yield f"{name} began {event.started_ms:.0f} ms after its trial and took {event.ms:.0f} ms"
+        if event.started_ms < -_SLACK_MS:
+            yield f"{name} began {-event.started_ms:.0f} ms before its trial"
+        elif event.ms < 0:
+            yield f"{name} ended {-event.ms:.0f} ms before it began"
         elif event.started_ms + event.ms > record.ms + _SLACK_MS and event.status != "abandoned":
             yield f"{name} ended after its trial had"
         elif nested and not _has_parent(event, record, nested):

@@ -25,6 +25,7 @@ CARD = Card(
 _TRIALS = 20
 _RATIO = ("traceidratio", "parentbased_traceidratio")
 _OFF = ("always_off", "parentbased_always_off")
+_ON = ("", "always_on", "parentbased_always_on")
 
 
 def probe(subject: Subject) -> Iterable[Finding]:
@@ -38,7 +39,7 @@ def probe(subject: Subject) -> Iterable[Finding]:
     share = sampled(subject.environment)
     if share is not None:
         figures.append(Figure(name="share of traces that OpenTelemetry keeps", value=share, unit="share"))
-    wrong = _wrong(kept, missing, share)
+    wrong = _wrong(kept, missing, share, _unknown(subject.environment))
     if wrong is None:
         said = f"{kept} of {_TRIALS // 2} failures of its own were kept, and no trial is missing"
         if subject.records is None:
@@ -49,7 +50,7 @@ def probe(subject: Subject) -> Iterable[Finding]:
     yield CARD.finding("fail" if status == "fail" else "warn", said, figures=tuple(figures), next_step=step)
 
 
-def _wrong(kept: int, missing: int, share: float | None) -> tuple[str, str, str] | None:
+def _wrong(kept: int, missing: int, share: float | None, unknown: str) -> tuple[str, str, str] | None:
     if kept < _TRIALS // 2:
         said = f"{_TRIALS // 2 - kept} of {_TRIALS // 2} failures of its own were not kept"
         return "fail", said, "Do not rely on the record until this is mended: it is a fault of gapless."
@@ -57,6 +58,12 @@ def _wrong(kept: int, missing: int, share: float | None) -> tuple[str, str, str]
         said = f"OTEL_TRACES_SAMPLER keeps {100 * share:g} % of traces and decides before anybody knows how they end: {100 * (1 - share):g} % of failures are gone too"
         step = "Keep all (parentbased_always_on) and sample in the collector, at the end: its tail_sampling processor keeps every error."
         return "fail", said, step
+    if unknown:
+        said = (
+            f"OTEL_TRACES_SAMPLER names {unknown!r}: what it drops, failures among it, is decided elsewhere"
+        )
+        step = "Keep all (parentbased_always_on), or see to it that its rules keep every error."
+        return "warn", said, step
     if missing:
         said = f"{missing} trials are missing by their numbers: whether they failed, nobody can tell"
         step = "Export every trial: rates over a table from which some were dropped are rates of the others."
@@ -71,7 +78,7 @@ def sampled(environment: Mapping[str, str]) -> float | None:
         >>> sampled({"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"})
         0.1
     """
-    name = environment.get("OTEL_TRACES_SAMPLER", "").strip().lower()
+    name = _named(environment)
     if name in _OFF:
         return 0.0
     if name not in _RATIO:
@@ -81,6 +88,16 @@ def sampled(environment: Mapping[str, str]) -> float | None:
     except ValueError:
         return 1.0  # OpenTelemetry falls back to keeping all
     return share if 0 <= share <= 1 else 1.0
+
+
+def _named(environment: Mapping[str, str]) -> str:
+    return environment.get("OTEL_TRACES_SAMPLER", "").strip().lower()
+
+
+def _unknown(environment: Mapping[str, str]) -> str:
+    """A sampler whose rules are not in the environment: `jaeger_remote`, `xray`, one of the user's own."""
+    name = _named(environment)
+    return "" if name in (*_ON, *_OFF, *_RATIO) else name
 
 
 def _missing(records: Records) -> int:
