@@ -78,8 +78,9 @@ async def checkup_into(
     names, layers = _names(ask, place)
     need_readable(ask.retrieval)
     begun, seen = time.time(), _Seen()
+    look = _Look(store, ask, names, layers, place, tell, stop, halting(stop))
     with suppress(Halted):
-        await _look(seen, store, ask, (names, layers), place, tell, _Stopping(stop, halting(stop)))
+        await _look(look, seen)
     asked = len({one.probe for one in seen.found})
     tell(Progress(what="probes", done=asked, total=len(names), fresh=asked))
     budget = place.settings.checkup.budget
@@ -122,30 +123,31 @@ class _Seen:
     workflow: str = ""
 
 
-class _Stopping(NamedTuple):
-    """A request to stop, for what ends by itself, and the event that ends the waiting for what does not."""
+class _Look(NamedTuple):
+    """One look at the layers: what is asked, where, and how it is told to stop."""
 
+    store: Store
+    ask: CheckupAsk
+    names: list[str]
+    """The probes that are asked."""
+    layers: tuple[Layer, ...]
+    place: Place
+    tell: Tell
     stop: Stop
+    """For what ends by itself."""
     halted: asyncio.Event
+    """Ends the waiting for what does not."""
 
 
-async def _look(
-    seen: _Seen,
-    store: Store,
-    ask: CheckupAsk,
-    asked: tuple[list[str], tuple[Layer, ...]],
-    place: Place,
-    tell: Tell,
-    stopping: _Stopping,
-) -> None:
+async def _look(look: _Look, seen: _Seen) -> None:
     """Opens what is looked at, and asks one probe after the other.
 
     Raises:
         Halted: Stopping was requested; what was seen until then is in `seen`.
     """
-    names, halted = asked[0], stopping.halted
-    nothing_named = ask.target is None and place.settings.workflow is None
-    subject, seen.notes, seen.stand_ins = await _subject(store, ask, asked, place, tell, stopping)
+    names, halted, place = look.names, look.halted, look.place
+    nothing_named = look.ask.target is None and place.settings.workflow is None
+    subject, seen.notes, seen.stand_ins = await _subject(look)
     seen.workflow = subject.workflow.target if subject.workflow is not None else ""
     async with (
         model_for(subject, names, halted) as (with_model, said),
@@ -153,9 +155,9 @@ async def _look(
     ):
         seen.notes += more
         seen.stand_ins += said
-        about = named_subjects(ready, ask.retrieval, place)
+        about = named_subjects(ready, look.ask.retrieval, place)
         for done, name in enumerate(names):
-            tell(Progress(what=name, done=done, total=len(names), fresh=0))
+            look.tell(Progress(what=name, done=done, total=len(names), fresh=0))
             seen.found += map(about, await _ask(name, ready, halted))
 
 
@@ -212,22 +214,15 @@ def _limit_s(subject: Subject) -> float:
     return max(_PROBE_S, _PATIENCE * subject.seconds)
 
 
-async def _subject(
-    store: Store,
-    ask: CheckupAsk,
-    asked: tuple[list[str], tuple[Layer, ...]],
-    place: Place,
-    tell: Tell,
-    stopping: _Stopping,
-) -> tuple[Subject, list[str], list[str]]:
+async def _subject(look: _Look) -> tuple[Subject, list[str], list[str]]:
     """What is looked at, what has to be said of it, and for what the reference agent stands in."""
-    layers, said, root = asked[1], place.settings.checkup, Path(place.root)
-    halted = stopping.halted
+    ask, layers, place, halted = look.ask, look.layers, look.place, look.halted
+    said, root = place.settings.checkup, Path(place.root)
     model = await aside(halted, lambda: named_model(ask.model, place))
-    subject, named, notes = await _with_workflow(store, ask, asked, place, tell, stopping)
+    subject, named, notes = await _with_workflow(look)
     servers, tools, unfound = _servers(ask, layers, place)
     brought = named.retrieval if "context" in layers else None
-    found = await aside(halted, lambda: open_retrieval(ask.retrieval, place, brought, tell))
+    found = await aside(halted, lambda: open_retrieval(ask.retrieval, place, brought, look.tell))
     subject = replace(
         subject,
         model=model.settings,
@@ -244,18 +239,11 @@ async def _subject(
     return subject, [*notes, *found.notes, *unfound], stand_ins + tools
 
 
-async def _with_workflow(
-    store: Store,
-    ask: CheckupAsk,
-    asked: tuple[list[str], tuple[Layer, ...]],
-    place: Place,
-    tell: Tell,
-    stopping: _Stopping,
-) -> tuple[Subject, Named, list[str]]:
+async def _with_workflow(look: _Look) -> tuple[Subject, Named, list[str]]:
     """The workflow, what is on record of it, and what kills came to, as far as the probes that are asked need it."""
     from gapless.probes.base import Subject
 
-    (names, layers), (stop, halted) = asked, stopping
+    store, ask, names, layers, place, tell, stop, halted = look
     named, records, told = Named(), None, list[str]()
     alone = {"hardware", "model", "tool", *(["context"] if is_named(ask.retrieval, place) else [])}
     if set(layers) - alone:

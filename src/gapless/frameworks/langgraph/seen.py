@@ -50,7 +50,10 @@ def seen_in(function: Any) -> Seen:
         return Seen()
     while isinstance(function, functools.partial):
         function = function.func
-    function = inspect.unwrap(function)
+    try:
+        function = inspect.unwrap(function)
+    except ValueError:  # it wraps itself
+        return Seen()
     tree = _source(function)
     return Seen() if tree is None else _Reading(function, tree).seen()
 
@@ -126,7 +129,7 @@ class _Reading:
             return False
         called = node.func.value if isinstance(node.func, ast.Subscript) else node.func  # Command[...](...)
         found = self._named(called)
-        return found is what or found == what.__name__
+        return found is what or (isinstance(found, str) and found == what.__name__)
 
     def _named(self, expression: ast.expr) -> Any:
         """What an expression names; the name itself where that is not known (imported in the function, say)."""
