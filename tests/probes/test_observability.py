@@ -52,11 +52,21 @@ def server(request: pytest.FixtureRequest) -> Iterator[tuple[str, float]]:
         thread.join()
 
 
-def recorded(url: str, *headers: dict[str, str]) -> tuple[Call, ...]:
+class Injecting(httpx.HTTPTransport):
+    """Puts the trace's context in as OpenTelemetry's instrumentation does: below the client."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.headers = httpx.Headers({**request.headers, **PARENT})
+        return super().handle_request(request)
+
+
+def recorded(
+    url: str, *headers: dict[str, str], transport: httpx.BaseTransport | None = None
+) -> tuple[Call, ...]:
     """Calls as a session records them of a step that asks the server."""
 
     def step(_: Any) -> dict[str, str]:
-        with httpx.Client() as client:
+        with httpx.Client(transport=transport) as client:
             for one in headers:
                 client.get(url, headers=one)
         return {"x": "y"}
@@ -95,6 +105,20 @@ def test_a_request_without_a_traceparent_and_a_clock_that_is_ahead_are_seen(
     assert figure.low is not None
     assert figure.high is not None
     assert figure.low <= ahead <= figure.high
+
+
+def test_a_traceparent_that_is_put_in_below_the_client_counts(server: tuple[str, float]) -> None:
+    assert [call.traced for call in recorded(server[0], {}, transport=Injecting())] == [True]
+
+
+def test_a_traceparent_that_its_receiver_must_ignore_does_not_count(server: tuple[str, float]) -> None:
+    broken = (
+        "00-1-2-01",
+        f"00-{'0' * 32}-b7ad6b7169203331-01",
+        PARENT["traceparent"].replace("00-", "ff-", 1),
+    )
+    calls = recorded(server[0], *({"traceparent": said} for said in broken))
+    assert [call.traced for call in calls] == [False] * 3
 
 
 @pytest.mark.parametrize("late", [0.0, 0.4, 0.9, 1.5, 1.9])

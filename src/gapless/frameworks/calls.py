@@ -47,8 +47,6 @@ class PendingCall:
     recorder: TrialRecorder
     started_ms: float
     request: str
-    traced: bool | None = None
-    """Whether it carried a `traceparent`."""
 
     def end(
         self,
@@ -56,6 +54,7 @@ class PendingCall:
         *,
         error: BaseException | None = None,
         tokens: tuple[int | None, int | None] = (None, None),
+        traced: bool | None = None,
         ahead_s: float | None = None,
     ) -> None:
         """Attaches the call to its step."""
@@ -70,16 +69,16 @@ class PendingCall:
                 error=error_info(error) if error is not None else None,
                 tokens_in=tokens[0],
                 tokens_out=tokens[1],
-                traced=self.traced,
+                traced=traced,
                 ahead_s=ahead_s,
             )
         )
 
 
-def begin_call(kind: CallKind, name: str, request: Any, *, traced: bool | None = None) -> PendingCall | None:
+def begin_call(kind: CallKind, name: str, request: Any) -> PendingCall | None:
     """A call that starts now, inside the step that is running here; None when none is."""
     step, session = current_step.get(), current_session.get()
     if step is None or session is None:
         return None
     recorder = session.recorder
-    return PendingCall(kind, name, step, recorder, recorder.now_ms(), recorder.keep(request), traced)
+    return PendingCall(kind, name, step, recorder, recorder.now_ms(), recorder.keep(request))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, cast
@@ -21,6 +23,10 @@ _SECRETS = ("key", "token", "secret", "password", "signature", "sig", "auth", "c
 _TEXT_LIMIT = 65_536
 LIBRARIES = ("httpx", "httpx2")
 """The same interface twice: LangChain and MCP use the first, the OpenAI package from version 3 on the second."""
+_TRACEPARENT = re.compile(
+    r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-[0-9a-f]{2}(?:-|$)"
+)
+"""W3C Trace Context, section 3.2.2."""
 _originals: dict[type[Any], Any] = {}
 _users = 0
 _STREAMS = ("text/event-stream", "application/x-ndjson", "application/jsonl")
@@ -67,10 +73,12 @@ def _watch(send: Any) -> Any:
         try:
             response = _heard(send(self, request, **kwargs))
         except BaseException as error:
-            pending.end(error=error)
+            pending.end(error=error, traced=_traced(request))
             raise
         pending.end(
-            _answer(response, streamed=bool(kwargs.get("stream"))), ahead_s=_ahead_s(response.headers)
+            _answer(response, streamed=bool(kwargs.get("stream"))),
+            traced=_traced(request),
+            ahead_s=_ahead_s(response.headers),
         )
         return response
 
@@ -86,10 +94,12 @@ def _watch_async(send: Any) -> Any:
         try:
             response = _heard(await send(self, request, **kwargs))
         except BaseException as error:
-            pending.end(error=error)
+            pending.end(error=error, traced=_traced(request))
             raise
         pending.end(
-            _answer(response, streamed=bool(kwargs.get("stream"))), ahead_s=_ahead_s(response.headers)
+            _answer(response, streamed=bool(kwargs.get("stream"))),
+            traced=_traced(request),
+            ahead_s=_ahead_s(response.headers),
         )
         return response
 
@@ -146,7 +156,20 @@ def _begin(request: Any) -> PendingCall | None:
         body = None
     name = f"{request.method} {url.host}{url.path}"
     asked = {"method": request.method, "url": str(url), "body": body}
-    return begin_call("http", name, asked, traced="traceparent" in request.headers)
+    return begin_call("http", name, asked)
+
+
+def _traced(request: Any) -> bool:
+    """Whether a request that was sent carried a `traceparent` that its receiver has to heed.
+
+    Asked afterwards: OpenTelemetry puts the header in where the client hands the request to its transport.
+    """
+    found = _TRACEPARENT.match(request.headers.get("traceparent", ""))
+    return (
+        found is not None
+        and found["version"] != "ff"
+        and bool(found["trace"].strip("0") and found["span"].strip("0"))
+    )
 
 
 def _ahead_s(headers: Any) -> float | None:
@@ -155,9 +178,11 @@ def _ahead_s(headers: Any) -> float | None:
     if said is None or "age" in headers:
         return None
     try:
-        return parsedate_to_datetime(said).timestamp() - time.time()
+        date = parsedate_to_datetime(said)
     except ValueError:
         return None
+    # Without a zone it is UTC (RFC 9110, section 5.6.7), which datetime would take for this machine's own.
+    return (date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp() - time.time()
 
 
 def _answer(response: Any, *, streamed: bool) -> dict[str, Any]:
