@@ -8,11 +8,12 @@ from functools import partial
 from typing import Annotated, Any, TypedDict
 
 import pytest
+from langgraph.cache.memory import InMemoryCache
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.errors import InvalidUpdateError
 from langgraph.graph import END, START, StateGraph
-from langgraph.types import Command, Send
+from langgraph.types import CachePolicy, Command, Send
 from langgraph.types import interrupt as ask_somebody
 
 from gapless.frameworks.langgraph import wiring
@@ -208,3 +209,24 @@ def test_sqlite_in_memory_does_not_last(place: str | None, lasting: bool, tmp_pa
         assert wiring(built.compile(checkpointer=SqliteSaver(connection))).lasting is lasting
     finally:
         connection.close()
+
+
+@pytest.mark.parametrize(("own", "around"), [(False, False), (True, False), (False, True)])
+def test_a_cache_policy_does_something_only_where_its_graph_has_a_cache(own: bool, around: bool) -> None:
+    ran: list[int] = []
+
+    def node(state: Any) -> dict[str, Any]:
+        ran.append(1)
+        return {"a": "x"}
+
+    inner = StateGraph(State)
+    inner.add_node("one", node, cache_policy=CachePolicy())
+    inner.add_edge(START, "one")
+    outer = StateGraph(State)
+    outer.add_node("inner", inner.compile(cache=InMemoryCache() if own else None))
+    outer.add_edge(START, "inner")
+    compiled: Any = outer.compile(cache=InMemoryCache() if around else None)
+    for _ in range(2):
+        compiled.invoke({"b": "x"})
+    assert wiring(compiled).steps["inner/one"].cached is own
+    assert len(ran) == (1 if own else 2)

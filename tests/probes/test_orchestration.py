@@ -12,7 +12,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.func import entrypoint
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, interrupt
-from planted import State, clashing, event, forked, graph, killed, prompted, records
+from planted import ONCE, State, clashing, event, forked, graph, killed, prompted, records
 
 from gapless.frameworks.langgraph import wiring
 from gapless.frameworks.target import adapt
@@ -215,3 +215,29 @@ def test_a_stop_before_a_subgraph_is_one_before_its_steps() -> None:
         compiled: Any = outer.compile(checkpointer=InMemorySaver(), **stops)
         (found,) = check(Subject(workflow=adapt(compiled), wiring=wiring(compiled)), "person-before-effect")
         assert found.status == status, stops
+
+
+def test_an_effect_that_a_cache_answers_does_not_take_place() -> None:
+    subject = graph(contracts={"pay": ONCE})
+    (found,) = check(subject, "effects-once")
+    assert found.status == "ok"
+    assert subject.wiring is not None
+    steps = {**subject.wiring.steps, "pay": StepWiring(cached=True)}
+    held = replace(subject, wiring=msgspec.structs.replace(subject.wiring, steps=steps))
+    (found,) = check(held, "effects-once")
+    assert (found.status, "pay may not take place at all" in found.said) == ("fail", True)
+
+
+def test_who_takes_exceptions_decides_nothing_about_outputs() -> None:
+    built = StateGraph(State)
+    built.add_node(
+        "retrieve",
+        lambda s: {"found": "x"},
+        metadata={"layer": "context"},
+        error_handler=lambda s, error: {"found": ""},
+    )
+    built.add_edge(START, "retrieve")
+    built.add_edge("retrieve", END)
+    compiled: Any = built.compile()
+    (found,) = check(Subject(workflow=adapt(compiled), wiring=wiring(compiled)), "doubt-has-a-way")
+    assert found.status == "warn"

@@ -13,7 +13,7 @@ class StepWiring(Record, frozen=True, kw_only=True):
     timeout: bool = False
     """Whether it has a time limit of its own."""
     cached: bool = False
-    """Whether its answers are cached."""
+    """Whether its answers are cached: by a policy, in a cache that its own graph was compiled with."""
     writes: tuple[str, ...] = ()
     """Keys that its own code is seen to hand over; silence proves nothing."""
     goes: tuple[str, ...] = ()
@@ -22,8 +22,8 @@ class StepWiring(Record, frozen=True, kw_only=True):
     """Whether code is seen to start it several times in one round, by several Sends."""
     asks: bool = False
     """Whether its own code is seen to wait for a person, by `interrupt`."""
-    error_handler: bool = False
-    """Whether another node takes its exceptions."""
+    error_handler: str | None = None
+    """Step that takes its exceptions; None where none does."""
 
 
 class Wiring(Record, frozen=True, kw_only=True):

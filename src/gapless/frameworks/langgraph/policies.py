@@ -128,11 +128,13 @@ def _step(part: _Part, name: str) -> StepWiring:
     return StepWiring(
         attempts=max(attempts, default=None),
         timeout=node.timeout is not None or graph.step_timeout is not None,
-        cached=node.cache_policy is not None or graph.cache_policy is not None,
+        cached=graph.cache is not None and (node.cache_policy or graph.cache_policy) is not None,
         writes=seen.writes,
         goes=tuple(dict.fromkeys(_ways(part, seen))),
         asks=seen.asks,
-        error_handler=node.error_handler_node is not None,
+        error_handler=f"{part.prefix}{node.error_handler_node}"
+        if node.error_handler_node is not None
+        else None,
     )
 
 

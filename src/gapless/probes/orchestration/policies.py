@@ -82,6 +82,7 @@ def effects_once(subject: Subject) -> Iterable[Finding]:
             "no step is declared to have an effect: `effect = true` under [steps.NAME] in gapless.toml"
         )
     bare = [step.name for step in acting if "idempotency" not in step.guards]
+    cached = [step.name for step in acting if _native(subject, step.name).cached]
     figures = (Figure(name="steps with an effect", value=len(acting)),)
     if bare:
         yield EFFECTS.finding(
@@ -89,6 +90,13 @@ def effects_once(subject: Subject) -> Iterable[Finding]:
             f"{', '.join(bare)} would take place again after a crash or a retry: nothing names the action",
             figures=figures,
             **advised(subject, _KEY, "crash"),
+        )
+    elif cached:
+        yield EFFECTS.finding(
+            "fail",
+            f"{', '.join(cached)} may not take place at all: the framework's cache answers in its place, whatever its key says",
+            figures=figures,
+            next_step="Take the cache policy away: the contract's key sees to it that nothing takes place twice.",
         )
     else:
         yield EFFECTS.finding("ok", f"{_named(acting)} named by an idempotency key", figures=figures)
@@ -165,7 +173,7 @@ def doubt(subject: Subject) -> Iterable[Finding]:
     doubtful = [step for step in _steps(subject) if step.layer in _DOUBTFUL]
     if not doubtful:
         raise ProbeUnavailable("no step belongs to the layers context or model")
-    loose = [step.name for step in doubtful if not _has_a_way(shape, step)]
+    loose = [step.name for step in doubtful if not _has_a_way(shape, step, _native(subject, step.name))]
     figures = (
         Figure(name="doubtful steps", value=len(doubtful)),
         Figure(name="without a gate", value=len(loose)),
@@ -181,8 +189,9 @@ def doubt(subject: Subject) -> Iterable[Finding]:
         yield DOUBT.finding("ok", f"{_named(doubtful)} behind a gate or a decision", figures=figures)
 
 
-def _has_a_way(shape: Shape, step: Step) -> bool:
-    leaving = [edge for edge in shape.edges if edge.source == step.name]
+def _has_a_way(shape: Shape, step: Step, native: StepWiring) -> bool:
+    """Whether something decides where its output goes; who takes its exceptions sees no output."""
+    leaving = [e for e in shape.edges if e.source == step.name and e.target != native.error_handler]
     return bool(step.gates) or any(edge.conditional for edge in leaving)
 
 
