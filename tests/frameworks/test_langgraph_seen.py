@@ -8,11 +8,13 @@ from functools import partial
 from typing import Annotated, Any, TypedDict
 
 import pytest
+from langchain_core.tools import tool
 from langgraph.cache.memory import InMemoryCache
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.errors import InvalidUpdateError
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode
 from langgraph.types import CachePolicy, Command, Send
 from langgraph.types import interrupt as ask_somebody
 
@@ -189,6 +191,31 @@ def test_a_step_may_leave_for_a_node_around_its_graph() -> None:
     outer.add_node("inner", inner.compile())
     outer.add_edge(START, "inner")
     assert wiring(outer.compile()).steps["inner/leave"].goes == ("last",)
+
+
+def test_a_tool_may_hand_the_run_over() -> None:
+    @tool
+    def hand_over(to: str) -> Any:
+        """Hands over."""
+        return Command(goto="other", graph=Command.PARENT)
+
+    @tool
+    def stay(to: str) -> str:
+        """Stays."""
+        return to
+
+    inner = StateGraph(MessagesState)
+    inner.add_node("tools", ToolNode([hand_over, stay]))
+    inner.add_edge(START, "tools")
+    outer = StateGraph(MessagesState)
+    outer.add_node("agent", inner.compile())
+    outer.add_node("other", lambda s: {"messages": []})
+    outer.add_edge(START, "agent")
+    assert wiring(outer.compile()).steps["agent/tools"].goes == ("other",)
+    alone = StateGraph(MessagesState)
+    alone.add_node("tools", ToolNode([stay]))
+    alone.add_edge(START, "tools")
+    assert wiring(alone.compile()).steps["tools"].goes == ()
 
 
 def test_a_limit_of_all_steps_is_a_limit_of_each() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from langgraph.channels.base import BaseChannel
@@ -99,7 +99,21 @@ def _parts(graph: Any, prefix: str) -> Iterator[_Part]:
         if name != START and isinstance(bound, Pregel):
             yield from _parts(bound, f"{prefix}{name}/")
         else:
-            part.seen[name] = seen_in(getattr(bound, "func", None) or getattr(bound, "afunc", None))
+            part.seen[name] = _seen_at(bound)
+
+
+def _seen_at(bound: Any) -> Seen:
+    """What a node's own code shows; of a node that calls tools, also where these send the run."""
+    found = seen_in(getattr(bound, "func", None) or getattr(bound, "afunc", None))
+    for tool in (getattr(bound, "tools_by_name", None) or {}).values():
+        ways = seen_in(getattr(tool, "func", None) or getattr(tool, "coroutine", None))
+        found = replace(
+            found,
+            goes=(*found.goes, *ways.goes),
+            leaves_to=(*found.leaves_to, *ways.leaves_to),
+            anywhere=found.anywhere or ways.anywhere,
+        )
+    return found
 
 
 def _steps(parts: list[_Part]) -> dict[str, StepWiring]:
