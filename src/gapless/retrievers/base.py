@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from gapless.errors import UsageError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -55,6 +57,17 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One row per text, each of length 1."""
         ...
+
+
+def embedder_of(embedder: Embedder | None) -> Embedder:
+    """The embedder that is needed here.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if embedder is None:
+        raise UsageError("this store was opened without an embedder: it is searched by words alone.")
+    return embedder
 
 
 class SearchStore(Protocol):

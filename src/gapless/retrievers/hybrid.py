@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from gapless.retrievers.base import Hit, Retriever
+from gapless.retrievers.base import Embedder, Hit, Retriever, embedder_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Hybrid:
@@ -43,6 +49,47 @@ class Hybrid:
             k0=self._k0,
             weights=self._weights,
         )
+
+
+class TwoArms(ABC):
+    """What search stores with an arm for words and one for meaning have in common: both fused by rank, and each alone."""
+
+    _embedder: Embedder | None
+    _depth: int
+    """How deep each arm is read before both are fused."""
+
+    @abstractmethod
+    def by_words(self, query: str, k: int = 10, *, filter: Mapping[str, Any] | None = None) -> list[Hit]:  # noqa: A002  the field's usual word
+        """The documents that share a word with the query."""
+
+    @abstractmethod
+    def by_meaning(self, query: str, k: int = 10, *, filter: Mapping[str, Any] | None = None) -> list[Hit]:  # noqa: A002
+        """The documents nearest in meaning."""
+
+    def search(self, query: str, k: int = 10, *, filter: Mapping[str, Any] | None = None) -> list[Hit]:  # noqa: A002
+        """The best documents: words and meaning fused where there is an embedder, words alone without one.
+
+        Raises:
+            UsageError: No document has a field of the filter.
+            StoreError: The engine failed or took too long.
+        """
+        deep = max(k, self._depth)
+        words = self.by_words(query, deep, filter=filter)
+        if self._embedder is None:
+            return words[: max(k, 0)]
+        return fuse({"words": words, "meaning": self.by_meaning(query, deep, filter=filter)}, k=k)
+
+    def engines(self) -> dict[str, Callable[..., list[Hit]]]:
+        """The rankings behind `search`, each alone: what a checkup holds beside their fusion."""
+        return {"words": self.by_words} | ({"meaning": self.by_meaning} if self._embedder is not None else {})
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embeds as documents and queries are.
+
+        Raises:
+            UsageError: There is no embedder.
+        """
+        return embedder_of(self._embedder).embed(texts)
 
 
 def fuse(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gapless.errors import MissingExtra, UsageError
 from gapless.retrievers.base import Document, Embedder, Hit
 from gapless.retrievers.fields import as_json, plain
-from gapless.retrievers.hybrid import fuse
+from gapless.retrievers.hybrid import TwoArms
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +31,7 @@ CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(text, content='', contentles
 _FILTER = "EXISTS (SELECT 1 FROM json_each(d.metadata) WHERE key = ? AND atom IS ?)"
 
 
-class SqliteStore:
+class SqliteStore(TwoArms):
     """Documents in one SQLite file; found by words, by meaning, or by both (reciprocal-rank fusion).
 
     Args:
@@ -119,18 +119,6 @@ class SqliteStore:
         self._changed(gone)
         return len(gone)
 
-    def search(self, query: str, k: int = 10, *, filter: Mapping[str, Any] | None = None) -> list[Hit]:  # noqa: A002  as in the promise
-        """The best documents: words and meaning fused where there is an embedder, words alone without one.
-
-        Raises:
-            UsageError: No document has a field of the filter.
-        """
-        found = {"words": self.by_words(query, max(k, self._depth), filter=filter)}
-        if self._embedder is None:
-            return found["words"][: max(k, 0)]
-        found["meaning"] = self.by_meaning(query, max(k, self._depth), filter=filter)
-        return fuse(found, k=k)
-
     def by_words(self, query: str, k: int = 10, *, filter: Mapping[str, Any] | None = None) -> list[Hit]:  # noqa: A002
         """The documents that share a word with the query, by FTS5's BM25; higher is better."""
         asked = " OR ".join(f'"{word}"' for word in dict.fromkeys(_WORD.findall(query.lower())))
@@ -157,10 +145,6 @@ class SqliteStore:
                   JOIN documents d ON d.number = v.rowid ORDER BY v.distance, d.number"""  # noqa: S608  values are bound
         return self._hits(sql, (_bytes(vector), min(k, _DEEPEST), *values), "meaning")
 
-    def engines(self) -> dict[str, Callable[..., list[Hit]]]:
-        """The rankings behind `search`, each alone: what a checkup holds beside their fusion."""
-        return {"words": self.by_words} | ({"meaning": self.by_meaning} if self._embedder is not None else {})
-
     def documents(self) -> list[Document]:
         """Everything that can be found, in the order of storing."""
         with self._lock:
@@ -181,16 +165,6 @@ class SqliteStore:
                 name: np.frombuffer(raw, dtype=np.float32)
                 for name, raw in self._db.execute(sql, (json.dumps(list(ids)),))
             }
-
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embeds as documents and queries are.
-
-        Raises:
-            UsageError: There is no embedder.
-        """
-        if self._embedder is None:
-            raise UsageError("this store was opened without an embedder: it is searched by words alone.")
-        return self._embedder.embed(texts)
 
     def close(self) -> None:
         """Closes the file."""

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import sqlalchemy as sa
 
 metadata = sa.MetaData()
+_NUMBERS = ("trial", "rep")
+
+
+def _keys(*names: str) -> Iterator[sa.Column[Any]]:
+    """The columns that together name a row: texts, but for `_NUMBERS`."""
+    for name in names:
+        yield sa.Column(name, sa.Integer if name in _NUMBERS else sa.String, primary_key=True)
+
+
+def _body() -> sa.Column[bytes]:
+    """A whole record; the columns beside it are for looking it up."""
+    return sa.Column("body", sa.LargeBinary, nullable=False)
+
 
 measurements = sa.Table(
     "measurements",
     metadata,
-    sa.Column("id", sa.String, primary_key=True),
+    *_keys("id"),
     sa.Column("key", sa.String, nullable=False, unique=True),
     sa.Column("kind", sa.String, nullable=False),
     sa.Column("target", sa.String, nullable=False),
@@ -19,31 +35,27 @@ measurements = sa.Table(
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("finished_at", sa.Float),
     sa.Column("interrupted", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("body", sa.LargeBinary, nullable=False),  # the Measurement record; the columns above index it
+    _body(),  # the Measurement record; the columns above index it
 )
 
 suites = sa.Table(
     "suites",
     metadata,
-    sa.Column("digest", sa.String, primary_key=True),
-    sa.Column("body", sa.LargeBinary, nullable=False),
+    *_keys("digest"),
+    _body(),
 )
 
 starts = sa.Table(
     "starts",
     metadata,
-    sa.Column("measurement", sa.String, primary_key=True),
-    sa.Column("case_id", sa.String, primary_key=True),
-    sa.Column("trial", sa.Integer, primary_key=True),
+    *_keys("measurement", "case_id", "trial"),
     sa.Column("starts", sa.Integer, nullable=False),
 )
 
 trials = sa.Table(
     "trials",
     metadata,
-    sa.Column("measurement", sa.String, primary_key=True),
-    sa.Column("case_id", sa.String, primary_key=True),
-    sa.Column("trial", sa.Integer, primary_key=True),
+    *_keys("measurement", "case_id", "trial"),
     sa.Column("outcome", sa.String, nullable=False),
     sa.Column("blame", sa.String),
     sa.Column("started_at", sa.Float, nullable=False),
@@ -55,64 +67,52 @@ trials = sa.Table(
 payloads = sa.Table(
     "payloads",
     metadata,
-    sa.Column("digest", sa.String, primary_key=True),
+    *_keys("digest"),
     sa.Column("data", sa.LargeBinary, nullable=False),
 )
 
 components = sa.Table(
     "components",
     metadata,
-    sa.Column("measurement", sa.String, primary_key=True),
-    sa.Column("step", sa.String, primary_key=True),
-    sa.Column("case_id", sa.String, primary_key=True),
-    sa.Column("trial", sa.Integer, primary_key=True),
-    sa.Column("body", sa.LargeBinary, nullable=False),
+    *_keys("measurement", "step", "case_id", "trial"),
+    _body(),
 )
 
 replays = sa.Table(
     "replays",
     metadata,
-    sa.Column("measurement", sa.String, primary_key=True),
-    sa.Column("case_id", sa.String, primary_key=True),
-    sa.Column("trial", sa.Integer, primary_key=True),
-    sa.Column("step", sa.String, primary_key=True),
-    sa.Column("arm", sa.String, primary_key=True),
-    sa.Column("rep", sa.Integer, primary_key=True),
-    sa.Column("body", sa.LargeBinary, nullable=False),  # the ReplayRun record
+    *_keys("measurement", "case_id", "trial", "step", "arm", "rep"),
+    _body(),  # the ReplayRun record
 )
 
 checkups = sa.Table(
     "checkups",
     metadata,
-    sa.Column("id", sa.String, primary_key=True),
+    *_keys("id"),
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("subject", sa.String, nullable=False),
-    sa.Column("body", sa.LargeBinary, nullable=False),  # the Checkup record
+    _body(),  # the Checkup record
 )
 
 suspicions = sa.Table(
     "suspicions",
     metadata,
-    sa.Column("measurement", sa.String, primary_key=True),
-    sa.Column("case_id", sa.String, primary_key=True),
-    sa.Column("trial", sa.Integer, primary_key=True),
-    sa.Column("body", sa.LargeBinary, nullable=False),  # event index -> suspicions
+    *_keys("measurement", "case_id", "trial"),
+    _body(),  # event index -> suspicions
 )
 
 labels = sa.Table(
     "labels",
     metadata,
-    sa.Column("measurement", sa.String, primary_key=True),
-    sa.Column("case_id", sa.String, primary_key=True),
-    sa.Column("trial", sa.Integer, primary_key=True),
-    sa.Column("body", sa.LargeBinary, nullable=False),
+    *_keys("measurement", "case_id", "trial"),
+    _body(),
     sa.Column("created_at", sa.Float, nullable=False),
 )
 
 reviews = sa.Table(
     "reviews",
     metadata,
-    sa.Column("id", sa.String, primary_key=True),
+    *_keys("id"),
     sa.Column("key", sa.String, nullable=False, unique=True),  # one question, asked however often
     sa.Column("thread", sa.String, nullable=False),
     sa.Column("step", sa.String, nullable=False),
@@ -136,24 +136,23 @@ reviews = sa.Table(
 known_answers = sa.Table(
     "known_answers",
     metadata,
-    sa.Column("review", sa.String, primary_key=True),
+    *_keys("review"),
     sa.Column("source", sa.String, nullable=False),  # the same handoff, seeded however often
-    sa.Column("body", sa.LargeBinary, nullable=False),  # the KnownAnswer record
+    _body(),  # the KnownAnswer record
 )
 
 review_labels = sa.Table(
     "review_labels",
     metadata,
-    sa.Column("review", sa.String, primary_key=True),
-    sa.Column("body", sa.LargeBinary, nullable=False),
+    *_keys("review"),
+    _body(),
     sa.Column("created_at", sa.Float, nullable=False),
 )
 
 ledger = sa.Table(
     "ledger",
     metadata,
-    sa.Column("scope", sa.String, primary_key=True),
-    sa.Column("action", sa.String, primary_key=True),
+    *_keys("scope", "action"),
     sa.Column("status", sa.String, nullable=False),  # open or done
     sa.Column("form", sa.String),  # how `value` is written; None where it could not be kept
     sa.Column("value", sa.LargeBinary),

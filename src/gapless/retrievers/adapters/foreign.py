@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from gapless.errors import StoreError, UsageError
-from gapless.retrievers.base import Document, Embedder
+from gapless.retrievers.base import Document
 
 T = TypeVar("T")
 
@@ -97,17 +97,6 @@ def batches(items: Sequence[T], size: int) -> list[Sequence[T]]:
         [[1, 2], [3]]
     """
     return [items[at : at + size] for at in range(0, len(items), size)]
-
-
-def embedder_of(embedder: Embedder | None) -> Embedder:
-    """The embedder that is needed here.
-
-    Raises:
-        UsageError: There is none.
-    """
-    if embedder is None:
-        raise UsageError("this store was opened without an embedder: it is searched by words alone.")
-    return embedder
 
 
 def unknown_field(where: str, name: str, known: Sequence[str]) -> UsageError:

@@ -68,10 +68,10 @@ class UsearchStore(SqliteStore):
         place: Path | str | None = None,
         embedder: Embedder | None = None,
         *,
-        model: str = "unnamed",
-        depth: int = 100,
         connectivity: int = 16,
         effort: int = 128,
+        model: str = "unnamed",
+        depth: int = 100,
     ) -> None:
         try:
             from usearch.index import Index

@@ -6,14 +6,14 @@ import json
 import re
 import threading
 import weakref
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, LiteralString, cast
 
 from gapless.errors import MissingExtra, StoreError, UsageError
 from gapless.retrievers.base import Document, Embedder, Hit
 from gapless.retrievers.fields import as_json, plain
-from gapless.retrievers.hybrid import fuse
+from gapless.retrievers.hybrid import TwoArms
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +32,7 @@ CREATE INDEX IF NOT EXISTS {table}_metadata ON {table} USING gin(metadata);
 """
 
 
-class PgvectorStore:
+class PgvectorStore(TwoArms):
     """Documents in a table of PostgreSQL; found by words, by meaning, or by both (reciprocal-rank fusion).
 
     Words are ranked by PostgreSQL's `ts_rank_cd`, which is not BM25: it does not weigh rare words more. Meaning is compared exactly
@@ -121,19 +121,6 @@ class PgvectorStore:
         with self._cursor() as db:
             return db.execute(self._sql("DELETE FROM {table} WHERE id = ANY(%s)"), (named,)).rowcount
 
-    def search(self, query: str, k: int = 10, *, filter: Mapping[str, Any] | None = None) -> list[Hit]:  # noqa: A002  as in the promise
-        """The best documents: words and meaning fused where there is an embedder, words alone without one.
-
-        Raises:
-            UsageError: No document has a field of the filter.
-            StoreError: The database failed or took too long.
-        """
-        found = {"words": self.by_words(query, max(k, self._depth), filter=filter)}
-        if self._embedder is None:
-            return found["words"][: max(k, 0)]
-        found["meaning"] = self.by_meaning(query, max(k, self._depth), filter=filter)
-        return fuse(found, k=k)
-
     def by_words(self, query: str, k: int = 10, *, filter: Mapping[str, Any] | None = None) -> list[Hit]:  # noqa: A002
         """The documents that share a word with the query, by `ts_rank_cd`; higher is better."""
         asked = " | ".join(f"'{word}'" for word in dict.fromkeys(_WORD.findall(query.lower())))
@@ -161,10 +148,6 @@ class PgvectorStore:
                       ORDER BY vector <=> %s::vector, number LIMIT %s"""  # noqa: S608  values are bound
             return _hits(db.execute(self._sql(sql), (vector, *values, vector, k)), "meaning")
 
-    def engines(self) -> dict[str, Callable[..., list[Hit]]]:
-        """The rankings behind `search`, each alone."""
-        return {"words": self.by_words} | ({"meaning": self.by_meaning} if self._embedder is not None else {})
-
     def documents(self) -> list[Document]:
         """Everything that can be found, in the order of storing."""
         with self._cursor() as db:
@@ -182,16 +165,6 @@ class PgvectorStore:
                 self._sql("SELECT id, vector::text FROM {table} WHERE id = ANY(%s)"), (list(ids),)
             )
             return {name: np.array(json.loads(numbers), dtype=np.float32) for name, numbers in rows}
-
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embeds as documents and queries are.
-
-        Raises:
-            UsageError: There is no embedder.
-        """
-        if self._embedder is None:
-            raise UsageError("this store was opened without an embedder: it is searched by words alone.")
-        return self._embedder.embed(texts)
 
     def close(self) -> None:
         """Closes the connection."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gapless.retrievers.adapters.foreign import Names, batches, latest
 from gapless.retrievers.adapters.pinecone_namespace import PineconeNamespace
 from gapless.retrievers.base import Document, Embedder, Hit
-from gapless.retrievers.hybrid import fuse
+from gapless.retrievers.hybrid import TwoArms, fuse
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +19,7 @@ _WORD = re.compile(r"\w")
 _BATCH, _MOST = 100, 10_000
 
 
-class PineconeDocuments(PineconeNamespace):
+class PineconeDocuments(PineconeNamespace, TwoArms):
     """A document index, whose schema has a full-text string and, for meaning, a dense vector; the index stays yours.
 
     A dense clause cannot be combined with a text clause in one `documents.search(score_by=[...])`. So each is asked alone, and
@@ -113,10 +113,6 @@ class PineconeDocuments(PineconeNamespace):
     def by_meaning(self, query: str, k: int = 10, *, filter: Mapping[str, Any] | None = None) -> list[Hit]:  # noqa: A002
         """The documents nearest in meaning."""
         return self._alone(self._meaning, query, k, filter)
-
-    def engines(self) -> dict[str, Callable[..., list[Hit]]]:
-        """The rankings behind `search`, each alone."""
-        return {"words": self.by_words} | ({"meaning": self.by_meaning} if self._embedder is not None else {})
 
     def sample(self, most: int = 500) -> list[Document]:
         """Up to `most` documents, the first by id."""

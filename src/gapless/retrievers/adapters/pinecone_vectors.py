@@ -6,15 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gapless.errors import UsageError
-from gapless.retrievers.adapters.foreign import (
-    Names,
-    batches,
-    embedder_of,
-    latest,
-)
+from gapless.retrievers.adapters.foreign import Names, batches, latest
 from gapless.retrievers.adapters.pinecone_namespace import PineconeNamespace
 from gapless.retrievers.adapters.sparse import SparseEncoder, SparseVector
-from gapless.retrievers.base import Document, Embedder, Hit
+from gapless.retrievers.base import Document, Embedder, Hit, embedder_of
 
 if TYPE_CHECKING:
     import numpy as np
