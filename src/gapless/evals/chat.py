@@ -7,10 +7,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from gapless.errors import EndpointError, MissingExtra
+
+if TYPE_CHECKING:
+    from gapless.settings import ModelSettings
 
 Message = dict[str, str]
 _OPTIONAL = {
@@ -59,6 +62,23 @@ class Endpoint:
             raise ValueError(f"temperature is {self.temperature:g}; allowed is 0 to 2")
         if self.api_key_env is not None and not os.environ.get(self.api_key_env):
             raise ValueError(f"api_key_env names {self.api_key_env}, which is not set in the environment")
+
+    @classmethod
+    def of(cls, said: ModelSettings) -> Endpoint:
+        """The one that settings name.
+
+        Raises:
+            ValueError: It is not named whole, or a value is not allowed.
+        """
+        return cls(
+            url=said.url or "",
+            model=said.model or "",
+            api_key_env=said.api_key_env,
+            timeout_s=said.timeout_s,
+            max_retries=said.max_retries,
+            temperature=said.temperature,
+            seed=said.seed,
+        )
 
     def key(self) -> str | None:
         """The key, read from the environment each time."""

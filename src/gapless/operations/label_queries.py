@@ -227,19 +227,25 @@ class _Work:
                 continue
             self.seen.add(key)
             tried += 1
-            yield self._answered(key, one) if answerable else self._unanswered(key, one, other)
+            yield self._proposal(
+                key, one, self._answered(key, one) if answerable else self._unanswered(key, one, other)
+            )
 
-    async def _answered(self, key: str, one: Excerpt) -> Proposal:
+    async def _proposal(self, key: str, one: Excerpt, made: Awaitable[LabelledQuery]) -> Proposal:
+        """What came of a passage: a question that no other passage answers, or why there is none."""
         try:
-            who, asked = await self._question(one)
-            if self.lexicon.repeats(one, asked.quote):
-                raise NoQuestion("other passages say nearly the same")
-            rivals = self._near(asked.question, one)
-            if self.endpoint is not None:
-                await self._alone(asked.question, rivals)
+            label = await made
+            rivals = self._near(label.query, one if label.answerable else None)
+            await self._alone(label.query, rivals)
         except NoQuestion as why:
             return Proposal(key=key, excerpt=one.text, why=str(why), asked=self.who)
-        label = LabelledQuery(
+        return Proposal(key=key, query=label, excerpt=one.text if label.answerable else "", rivals=rivals)
+
+    async def _answered(self, key: str, one: Excerpt) -> LabelledQuery:
+        who, asked = await self._question(one)
+        if self.lexicon.repeats(one, asked.quote):
+            raise NoQuestion("other passages say nearly the same")
+        return LabelledQuery(
             query=asked.question,
             id=key,
             texts=(asked.quote,),
@@ -250,17 +256,10 @@ class _Work:
             model=who,
             passage=remembered(one.text, asked.quote),
         )
-        return Proposal(key=key, query=label, excerpt=one.text, rivals=rivals)
 
-    async def _unanswered(self, key: str, one: Excerpt, other: Excerpt) -> Proposal:
-        try:
-            who, asked = await self._no_answer(one, other)
-            rivals = self._near(asked.question, None)
-            if self.endpoint is not None:
-                await self._alone(asked.question, rivals)
-        except NoQuestion as why:
-            return Proposal(key=key, excerpt=one.text, why=str(why), asked=self.who)
-        label = LabelledQuery(
+    async def _unanswered(self, key: str, one: Excerpt, other: Excerpt) -> LabelledQuery:
+        who, asked = await self._no_answer(one, other)
+        return LabelledQuery(
             query=asked.question,
             id=key,
             group=key,
@@ -269,7 +268,6 @@ class _Work:
             model=who,
             passage=self.whole,
         )
-        return Proposal(key=key, query=label, rivals=rivals)
 
     async def _question(self, one: Excerpt) -> tuple[str, Asked]:
         if self.endpoint is not None:
@@ -317,14 +315,6 @@ def _endpoint(model: ModelSettings) -> Endpoint:
 
     need_client("Asking a model for questions")
     try:
-        return Endpoint(
-            url=model.url or "",
-            model=model.model or "",
-            api_key_env=model.api_key_env,
-            timeout_s=model.timeout_s,
-            max_retries=model.max_retries,
-            temperature=model.temperature,
-            seed=model.seed,
-        )
+        return Endpoint.of(model)
     except ValueError as error:
         raise UsageError(f"the model that proposes: {error}.") from error

@@ -205,15 +205,7 @@ def _endpoint(settings: PromptSettings) -> Endpoint:
             "[prompt] in gapless.toml names no url and model, so there is nobody to ask. Write both, or `workflow`, the target that is your plain prompt."
         )
     try:
-        return Endpoint(
-            url=settings.url,
-            model=settings.model,
-            api_key_env=settings.api_key_env,
-            timeout_s=settings.timeout_s,
-            max_retries=settings.max_retries,
-            temperature=settings.temperature,
-            seed=settings.seed,
-        )
+        return Endpoint.of(settings)
     except ValueError as error:
         raise InvalidSettings(f"[prompt] in gapless.toml: {error}.") from error
 
