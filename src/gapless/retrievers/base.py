@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gapless.errors import UsageError
+from gapless.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,6 +71,19 @@ def embedder_of(embedder: Embedder | None) -> Embedder:
     return embedder
 
 
+@contextmanager
+def told_by(where: str, *kinds: type[BaseException]) -> Generator[None]:
+    """An error of an engine or a client becomes one of ours, with theirs as its cause.
+
+    Raises:
+        StoreError: One of those kinds was raised.
+    """
+    try:
+        yield
+    except kinds as error:
+        raise StoreError(f"{where}: {type(error).__name__}: {str(error).strip()[:500]}") from error
+
+
 class SearchStore(Protocol):
     """A collection that changes: what was stored last is what is found. `gapless.testing.search_stores` tests the promise.
 
@@ -97,7 +111,7 @@ class SearchStore(Protocol):
         Args:
             query: What is looked for.
             k: At most this many hits.
-            filter: Field -> value that a document's metadata must have.
+            filter: Field -> value that a document's metadata must have, of the same type; a list has each of its values.
 
         Raises:
             UsageError: No document has such a field: nothing could match, and silence would pass for an answer.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gapless.errors import MissingExtra, UsageError
-from gapless.retrievers.base import Document, Embedder, Hit
+from gapless.retrievers.base import Document, Embedder, Hit, told_by
 from gapless.retrievers.fields import as_json, plain
 from gapless.retrievers.hybrid import TwoArms
 
@@ -28,7 +28,8 @@ CREATE TABLE IF NOT EXISTS documents(
 );
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(text, content='', contentless_delete=1);
 """
-_FILTER = "EXISTS (SELECT 1 FROM json_each(d.metadata) WHERE key = ? AND atom IS ?)"
+_FILTER = """AND EXISTS (SELECT 1 FROM json_each(d.metadata) f WHERE f.key = ? AND (f.type IN ({kinds}) AND f.atom IS ?
+  OR f.type = 'array' AND EXISTS (SELECT 1 FROM json_each(f.value) e WHERE e.type IN ({kinds}) AND e.atom IS ?)))"""
 
 
 class SqliteStore(TwoArms):
@@ -43,6 +44,7 @@ class SqliteStore(TwoArms):
 
     Raises:
         MissingExtra: apsw or sqlite-vec is not installed.
+        StoreError: The file cannot be opened, or is no search store.
         UsageError: The file's vectors are of another model.
 
     Example:
@@ -66,26 +68,33 @@ class SqliteStore(TwoArms):
         except ImportError as error:
             raise MissingExtra("the built-in search store (apsw, sqlite-vec)", "vectors") from error
         # apsw brings an SQLite of its own that loads extensions; many builds of Python's sqlite3 do not
-        self._db = apsw.Connection(":memory:" if place is None else str(place))
-        self._db.enable_load_extension(True)
-        self._db.load_extension(sqlite_vec.loadable_path())
-        self._db.enable_load_extension(False)
-        self._db.set_busy_timeout(5_000)
+        self._where, self._failure = f"search store {place or 'in memory'}", apsw.Error
         self._lock = threading.RLock()  # apsw refuses one connection in two threads at once
         self._embedder, self._depth = embedder, depth
-        with self._change():
-            self._db.execute(_SCHEMA)
-        if embedder is not None:
-            self._open_vectors(embedder, model)
-        self._with_vectors = bool(
-            list(self._db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'vectors'"))
-        )
+        with told_by(self._where, apsw.Error):
+            self._db = apsw.Connection(":memory:" if place is None else str(place))
+            self._db.enable_load_extension(True)
+            self._db.load_extension(sqlite_vec.loadable_path())
+            self._db.enable_load_extension(False)
+            self._db.set_busy_timeout(5_000)
+            # a change that reads before it writes would be refused, without waiting, where another process wrote in between
+            self._db.transaction_mode = "IMMEDIATE"
+        try:
+            with self._change():
+                self._db.execute(_SCHEMA)
+            if embedder is not None:
+                self._open_vectors(embedder, model)
+        except BaseException:
+            self._db.close()
+            raise
+        self._with_vectors = bool(self._rows("SELECT 1 FROM sqlite_schema WHERE name = 'vectors'"))
 
     def upsert(self, documents: Sequence[Document]) -> None:
         """Stores documents, all of them or none; one whose id is known replaces it.
 
         Raises:
             UsageError: Metadata that JSON cannot hold; or the file has vectors, and the store was opened without an embedder.
+            StoreError: The file cannot be written; nothing is stored.
         """
         if self._with_vectors and self._embedder is None:
             raise UsageError(
@@ -147,10 +156,7 @@ class SqliteStore(TwoArms):
 
     def documents(self) -> list[Document]:
         """Everything that can be found, in the order of storing."""
-        with self._lock:
-            rows = list(
-                self._db.execute("SELECT id, text, indexed_at, metadata FROM documents ORDER BY number")
-            )
+        rows = self._rows("SELECT id, text, indexed_at, metadata FROM documents ORDER BY number")
         return [Document(name, text, when, json.loads(metadata)) for name, text, when, metadata in rows]
 
     def vectors(self, ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
@@ -160,11 +166,8 @@ class SqliteStore(TwoArms):
         if self._embedder is None:
             return {}
         sql = "SELECT d.id, v.vector FROM documents d JOIN vectors v ON v.rowid = d.number WHERE d.id IN (SELECT value FROM json_each(?))"
-        with self._lock:
-            return {
-                name: np.frombuffer(raw, dtype=np.float32)
-                for name, raw in self._db.execute(sql, (json.dumps(list(ids)),))
-            }
+        rows = self._rows(sql, (json.dumps(list(ids)),))
+        return {name: np.frombuffer(raw, dtype=np.float32) for name, raw in rows}
 
     def close(self) -> None:
         """Closes the file."""
@@ -174,13 +177,13 @@ class SqliteStore(TwoArms):
     def _open_vectors(self, embedder: Embedder, model: str) -> None:
         size = int(embedder.embed(["size"]).shape[1])
         with self._change():
-            known = dict(self._db.execute("SELECT name, value FROM about"))
+            known = dict(self._rows("SELECT name, value FROM about"))
             if known.get("model", model) != model or int(known.get("size", size)) != size:
                 raise UsageError(
                     f"the vectors in this store are of {known['model']!r} ({known['size']} numbers), and it is opened with {model!r} ({size}). "
                     "Open it with the same model, or embed everything anew into another file."
                 )
-            documents = next(iter(self._db.execute("SELECT count(*) FROM documents")))[0]
+            documents = self._one("SELECT count(*) FROM documents")
             if not known and documents:
                 raise UsageError(
                     f"{documents} documents were stored here without vectors, and would never be found by meaning. Store them anew in another file."
@@ -196,7 +199,7 @@ class SqliteStore(TwoArms):
 
     def _forget(self, ids: Sequence[str]) -> list[int]:
         sql = "SELECT number FROM documents WHERE id IN (SELECT value FROM json_each(?))"
-        numbers = [number for (number,) in self._db.execute(sql, (json.dumps(list(ids)),))]
+        numbers: list[int] = [number for (number,) in self._rows(sql, (json.dumps(list(ids)),))]
         tables = ["words", *(["vectors"] if self._with_vectors else [])]
         for number in numbers:
             for table in tables:
@@ -205,27 +208,23 @@ class SqliteStore(TwoArms):
         return numbers
 
     def _filter(self, given: Mapping[str, Any] | None) -> tuple[str, list[Any]]:
-        values: list[Any] = []
+        """Conditions, and what is bound in them."""
+        where, values = list[str](), list[Any]()
         for name, value in plain(given).items():
-            known = "SELECT EXISTS (SELECT 1 FROM documents d, json_each(d.metadata) WHERE key = ?)"
-            with self._lock:
-                there = next(iter(self._db.execute(known, (name,))))[0]
-            if not there:
+            if not self._one(
+                "SELECT EXISTS (SELECT 1 FROM documents d, json_each(d.metadata) WHERE key = ?)", name
+            ):
                 raise UsageError(f"filter: no document has the field {name!r}. {self._fields()}")
-            values += [name, value]
-        return f"AND {_FILTER} " * (len(values) // 2), values
+            where.append(_FILTER.format(kinds=_kinds(value)))
+            values += [name, value, value]
+        return " ".join(where), values
 
     def _fields(self) -> str:
-        with self._lock:
-            rows = self._db.execute(
-                "SELECT DISTINCT key FROM documents d, json_each(d.metadata) ORDER BY 1 LIMIT 20"
-            )
-            names = [str(name) for (name,) in rows]
+        sql = "SELECT DISTINCT key FROM documents d, json_each(d.metadata) ORDER BY 1 LIMIT 20"
+        names = [str(name) for (name,) in self._rows(sql)]
         return f"Fields are: {', '.join(names)}." if names else "Documents here have no fields."
 
     def _hits(self, sql: str, values: tuple[Any, ...], arm: str) -> list[Hit]:
-        with self._lock:
-            rows = list(self._db.execute(sql, values))
         return [
             Hit(
                 id=name,
@@ -235,14 +234,28 @@ class SqliteStore(TwoArms):
                 indexed_at=when,
                 metadata=json.loads(metadata),
             )
-            for rank, (name, score, text, when, metadata) in enumerate(rows, start=1)
+            for rank, (name, score, text, when, metadata) in enumerate(self._rows(sql, values), start=1)
         ]
+
+    def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        with self._lock, told_by(self._where, self._failure):
+            return list(self._db.execute(sql, values))
+
+    def _one(self, sql: str, *values: Any) -> Any:
+        return self._rows(sql, values)[0][0]
 
     @contextmanager
     def _change(self) -> Generator[None]:
         """One transaction: what is in it is visible to everybody when it ends, or not at all."""
-        with self._lock, self._db:
+        with self._lock, told_by(self._where, self._failure), self._db:
             yield
+
+
+def _kinds(value: Any) -> str:
+    """What JSON's own functions call the type of a value: SQLite has no true, and takes it for 1."""
+    if isinstance(value, bool):
+        return "'true', 'false'"
+    return "'text'" if isinstance(value, str) else "'null'" if value is None else "'integer', 'real'"
 
 
 def _bytes(vector: NDArray[np.float32]) -> bytes:

@@ -1,10 +1,9 @@
-"""What the adapters of other people's vector databases share: fields there and back, and errors that say who failed."""
+"""What the adapters of other people's vector databases share: fields there and back, and pieces that fit a request."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -12,6 +11,8 @@ from gapless.errors import StoreError, UsageError
 from gapless.retrievers.base import Document
 
 T = TypeVar("T")
+_WHOLE = 2**53
+"""Numbers travel as doubles: beyond this, whole ones come back as others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,10 @@ class Names:
         Raises:
             UsageError: Metadata that such a database cannot keep, or that would hide the text or the date.
         """
+        if not document.text.strip():
+            raise UsageError(
+                f"document {document.id!r} has no text: whoever finds it would be handed an empty context."
+            )
         for name, value in document.metadata.items():
             if name in {self.text, self.date, *self.hidden} or not name or name.startswith(self.reserved):
                 raise UsageError(
@@ -39,7 +44,7 @@ class Names:
             if not _keepable(value):
                 raise UsageError(
                     f"document {document.id!r}: its metadata {name!r} is {value!r}. "
-                    "Allowed are text, finite numbers, true, false and lists of texts."
+                    "Allowed are text, finite numbers (whole ones up to 2^53), true, false and lists of texts."
                 )
         dated = {} if document.indexed_at is None else {self.date: document.indexed_at}
         return {self.text: document.text, **dated, **document.metadata}
@@ -72,16 +77,9 @@ class Names:
 def _keepable(value: Any) -> bool:
     if isinstance(value, list):
         return all(isinstance(item, str) for item in cast("list[Any]", value))
-    return isinstance(value, (str, bool, int)) or (isinstance(value, float) and math.isfinite(value))
-
-
-@contextmanager
-def told_by(where: str, *kinds: type[BaseException]) -> Generator[None]:
-    """An error of a client becomes one of ours, with the client's as its cause."""
-    try:
-        yield
-    except kinds as error:
-        raise StoreError(f"{where}: {type(error).__name__}: {str(error).strip()[:500]}") from error
+    if isinstance(value, int):
+        return abs(value) <= _WHOLE
+    return isinstance(value, str) or (isinstance(value, float) and math.isfinite(value))
 
 
 def latest(documents: Sequence[Document]) -> list[Document]:
@@ -89,14 +87,25 @@ def latest(documents: Sequence[Document]) -> list[Document]:
     return list({document.id: document for document in documents}.values())
 
 
-def batches(items: Sequence[T], size: int) -> list[Sequence[T]]:
-    """Pieces of at most `size`.
+def batches(
+    items: Sequence[T], size: int, *, room: float = math.inf, weight: Callable[[T], float] = lambda item: 0
+) -> list[Sequence[T]]:
+    """Pieces of at most `size` items that weigh at most `room` together; what is heavier than that stands alone.
 
     Example:
-        >>> batches([1, 2, 3], 2)
-        [[1, 2], [3]]
+        >>> batches([1, 2, 3], 2), batches(["a", "bb", "ccc", "d"], 9, room=3, weight=len)
+        ([[1, 2], [3]], [['a', 'bb'], ['ccc'], ['d']])
     """
-    return [items[at : at + size] for at in range(0, len(items), size)]
+    cuts, load = [0], 0.0
+    for at, item in enumerate(items):
+        heavy = weight(item)
+        if at > cuts[-1] and (at - cuts[-1] == size or load + heavy > room):
+            cuts.append(at)
+            load = 0.0
+        load += heavy
+    return [
+        items[first:last] for first, last in zip(cuts, [*cuts[1:], len(items)], strict=True) if last > first
+    ]
 
 
 def unknown_field(where: str, name: str, known: Sequence[str]) -> UsageError:

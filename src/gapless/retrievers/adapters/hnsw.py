@@ -158,7 +158,7 @@ class UsearchStore(SqliteStore):
             if self._graph is None:
                 return
             self._gone.update(gone)
-            newer = self._db.execute("SELECT number FROM documents WHERE number > ?", (self._newest,))
+            newer = self._rows("SELECT number FROM documents WHERE number > ?", (self._newest,))
             self._add([number for (number,) in newer])
             if self._one("PRAGMA data_version") != self._version:
                 self._catch_up()
@@ -187,7 +187,7 @@ class UsearchStore(SqliteStore):
         where that was the graph's entry, most of it is never reached again (seen: 2 of 30 found).
         """
         self._version = self._one("PRAGMA data_version")
-        there = {number for (number,) in self._db.execute("SELECT number FROM documents")}
+        there = {number for (number,) in self._rows("SELECT number FROM documents")}
         known = set(self._graph.keys[: len(self._graph)].tolist()) if len(self._graph) else set[int]()
         self._gone = known - there
         self._newest = max(there, default=0)
@@ -198,7 +198,7 @@ class UsearchStore(SqliteStore):
 
         sql = "SELECT rowid, vector FROM vectors WHERE rowid IN (SELECT value FROM json_each(?))"
         for at in range(0, len(numbers), _AT_ONCE):
-            rows = list(self._db.execute(sql, (json.dumps(numbers[at : at + _AT_ONCE]),)))
+            rows = self._rows(sql, (json.dumps(numbers[at : at + _AT_ONCE]),))
             if rows:
                 keys = np.array([number for number, _ in rows], dtype=np.uint64)
                 self._graph.add(keys, np.stack([np.frombuffer(raw, dtype=np.float32) for _, raw in rows]))
@@ -243,6 +243,3 @@ class UsearchStore(SqliteStore):
             self._db.execute("INSERT OR IGNORE INTO about VALUES ('identity', ?)", (uuid.uuid4().hex,))
         identity = str(self._one("SELECT value FROM about WHERE name = 'identity'"))
         return hashlib.blake2b(inside, digest_size=_DIGEST, key=identity.encode()).digest()
-
-    def _one(self, sql: str) -> Any:
-        return next(iter(self._db.execute(sql)))[0]

@@ -111,9 +111,11 @@ class PgvectorStore(TwoArms):
             vectors = self._embedder.embed([row[1] for row in rows])
             rows = [(*row, _literal(vectors[at])) for at, row in enumerate(rows)]
             columns, places = f"{columns}, vector", f"{places}, %s::vector"
+        taken = ", ".join(f"{name} = excluded.{name}" for name in columns.split(", ")[1:])
+        sql = f"""INSERT INTO {{table}}({columns}) VALUES ({places})
+                  ON CONFLICT (id) DO UPDATE SET number = DEFAULT, {taken}"""  # noqa: S608  values are bound
         with self._cursor() as db:
-            db.execute(self._sql("DELETE FROM {table} WHERE id = ANY(%s)"), (list(latest),))
-            db.executemany(self._sql(f"INSERT INTO {{table}}({columns}) VALUES ({places})"), rows)  # noqa: S608  values are bound
+            db.executemany(self._sql(sql), rows)
 
     def delete(self, ids: Sequence[str]) -> int:
         """Forgets documents; returns how many there were."""
@@ -211,7 +213,9 @@ class PgvectorStore(TwoArms):
             if "\x00" in name or not db.execute(known, (name,)).fetchone()[0]:
                 raise UsageError(f"filter: no document has the field {name!r}. {self._fields(db)}")
             values += [name, json.dumps(value)]
-        return "AND metadata -> %s = %s::jsonb " * (len(values) // 2), values
+        return "AND metadata -> %s @> %s::jsonb " * (
+            len(values) // 2
+        ), values  # a list contains each of its values
 
     def _fields(self, db: Any) -> str:
         sql = "SELECT DISTINCT field FROM {table}, jsonb_object_keys(metadata) field ORDER BY 1 LIMIT 20"

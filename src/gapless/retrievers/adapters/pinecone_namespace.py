@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from gapless.errors import MissingExtra, StoreError, UsageError
-from gapless.retrievers.adapters.foreign import Names, batches, told_by, unknown_field
-from gapless.retrievers.base import Document, Embedder, embedder_of
+from gapless.retrievers.adapters.foreign import Names, batches, unknown_field
+from gapless.retrievers.base import Document, Embedder, embedder_of, told_by
 from gapless.retrievers.fields import plain
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal
 
 from gapless.errors import MissingExtra, StoreError, UsageError
-from gapless.retrievers.adapters.foreign import Names, batches, latest, told_by, unknown_field
-from gapless.retrievers.base import Document, Embedder, Hit, embedder_of
+from gapless.retrievers.adapters.foreign import Names, batches, latest, unknown_field
+from gapless.retrievers.base import Document, Embedder, Hit, embedder_of, told_by
 from gapless.retrievers.fields import plain
 
 if TYPE_CHECKING:
