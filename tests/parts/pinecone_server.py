@@ -21,7 +21,7 @@ from gapless.retrievers.base import Document
 from gapless.retrievers.sqlite_store import SqliteStore
 
 API = "2026-07"
-_MOST_METADATA = 40_960
+_MOST_METADATA, _MOST_BYTES, _MOST_ADDRESS = 40_960, 2_000_000, 8_192
 
 
 class BadRequest(Exception):
@@ -97,10 +97,13 @@ class PineconeServer:
         size: Numbers in a dense vector; 0 for an index without.
         text: For a document index: its full-text field. None makes a vector index.
         lag: Writes show only after this many further requests: Pinecone confirms before it indexes.
+        metric: "dotproduct", or "euclidean": then scores are squared distances, and the least is the best.
     """
 
-    def __init__(self, *, size: int, text: str | None = None, lag: int = 0) -> None:
-        self.size, self.text, self.lag = size, text, lag
+    def __init__(
+        self, *, size: int, text: str | None = None, lag: int = 0, metric: str = "dotproduct"
+    ) -> None:
+        self.size, self.text, self.lag, self.metric = size, text, lag, metric
         self.spaces: dict[str, Space] = {}
         self.asked: list[tuple[str, Any]] = []
         """Every request: path and body."""
@@ -119,15 +122,17 @@ class PineconeServer:
             for _, do in [one for one in self._waiting if one[0] < 0]:
                 do()
             self._waiting = [one for one in self._waiting if one[0] >= 0]
-            if path == "/namespaces":
-                shown = [
-                    {"name": name or "__default__", "record_count": str(len(space.records))}
-                    for name, space in self.spaces.items()
-                ]
-                return {"namespaces": shown, "total_count": len(shown)}
             if path == "/describe_index_stats":
-                counts = {name: {"vectorCount": len(space.records)} for name, space in self.spaces.items()}
-                return {"namespaces": counts, "dimension": self.size, "totalVectorCount": 0}
+                counts = {
+                    name or "__default__": {"vectorCount": len(space.records)}
+                    for name, space in self.spaces.items()
+                }
+                return {
+                    "namespaces": counts,
+                    "dimension": self.size,
+                    "metric": self.metric,
+                    "totalVectorCount": sum(one["vectorCount"] for one in counts.values()),
+                }
             if method == "DELETE":
                 self.spaces.pop(unquote(path.removeprefix("/namespaces/")), None)
                 return {}
@@ -174,6 +179,8 @@ class PineconeServer:
         for one, score in space.sparse(body["sparseVector"]).items() if body.get("sparseVector") else ():
             scores[one] = scores.get(one, 0.0) + score
         best = _best(scores, space, body.get("filter"), body["topK"])
+        if self.metric == "euclidean":  # of unit vectors, as the tests have them
+            best = [(one, 2 - 2 * score) for one, score in best]
         matches = [
             {"id": one, "score": score, "values": []}
             | ({"metadata": space.records[one]["fields"]} if body.get("includeMetadata") else {})
@@ -298,7 +305,7 @@ def _passes(fields: Mapping[str, Any], given: Any) -> bool:
         for operator, value in condition.items():
             held = fields.get(name)
             if operator == "$eq":
-                if name not in fields or type(held) is not type(value) or held != value:
+                if not any(_same(one, value) for one in (held if isinstance(held, list) else [held])):
                     return False
             elif operator == "$exists":
                 if (name in fields) is not value:
@@ -306,6 +313,11 @@ def _passes(fields: Mapping[str, Any], given: Any) -> bool:
             else:
                 raise BadRequest(f"unknown operator {operator!r}")
     return True
+
+
+def _same(held: Any, value: Any) -> bool:
+    """Equal and of one type; all numbers are doubles there."""
+    return held == value and isinstance(held, bool) is isinstance(value, bool)
 
 
 def _value(server: PineconeServer, method: str, handler: Any, body: Any) -> tuple[int, Any]:
@@ -316,6 +328,10 @@ def _value(server: PineconeServer, method: str, handler: Any, body: Any) -> tupl
         return 401, {"code": 16, "message": "Invalid API key", "details": []}
     if handler.headers.get("x-pinecone-api-version") != API:
         return 400, {"code": 3, "message": "unknown API version", "details": []}
+    if len(handler.path) > _MOST_ADDRESS:
+        return 414, {"code": 3, "message": "Request URI too long", "details": []}
+    if int(handler.headers.get("content-length", 0)) > _MOST_BYTES:
+        return 413, {"code": 11, "message": "Request size exceeds the limit of 2 MB", "details": []}
     url = urlsplit(handler.path)
     try:
         return 200, server.answer(method, url.path, parse_qs(url.query), body)

@@ -35,8 +35,10 @@ from weaviate.proto.v1 import (
 from gapless.retrievers.base import Document, Hit
 from gapless.retrievers.sqlite_store import SqliteStore
 
-VERSION = "1.32.0"
+VERSION, _MOST_BYTES = "1.32.0", 10 * 1024**2
+"""Bytes of a message that an older server takes at most."""
 _TYPES = {str: "text", bool: "boolean", float: "number"}
+_COMPARED = {"text": "value_text", "boolean": "value_boolean", "number": "value_number", "int": "value_int"}
 
 
 @dataclass
@@ -296,6 +298,13 @@ def _known(given: Any, kept: Kept, context: Any) -> None:
             grpc.StatusCode.UNKNOWN,
             f'no such prop with name "{name}" found in class "{kept.schema["class"]}" in the schema',
         )
+    kind = kept.types().get(name, "").removesuffix("[]")
+    if kind in _COMPARED and given.WhichOneof("test_value") != _COMPARED[kind]:
+        used = given.WhichOneof("test_value")
+        context.abort(
+            grpc.StatusCode.UNKNOWN,
+            f'data type filter cannot use "{used}" on type "{kind}", use "{_COMPARED[kind]}" instead',
+        )
 
 
 def _passes(given: Any, name: str, kept: Kept) -> bool:
@@ -308,6 +317,8 @@ def _passes(given: Any, name: str, kept: Kept) -> bool:
     held = kept.objects[name]["properties"].get(given.target.property)
     kind = given.WhichOneof("test_value")
     value: Any = getattr(given, kind)
+    if isinstance(held, list):
+        return value in held
     if kind == "value_text" and isinstance(held, str):
         # a text property is cut into words, and a filter on it matches where they all stand
         return set(value.lower().split()) <= set(held.lower().split())
@@ -355,7 +366,7 @@ def serving(server: WeaviateServer) -> Iterator[Mapping[str, int]]:
     http = Quiet(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
-    rpc = grpc.server(ThreadPoolExecutor(4))
+    rpc = grpc.server(ThreadPoolExecutor(4), options=[("grpc.max_receive_message_length", _MOST_BYTES)])
     weaviate_pb2_grpc.add_WeaviateServicer_to_server(server, rpc)
     rpc.add_generic_rpc_handlers((_Health(),))
     port = rpc.add_insecure_port("127.0.0.1:0")

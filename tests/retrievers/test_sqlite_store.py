@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gapless.errors import UnknownName, UsageError
+from gapless.errors import StoreError, UnknownName, UsageError
 from gapless.retrievers.base import Document
 from gapless.retrievers.sqlite_store import SqliteStore
 from gapless.retrievers.stores import store_class
@@ -111,3 +112,25 @@ def test_without_an_embedder() -> None:
 def test_the_shelf_names_what_there_is() -> None:
     with pytest.raises(UnknownName, match="Did you mean `builtin`"):
         store_class("buildin")
+
+
+def test_a_file_that_is_no_store_is_an_error_of_the_store(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="CantOpenError"):
+        SqliteStore(tmp_path / "nowhere" / "s.db")
+    (tmp_path / "notes.db").write_text("these are notes, and no database " * 99)
+    with pytest.raises(StoreError, match=r"notes\.db: NotADBError"):
+        SqliteStore(tmp_path / "notes.db")
+
+
+def test_who_writes_waits_for_another_that_is_at_it(tmp_path: Path) -> None:
+    first, second = (SqliteStore(tmp_path / "s.db") for _ in range(2))
+    first.upsert([Document("a", "apples")])
+    with ThreadPoolExecutor(1) as pool:
+        with first._change():
+            first._forget(["a"])
+            waiting = pool.submit(second.upsert, [Document("b", "bolts")])
+            time.sleep(0.1)  # it has begun; had it not, the test would pass all the same
+        waiting.result(5)
+    assert [one.id for one in first.documents()] == ["b"]
+    for store in (first, second):
+        store.close()

@@ -77,8 +77,6 @@ class SqliteStore(TwoArms):
             self._db.load_extension(sqlite_vec.loadable_path())
             self._db.enable_load_extension(False)
             self._db.set_busy_timeout(5_000)
-            # a change that reads before it writes would be refused, without waiting, where another process wrote in between
-            self._db.transaction_mode = "IMMEDIATE"
         try:
             with self._change():
                 self._db.execute(_SCHEMA)
@@ -247,8 +245,16 @@ class SqliteStore(TwoArms):
     @contextmanager
     def _change(self) -> Generator[None]:
         """One transaction: what is in it is visible to everybody when it ends, or not at all."""
-        with self._lock, told_by(self._where, self._failure), self._db:
-            yield
+        with self._lock, told_by(self._where, self._failure):
+            # a change that reads before it writes would be refused, without waiting, where another process wrote in between;
+            # and apsw's own `with` waits for that process without letting other threads run
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
 
 
 def _kinds(value: Any) -> str:

@@ -105,6 +105,39 @@ def obeys_filters(store: SearchStore) -> None:
     )
 
 
+def tells_types_apart_and_looks_into_lists(store: SearchStore) -> None:
+    """A filter on true finds no 1, and one on a text finds a list that holds it; whole numbers equal the same with a point.
+
+    A store may refuse a value of a wrong type with a UsageError instead of finding nothing.
+    """
+    marked = [
+        Document(
+            "yes", "Apples are sold.", metadata={"signed": True, "score": 1, "topics": ["fruit", "trade"]}
+        ),
+        Document("no", "Apples are bought.", metadata={"signed": False, "score": 0, "topics": ["fruit"]}),
+    ]
+    store.upsert(marked)
+    _until(lambda: len(_ids(store, "apples")) == len(marked), "documents that were stored are not found")
+    assert _ids(store, "apples", filter={"signed": True}) == ["yes"]
+    assert _ids(store, "apples", filter={"score": 1.0}) == ["yes"], "1.0 is not the 1 that was stored"
+    assert _ids(store, "apples", filter={"topics": "trade"}) == ["yes"], "a list does not have what it holds"
+    assert set(_ids(store, "apples", filter={"topics": "fruit"})) == {"yes", "no"}
+    for odd in ({"signed": 1}, {"score": True}, {"topics": "tra"}):
+        with suppress(UsageError):
+            assert _ids(store, "apples", filter=odd) == [], f"{odd} found something"
+
+
+def takes_many_at_once(store: SearchStore) -> None:
+    """More, and longer, documents than fit into one request of a service; and as many deleted at once, by long ids."""
+    many = [
+        Document(f"{'long-' * 20}{n:03}", f"Clause {n} of many. {'More words. ' * 2100}") for n in range(230)
+    ]
+    store.upsert(many)
+    _until(lambda: bool(_ids(store, "clause 229")), "a document of many is not found")
+    assert store.delete([one.id for one in many]) == len(many), "not all of many were counted as deleted"
+    _until(lambda: not _ids(store, "clause"), "a document of many is still found")
+
+
 def refuses_unknown_fields(store: SearchStore) -> None:
     """A filter on a field that no document has is an error, never an empty answer."""
     _filled(store)
@@ -178,6 +211,8 @@ CASES: dict[str, Case] = {
         replaces_by_id,
         forgets_what_was_deleted,
         obeys_filters,
+        tells_types_apart_and_looks_into_lists,
+        takes_many_at_once,
         refuses_unknown_fields,
         takes_any_text,
         stores_all_or_nothing,

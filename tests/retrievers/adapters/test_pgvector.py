@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -112,3 +113,26 @@ def test_a_table_has_a_plain_name(name: str) -> None:
 def test_a_server_that_is_not_there() -> None:
     with pytest.raises(StoreError, match="Look at the address"):
         PgvectorStore("postgresql://127.0.0.1:1/none", timeout_s=2)
+
+
+def test_two_who_store_the_same_document_at_once(address: str, table: str) -> None:
+    stores = [PgvectorStore(address, table=table) for _ in range(2)]
+
+    def write(store: PgvectorStore) -> None:
+        for number in range(25):
+            store.upsert([Document("same", f"clause {number}")])
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, stores))
+    (kept,) = stores[0].documents()
+    assert kept.text == "clause 24"
+    for store in stores:
+        store.close()
+
+
+def test_a_word_longer_than_an_index_takes_is_left_out_of_the_query(address: str, table: str) -> None:
+    store = PgvectorStore(address, table=table)
+    store.upsert([Document("a", "apples are red")])
+    assert [hit.id for hit in store.search(f"{'x' * 5000} apples")] == ["a"]
+    assert store.search("x" * 5000) == []
+    store.close()

@@ -97,3 +97,40 @@ def test_a_sample_goes_through_pages(kind: Any) -> None:
         )
         assert store.delete([f"d{n:03}" for n in range(240)] + ["nobody", "ü"]) == 240
         assert len(store.sample()) == 10
+
+
+def test_where_the_least_distance_is_the_best_scores_are_turned_round() -> None:
+    with pinecone(size=SIZE, metric="euclidean") as (server, index):
+        store = PineconeVectors(index, Hashed(), namespace="contracts")
+        store.upsert([Document("a", "apples are red"), Document("b", "bolts are long")])
+        first, second = store.search("red apples")
+        assert (first.id, second.id) == ("a", "b")
+        assert second.score < first.score <= 0
+        store.search("bolts")
+        assert [path for path, _ in server.asked].count("/describe_index_stats") == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_many_namespaces_ours_is_found_and_a_few_are_named(kind: Any) -> None:
+    with opened(kind) as (_, index):
+        for number in range(130):
+            kind(index, Hashed(), namespace=f"n{number:03}").upsert([Document("a", "apples")])
+        ours = kind(index, Hashed(), namespace="n129")
+        ours.delete(["a"])
+        with pytest.raises(UsageError, match=r"others do: 'n000' \(1\), .*, 'n009' \(1\) and 119 more"):
+            ours.search("apples")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("unfit", "why"),
+    [
+        (Document("a", " \n"), "has no text"),
+        (Document("a", "text", metadata={"big": 2**53 + 1}), "up to 2\\^53"),
+    ],
+)
+def test_what_would_come_back_as_something_else_is_refused(kind: Any, unfit: Document, why: str) -> None:
+    with opened(kind) as (server, index):
+        with pytest.raises(UsageError, match=why):
+            kind(index, Hashed(), namespace="contracts").upsert([unfit])
+        assert server.asked == []

@@ -62,7 +62,7 @@ class PineconeDocuments(PineconeNamespace, TwoArms):
         self._vector, self._depth = vector, depth
 
     def upsert(self, documents: Sequence[Document]) -> None:
-        """Stores documents, 100 at once: each hundred all or none. Found after a while: Pinecone confirms before it indexes.
+        """Stores documents, 100 or 1.9 MB at once: each such batch all or none. Found after a while: Pinecone confirms before it indexes.
 
         Raises:
             UsageError: An id or metadata that Pinecone cannot keep; nothing is stored.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_BATCH = 100
+_BATCH, _ROOM = 100, 1_900_000
+"""Documents and bytes of one request; Pinecone takes 1,000 and 2 MB."""
+_DEFAULT, _SHOWN = "__default__", 10
 
 
 class PineconeNamespace:
@@ -74,19 +77,24 @@ class PineconeNamespace:
                     raise unknown_field(self._where, name, self._some_fields())
             if given or self._wrote:
                 return
-            shown = self._index.list_namespaces_paginated(limit=100).namespaces
-        counts = {one.name: one.record_count for one in shown}
-        here = self._namespace or "__default__"
+            shown = self._stats().namespaces
+        counts = {name: one.vector_count for name, one in shown.items()}
+        here = self._namespace or _DEFAULT
         if not counts.pop(here, 0) and any(counts.values()):
-            full = ", ".join(f"{name!r} ({count})" for name, count in counts.items() if count)
+            full = [f"{name!r} ({number})" for name, number in counts.items() if number]
+            more = f" and {len(full) - _SHOWN} more" if len(full) > _SHOWN else ""
             raise UsageError(
-                f"{self._where}: it holds nothing, and others do: {full}. Name the one that is meant: namespace=..."
+                f"{self._where}: it holds nothing, and others do: {', '.join(full[:_SHOWN])}{more}. Name the one that is meant: namespace=..."
             )
+
+    def _stats(self) -> Any:
+        """What the index says of itself: its namespaces, all of them in one answer, and its metric."""
+        return self._index.describe_index_stats(timeout=self._timeout_s)
 
     def _split(self, documents: Sequence[Any], send: Callable[[Sequence[Any]], int]) -> None:
         """Sends batches; each is stored whole or not at all, and where one fails it is said what is stored."""
         done = 0
-        for batch in batches(documents, _BATCH):
+        for batch in batches(documents, _BATCH, room=_ROOM, weight=_size):
             try:
                 with self._said():
                     taken = send(batch)
@@ -109,6 +117,11 @@ class PineconeNamespace:
                 f"document {document.id!r}: a Pinecone id has 1 to 512 ASCII characters and no NUL."
             )
         return self._names.fields(document)
+
+
+def _size(record: Any) -> int:
+    """Bytes of a record on the wire, and a little for what stands between two."""
+    return len(json.dumps(record)) + 2
 
 
 def _fit(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from gapless.errors import UsageError
 from gapless.retrievers.adapters.foreign import Names, batches, latest
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_BATCH, _MOST = 100, 10_000
+_BATCH, _MOST, _ADDRESS = 100, 10_000, 4_000
+"""Records at once, hits at most, characters of ids in an address."""
 
 
 class PineconeVectors(PineconeNamespace):
@@ -23,6 +25,7 @@ class PineconeVectors(PineconeNamespace):
 
     Found by one `query(vector=, sparse_vector=)`: the score is alpha times the dense product plus (1 - alpha) times the sparse
     one, weighed on this side, as Pinecone's guide has it. So ranks of the arms alone are not known: hits have one, "hybrid".
+    Where the metric is euclidean, a hit's score is the negative distance.
 
     Args:
         index: `Pinecone(...).Index(...)`.
@@ -57,9 +60,10 @@ class PineconeVectors(PineconeNamespace):
                 "a Pinecone vector index is asked with vectors: give an embedder, sparse=, or both."
             )
         self._sparse, self._alpha = sparse, alpha
+        self._metric: str | None = None
 
     def upsert(self, documents: Sequence[Document]) -> None:
-        """Stores documents, 100 at once: each hundred all or none. Found after a while: Pinecone confirms before it indexes.
+        """Stores documents, 100 or 1.9 MB at once: each such batch all or none. Found after a while: Pinecone confirms before it indexes.
 
         Raises:
             UsageError: An id or metadata that Pinecone cannot keep; nothing is stored.
@@ -86,12 +90,7 @@ class PineconeVectors(PineconeNamespace):
 
     def delete(self, ids: Sequence[str]) -> int:
         """Forgets documents; returns how many of them were there when it was asked, a moment before."""
-        there: list[str] = []
-        for batch in batches(self._named(ids), _BATCH):
-            with self._said():
-                there += self._index.fetch(
-                    ids=list(batch), namespace=self._namespace, timeout=self._timeout_s
-                ).vectors
+        there = list(self._fetched(self._named(ids)))
         for batch in batches(there, _BATCH):
             with self._said():
                 self._index.delete(ids=list(batch), namespace=self._namespace, timeout=self._timeout_s)
@@ -123,7 +122,7 @@ class PineconeVectors(PineconeNamespace):
         with self._said():
             for page in self._index.list(namespace=self._namespace, limit=min(most, _BATCH)):
                 ids = [item.id for item in page.vectors]
-                shown = self._index.fetch(ids=ids, namespace=self._namespace, timeout=self._timeout_s).vectors
+                shown = self._fetched(ids)
                 found += [self._document(name, shown[name].metadata) for name in ids if name in shown]
                 if len(found) >= most:
                     break
@@ -133,15 +132,17 @@ class PineconeVectors(PineconeNamespace):
         """The stored dense vectors of documents; unknown ids are left out."""
         import numpy as np
 
-        found: dict[str, NDArray[np.float32]] = {}
-        for batch in batches(self._named(ids), _BATCH):
+        shown = self._fetched(self._named(ids))
+        return {name: np.array(one.values, dtype=np.float32) for name, one in shown.items() if one.values}
+
+    def _fetched(self, ids: Sequence[str]) -> dict[str, Any]:
+        """The records of ids, as many at once as an address can hold: they are asked for by GET."""
+        found: dict[str, Any] = {}
+        for batch in batches(ids, _BATCH, room=_ADDRESS, weight=lambda name: len(quote(name)) + len("&ids=")):
             with self._said():
-                shown = self._index.fetch(
+                found |= self._index.fetch(
                     ids=list(batch), namespace=self._namespace, timeout=self._timeout_s
                 ).vectors
-            found |= {
-                name: np.array(one.values, dtype=np.float32) for name, one in shown.items() if one.values
-            }
         return found
 
     def _send(self, batch: Sequence[Any]) -> int:
@@ -174,11 +175,19 @@ class PineconeVectors(PineconeNamespace):
             ).matches
         if not found:
             self._account_for_nothing(given)
-        return [self._hit(match, rank, arm) for rank, match in enumerate(found, start=1)]
+        sign = -1.0 if found and self._scores_are_distances() else 1.0
+        return [self._hit(match, rank, arm, sign) for rank, match in enumerate(found, start=1)]
 
-    def _hit(self, match: Any, rank: int, arm: str) -> Hit:
+    def _scores_are_distances(self) -> bool:
+        """Whether less is better, as with the metric euclidean; asked once."""
+        if self._metric is None:
+            with self._said():
+                self._metric = str(self._stats().metric)
+        return self._metric == "euclidean"
+
+    def _hit(self, match: Any, rank: int, arm: str, sign: float) -> Hit:
         one = self._document(match.id, match.metadata)
-        return Hit(one.id, float(match.score), one.text, {arm: rank}, one.indexed_at, one.metadata)
+        return Hit(one.id, sign * float(match.score), one.text, {arm: rank}, one.indexed_at, one.metadata)
 
     def _document(self, name: str, metadata: Mapping[str, Any] | None) -> Document:
         return Document(name, *self._names.read(self._where, name, metadata or {}))
@@ -192,9 +201,6 @@ class PineconeVectors(PineconeNamespace):
 
     def _some_fields(self) -> list[str]:
         page = self._index.list_paginated(namespace=self._namespace, limit=1, timeout=self._timeout_s)
-        ids = [item.id for item in page.vectors]
-        if not ids:
-            return []
-        shown = self._index.fetch(ids=ids, namespace=self._namespace, timeout=self._timeout_s).vectors
+        shown = self._fetched([item.id for item in page.vectors])
         own = {self._names.text, self._names.date}
         return sorted({name for one in shown.values() for name in one.metadata or {}} - own)

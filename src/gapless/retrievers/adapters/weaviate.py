@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 Fusion = Literal["relative-score", "ranked"]
 _WORD = re.compile(r"\w")
 _PROPERTY = re.compile(r"[_a-z][_0-9A-Za-z]{0,230}")
-_BATCH, _MOST = 200, 10_000
-_TYPES = {"int": (int, float), "number": (int, float), "text": (str,), "boolean": (bool,), "text[]": (str,)}
+_BATCH, _ROOM, _MOST = 200, 8_000_000, 10_000
+"""Documents and bytes of one request (older servers take 10 MiB), and hits at most."""
+_NUMBER: tuple[type, ...] = (int, float)
+_TYPES: dict[str, tuple[type, ...]] = {"int": _NUMBER, "number": _NUMBER, "text": (str,), "boolean": (bool,)}
+"""What a filter on a property of a type, or on a list of that type, may be compared with."""
+_RESERVED = frozenset({"id", "vector", "_id", "_additional"})
 
 
 class WeaviateStore:
@@ -68,12 +73,12 @@ class WeaviateStore:
         self._collection, self._embeds = collection, embedder == "collection"
         self._embedder: Embedder | None = None if isinstance(embedder, str) else embedder
         self._alpha, self._fusion, self._vector = alpha, fusions[fusion], vector
-        self._names, self._key = Names(text, date, frozenset({key, "id", "vector"})), key
+        self._names, self._key = Names(text, date, _RESERVED | {key}), key
         self._where, self._failure = f"Weaviate, collection {collection.name!r}", WeaviateBaseError
         self._schema: dict[str, str] = {}
 
     def upsert(self, documents: Sequence[Document]) -> None:
-        """Stores documents, 200 at once. Weaviate stores each on its own: where it refuses some, the others stay.
+        """Stores documents, 200 or 8 MB at once. Weaviate stores each on its own: where it refuses some, the others stay.
 
         Raises:
             UsageError: Metadata that Weaviate cannot keep as they are; nothing is stored.
@@ -94,7 +99,7 @@ class WeaviateStore:
                 DataObject(properties=fields[at], uuid=_uuid(one.id), vector=named)  # pyright: ignore[reportArgumentType]  a list or a dict
             )
         done = 0
-        for batch in batches(objects, _BATCH):
+        for batch in batches(objects, _BATCH, room=_ROOM, weight=_size):
             with self._said():
                 answer = self._collection.data.insert_many(list(batch))
             done += len(batch) - len(answer.errors)
@@ -220,19 +225,31 @@ class WeaviateStore:
         from weaviate.classes.query import Filter
 
         types = self._types(given)
+        conditions: list[Any] = []
         for name, value in given.items():
             if name not in types:
                 raise unknown_field(self._where, name, sorted(set(types) - {self._names.text, self._key}))
-            allowed = _TYPES.get(types[name], (object,))
-            if (
-                value is None
-                or not isinstance(value, allowed)
-                or (isinstance(value, bool) and bool not in allowed)
-            ):
-                raise UsageError(
-                    f"{self._where}: filter: {name!r} holds {types[name]}, and {value!r} is none; nothing could match."
-                )
-        return Filter.all_of([Filter.by_property(name).equal(value) for name, value in given.items()])
+            conditions.append(Filter.by_property(name).equal(self._typed(name, types[name], value)))
+        return Filter.all_of(conditions)
+
+    def _typed(self, name: str, held: str, value: Any) -> Any:
+        """A value as Weaviate compares it with a property of a type: it takes no whole number for a `number`, nor the reverse.
+
+        Raises:
+            UsageError: Nothing of that type could be equal.
+        """
+        kind = held.removesuffix("[]")
+        if kind not in _TYPES:
+            kinds = ", ".join(_TYPES)
+            raise UsageError(
+                f"{self._where}: filter: {name!r} holds {held}; this adapter compares {kinds}, and lists of them."
+            )
+        fits = isinstance(value, _TYPES[kind]) and (kind == "boolean") is isinstance(value, bool)
+        if not fits or (kind == "int" and value != int(value)):
+            raise UsageError(
+                f"{self._where}: filter: {name!r} holds {held}, and {value!r} is none; nothing could match."
+            )
+        return int(value) if kind == "int" else float(value) if kind == "number" else value
 
     def _types(self, wanted: Mapping[str, Any]) -> dict[str, str]:
         """Property -> its type, asked anew where one is looked for that was not there."""
@@ -283,9 +300,16 @@ def _equal(held: Any, value: Any) -> bool:
     return held == value and isinstance(held, bool) is isinstance(value, bool)
 
 
+def _size(one: Any) -> int:
+    """Bytes of an object on the wire, about: its properties, and four for each number of its vector."""
+    row = next(iter(one.vector.values())) if isinstance(one.vector, dict) else one.vector
+    return len(json.dumps(one.properties)) + 4 * len(row or ())
+
+
 def _uuid(name: str) -> str:
-    """A document's UUID: itself where its id is one, else made from its id."""
+    """A document's UUID: itself where its id is one, else made from its id; so are other spellings of one, for they are other ids."""
+    made = str(uuid.uuid5(uuid.NAMESPACE_OID, name))
     try:
-        return str(uuid.UUID(name))
+        return name if str(uuid.UUID(name)) == name else made
     except ValueError:
-        return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
+        return made
