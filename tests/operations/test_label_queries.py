@@ -109,9 +109,7 @@ def test_texts_that_change_bring_their_labels_back() -> None:
         file.write_text(file.read_text().replace(one.texts[0], new))
     found = checkup()["query-labels"]
     assert found["status"] == "fail"
-    assert (
-        "3 are of passages that have changed since" in found["said"]
-    )  # and what nothing answered, now perhaps
+    assert "what 3 of " in found["said"]  # and what nothing answered, now perhaps
     told = json.loads(label(*said).stdout)
     assert (told["renewed"], told["gone"]) == (2, 1)
     assert told["sources"] == {"unreviewed": 3, "reviewed": 2}
@@ -237,7 +235,7 @@ def test_where_nothing_is_left_to_ask_about_it_says_why() -> None:
     said = ("--count", "3", "--unanswerable", "0", "--accept-all")
     assert "3 fewer than asked for: no further passage gave one" in label(*said).output
     again = label(*said).output
-    assert "left out, for their own words gave no question before: --model NAME tries them again" in again
+    assert "left out, for their own words gave no question before: --model NAME tries again" in again
 
 
 async def test_a_model_that_fails_keeps_what_it_had_said() -> None:

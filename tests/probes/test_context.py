@@ -100,7 +100,7 @@ def test_labels_that_say_nothing_of_themselves_are_not_judged() -> None:
     found = one(query_labels, Subject(labelled=made))
     assert found.status == "warn"
     assert "30 of 30 labels were reviewed, by maria" in found.said
-    assert "30 ask in the words of their passage" in found.said
+    assert "30 of 30 labels ask in the words of the passage" in found.said
     edited = tuple(msgspec.structs.replace(label, edited=True) for label in made)
     assert one(query_labels, Subject(labelled=edited)).status == "ok"
     unseen = (*edited[1:], msgspec.structs.replace(edited[0], source="unreviewed"))
@@ -373,7 +373,7 @@ def test_unanswerable_without_scores_and_without_queries() -> None:
     found = one(unanswerable, Subject(retrieve=right, labelled=(*asked(), *none)))
     assert found.status == "fail"
     assert (
-        "20 of 20 unanswerable queries get documents all the same; there is no score to tell them by"
+        "documents are handed over for 20 of 20 unanswerable queries; there is no score to tell them by"
         in found.said
     )
     with pytest.raises(ProbeUnavailable, match="no unanswerable query"):

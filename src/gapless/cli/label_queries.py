@@ -182,31 +182,36 @@ def _tell(draft: Draft, ask: LabelQueriesAsk, proposed: Proposed, as_json: bool)
 
 def _lines(told: dict[str, Any], ask: LabelQueriesAsk) -> list[str]:
     from gapless.cli.review_screen import safe
+    from gapless.report.wording import count
 
-    parts = ", ".join(f"{count} {source}" for source, count in told["sources"].items())
-    file = safe(told["queries"])
-    held = f"{told['labels']} labelled queries ({parts}), {told['unanswerable']} of them unanswerable"
-    lines = [f"{file}: {held}; {told['rejected']} rejected, {told['waiting']} wait."]
+    def were(number: int) -> str:
+        return f"{number} {'was' if number == 1 else 'were'}"
+
+    parts = ", ".join(f"{number} {source}" for source, number in told["sources"].items()) or "none yet"
+    file, waiting = safe(told["queries"]), told["waiting"]
+    held = f"{count(told['labels'], 'labelled query', 'labelled queries')} ({parts}), {told['unanswerable']} of them unanswerable"
+    lines = [f"{file}: {held}; {told['rejected']} rejected, {waiting} {'waits' if waiting == 1 else 'wait'}."]
     if told["renewed"]:
-        lines.append(f"{told['renewed']} were put before you again, for their texts have changed.")
+        lines.append(f"{were(told['renewed'])} put before you again: the text has changed.")
     if told["gone"]:
-        lines.append(f"{told['gone']} were taken back: what they quote is gone.")
+        lines.append(f"{were(told['gone'])} taken back: what is quoted is gone.")
     if told["dropped"]:
-        whys = "; ".join(f"{count}: {why}" for why, count in told["dropped"].items())
+        whys = "; ".join(f"{number}: {why}" for why, number in told["dropped"].items())
         lines.append(f"Passages that gave no question: {whys}.")
     if told["short"]:
         lines.append(f"{told['short']} fewer than asked for: no further passage gave one.")
     if told["asked_before"]:
         asked = "their own words" if ask.model is None else safe(str(ask.model.model))
         other = "--model NAME" if ask.model is None else "another --model, or --extractive,"
-        lines.append(
-            f"{told['asked_before']} passages were left out, for {asked} gave no question before: {other} tries them again."
-        )
+        passages = count(told["asked_before"], "passage was", "passages were")
+        lines.append(f"{passages} left out, for {asked} gave no question before: {other} tries again.")
     if told["lexical"]:
+        number = told["lexical"]
         lines.append(
-            f"{told['lexical']} ask in the words of their passage, which is kind to word search: a comparison with other engines is not fair on them."
+            f"{number} {'asks' if number == 1 else 'ask'} in the words of the passage, which is kind to word search: "
+            "a comparison with other engines is not fair on that."
         )
-    if told["waiting"]:
+    if waiting:
         lines.append("Go on with the same command.")
     if told["labels"]:
         folder = shlex.quote(safe(str(ask.folder)))

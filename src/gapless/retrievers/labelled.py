@@ -12,7 +12,7 @@ import msgspec
 from gapless.errors import InvalidSuite
 from gapless.records.labelled_query import LabelledQuery
 
-__all__ = ["EXAMPLE", "LabelledQuery", "checked", "read_queries"]
+__all__ = ["EXAMPLE", "LabelledQuery", "checked", "lines_of", "read_queries"]
 
 EXAMPLE = '{"query": "Who insures the goods?", "relevant": ["contract-7#4"], "slice": {"topic": "insurance"}, "group": "contract-7"}'
 
@@ -24,7 +24,7 @@ def read_queries(path: Path) -> tuple[LabelledQuery, ...]:
         InvalidSuite: The file cannot be read, or a line is not a query, with its number and what is allowed.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = lines_of(path)
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidSuite(
             f"{path}: labelled queries cannot be read: {error}. A line looks like this: {EXAMPLE}"
@@ -33,6 +33,18 @@ def read_queries(path: Path) -> tuple[LabelledQuery, ...]:
     if not numbered:
         raise InvalidSuite(f"{path}: there is no query in it. A line looks like this: {EXAMPLE}")
     return checked((where, _decoded(where, line)) for where, line in numbered)
+
+
+def lines_of(path: Path) -> list[str]:
+    """The lines of a JSONL file, empty ones too.
+
+    Only line feeds end a line: `str.splitlines` would cut at U+2028 too, which stands unescaped within texts.
+
+    Raises:
+        OSError: It cannot be read.
+        UnicodeDecodeError: It is no UTF-8.
+    """
+    return path.read_text(encoding="utf-8").split("\n")
 
 
 def checked(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[LabelledQuery, ...]:

@@ -124,6 +124,17 @@ def test_a_decision_is_on_disk_and_nothing_unseen_is_called_reviewed(tmp_path: P
     assert [one.id for one in read_queries(tmp_path / "queries.jsonl")] == ["k0", "k1"]
 
 
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85", "\x0c"])
+def test_a_text_may_hold_what_python_takes_for_the_end_of_a_line(tmp_path: Path, mark: str) -> None:
+    made = proposal("k1", f"paid{mark}by the buyer")
+    draft = Draft(tmp_path / "q.jsonl")
+    draft.add([made, proposal("k2")])
+    draft.accept("k1", "maria")
+    again = Draft(tmp_path / "q.jsonl")
+    assert again.queries[0].texts == (f"paid{mark}by the buyer",)
+    assert [one.key for one in again.waiting()] == ["k2"]
+
+
 def test_two_reviewers_at_once(tmp_path: Path) -> None:
     one, other = (Draft(tmp_path / "queries.jsonl") for _ in range(2))
     one.add([proposal("k0"), proposal("k1")])

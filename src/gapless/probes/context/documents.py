@@ -39,6 +39,8 @@ VECTORS = Card(
 _DAY_S = 86_400.0
 _DAYS, _SAMPLE, _SAME, _MOST = 365.0, 80, 0.99, 0.1
 _ANEW = "Embed the collection anew with the model that embeds queries, and store its name and version beside the vectors."
+_RENEW = "Index these sources anew, and delete what has none; a contract with Fresh(days=...) stops the rest at the handoff."
+_SECONDS = "Store dates as seconds since 1970 or as ISO 8601: by these nothing is ever old."
 _ALL = "in all"
 _UNITS = (("days", _DAY_S), ("h", 3_600.0), ("s", 1.0))
 _SLACK_S = 1.0  # clocks of a file system and a database differ a little
@@ -99,9 +101,9 @@ def freshness(subject: Subject) -> Iterable[Finding]:
         said = f"{count(len(seen), 'document')} {where}: {found.well()}"
         yield FRESH.finding("ok", said, figures=figures, target=target)
         return
-    step = "Index these sources anew, and delete what has none; a contract with Fresh(days=...) stops the rest at the handoff."
+    step = _RENEW if found.stale or found.gone else _SECONDS
     status = "fail" if any(one.severe for one in shares) else "warn"
-    said = f"{'; '.join(parts)} ({where})"
+    said = f"{count(len(seen), 'document')} {where}: {'; '.join(parts)}"
     yield FRESH.finding(status, said, figures=figures, target=target, next_step=step)
 
 
@@ -148,7 +150,7 @@ def _ages(seen: Sequence[Found | Document], subject: Subject, now: float, days: 
 
 def _age_figures(found: _Ages, now: float) -> Iterable[Figure]:
     """How old documents are, in the unit that fits."""
-    ages = [now - when for when in found.dates.values()]
+    ages = [now - when for name, when in found.dates.items() if name not in found.ahead]
     if ages:
         middle = float(np.median(ages))
         unit, size = next((one for one in _UNITS if abs(middle) >= one[1]), _UNITS[-1])

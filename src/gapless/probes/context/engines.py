@@ -151,12 +151,16 @@ def _held(name: str, gain: Estimate) -> Judged:
 
 
 def _needed(gain: Estimate) -> str:
-    """About how many queries would show that a lead is within the margin: limits close in with the root of their number."""
+    """About how many queries would show that a lead is within the margin.
+
+    Limits close in with the root of their number; where no query tells two engines apart, with the number itself.
+    """
     room = _MARGIN - (gain.point or 0.0)
     if gain.high is None or room <= 0:
         return "more labelled queries"
-    many = math.ceil(gain.n_groups * ((gain.high - (gain.point or 0.0)) / room) ** 2)
-    return f"about {many} {'queries' if gain.n_groups == gain.n_runs else 'independent groups of queries'}"
+    times = (gain.high - (gain.point or 0.0)) / room
+    many = math.ceil(gain.n_groups * (times if gain.method == "mover" else times**2))
+    return f"about {many:,} {'queries' if gain.n_groups == gain.n_runs else 'independent groups of queries'}"
 
 
 def _surely(gain: Estimate) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.context.answers import label_command, queries_of, texts_of
@@ -11,6 +11,7 @@ from gapless.probes.context.shares import count_figure, counted
 from gapless.probes.judging import share_at_most
 from gapless.records.finding import Finding
 from gapless.records.labelled_query import LabelledQuery
+from gapless.report.wording import count
 from gapless.retrievers.labelling.excerpts import standing
 
 CARD = Card(
@@ -65,22 +66,27 @@ def _stale(subject: Subject, labels: Iterable[LabelledQuery]) -> list[LabelledQu
 
 
 def _parts(
-    labels: Iterable[LabelledQuery],
-    unseen: list[LabelledQuery],
-    lexical: list[LabelledQuery],
-    stale: list[LabelledQuery],
+    labels: Sequence[LabelledQuery],
+    unseen: Sequence[LabelledQuery],
+    lexical: Sequence[LabelledQuery],
+    stale: Sequence[LabelledQuery],
 ) -> Iterable[str]:
-    every = list(labels)
+    every = count(len(labels), "label")
     if unseen:
-        yield f"{len(unseen)} of {len(every)} labels were seen by nobody"
+        yield f"{len(unseen)} of {every} {_was(unseen)} seen by nobody"
     else:
-        people = Counter(one.reviewer for one in every if one.source == "reviewed")
-        yield f"{sum(people.values())} of {len(every)} labels were reviewed, by {', '.join(sorted(people)) or 'nobody'}"
+        people = Counter(one.reviewer for one in labels if one.source == "reviewed")
+        by = f", by {', '.join(sorted(people))}" if people else ""
+        yield f"{sum(people.values())} of {every} {'was' if sum(people.values()) == 1 else 'were'} reviewed{by}"
     if stale:
         what = stale[0].document or "the texts"
-        yield f"{len(stale)} are of passages that have changed since, as {stale[0].query[:60]!r} in {what}"
+        yield f"what {len(stale)} of {every} rests on has changed since, as of {stale[0].query[:60]!r} in {what}"
     if lexical:
-        yield f"{len(lexical)} ask in the words of their passage, which is kind to word search"
+        yield f"{len(lexical)} of {every} {'asks' if len(lexical) == 1 else 'ask'} in the words of the passage, which is kind to word search"
+
+
+def _was(some: Sequence[LabelledQuery]) -> str:
+    return "was" if len(some) == 1 else "were"
 
 
 def _step(unseen: bool, stale: bool, command: str) -> str:

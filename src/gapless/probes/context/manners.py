@@ -89,7 +89,8 @@ def retriever_answers(subject: Subject) -> Iterable[Finding]:
     if not parts:
         yield ANSWERS.finding("ok", said, figures=figures)
         return
-    status = "fail" if failed or len(empty) == n else "warn"
+    blind = empty and len(empty) == sum(one.query.answerable for one in asked.answers)
+    status = "fail" if failed or blind else "warn"
     step = _NONE if len(failed) == n else _SOME if failed or empty else _TWICE if double else _ODD_SCORES
     yield ANSWERS.finding(status, said, figures=figures, next_step=step)
 

@@ -54,7 +54,8 @@ def unanswerable(subject: Subject) -> Iterable[Finding]:
         rate_figure("unanswerable queries that get documents", given, count(len(no), "query", "queries"))
     ]
     got = sum(bool(one.hits) for one in no)
-    said = f"{got} of {len(no)} unanswerable queries get documents all the same"
+    asked_in_vain = count(len(no), "unanswerable query", "unanswerable queries")
+    said = f"documents are handed over for {got} of {asked_in_vain}"
     ways = [share_at_most("the share that gets documents", given, _MOST_GIVEN)]
     area = _separation([*no, *yes])
     if area is not None and area.point is not None:

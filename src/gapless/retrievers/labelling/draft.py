@@ -13,7 +13,7 @@ import msgspec
 from gapless.errors import InvalidSuite, ReviewConflict, UsageError
 from gapless.records.label_proposal import Proposal
 from gapless.records.labelled_query import LabelledQuery
-from gapless.retrievers.labelled import read_queries
+from gapless.retrievers.labelled import lines_of, read_queries
 from gapless.retrievers.labelling.excerpts import remembered
 
 
@@ -153,7 +153,7 @@ class Draft:
     def _read(self) -> None:
         if self.labels.is_file() and self.labels.stat().st_size:
             self._queries = {one.id: one for one in read_queries(self.labels)}
-            written = (line for line in self.labels.read_text(encoding="utf-8").splitlines() if line.strip())
+            written = (line for line in lines_of(self.labels) if line.strip())
             self._lines = dict(zip(self._queries, written, strict=True))
         else:
             self._queries, self._lines = {}, {}
@@ -164,12 +164,13 @@ class Draft:
         """Reads what is on disk now, lets it be changed, and writes it: labels first, for those are what counts."""
         try:
             self.labels.parent.mkdir(parents=True, exist_ok=True)
-            with _locked(self.labels.parent):
+            with _locked(self.labels.parent) as folder:
                 self._read()
                 yield
                 if self._lines or self.labels.is_file():
                     _write(self.labels, self._lines.values())
                 _write(self.path, (msgspec.json.encode(one).decode() for one in self._proposals.values()))
+                os.fsync(folder)
         except OSError as error:
             raise UsageError(
                 f"{self.labels}: cannot be written ({error.strerror}). Name a file in a folder of yours: --out FILE."
@@ -195,12 +196,14 @@ def _proposals(path: Path) -> list[Proposal]:
         return []
     found: list[Proposal] = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = lines_of(path)
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidSuite(
             f"{path}: the draft cannot be read: {error}. Name another file: --out FILE."
         ) from error
     for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
         try:
             found.append(msgspec.json.decode(line, type=Proposal))
         except msgspec.MsgspecError as error:
@@ -212,7 +215,7 @@ def _proposals(path: Path) -> list[Proposal]:
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:
-    """Puts a file in its place whole or not at all, and lasting."""
+    """Puts a file in its place whole or not at all; lasting once its folder is written, too."""
     draft = path.with_name(f".{path.name}.writing")
     with draft.open("w", encoding="utf-8") as file:
         file.writelines(f"{line}\n" for line in lines)
@@ -222,11 +225,11 @@ def _write(path: Path, lines: Iterable[str]) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Generator[None]:
-    """Holds the lock of a folder, which leaves no file behind; another process waits."""
+def _locked(folder: Path) -> Generator[int]:
+    """Holds the lock of a folder, which leaves no file behind; another process waits. Yields the folder's descriptor."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        yield handle
     finally:
         os.close(handle)
