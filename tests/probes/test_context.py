@@ -563,6 +563,18 @@ def test_what_documents_do_not_tell_is_not_called_well() -> None:
     assert "an unknown field is refused (KeyError)" in found.said
 
 
+def test_a_filter_holds_where_a_list_has_the_value() -> None:
+    def topical(query: str, filter: Any = None) -> list[dict[str, Any]]:  # noqa: A002
+        if filter and set(filter) != {"topics"}:
+            raise KeyError("no such field")
+        return [{"id": right(query)[0], "topics": ["fruit", "trade"]}]
+
+    found = one(filters, Subject(retrieve=topical, labelled=asked(filter={"topics": "trade"})))
+    assert (found.status, found.undecided) == ("ok", "")
+    found = one(filters, Subject(retrieve=topical, labelled=asked(filter={"topics": "tools"})))
+    assert found.status == "fail"
+
+
 def test_filtered_queries_that_fail_are_not_called_well() -> None:
     def refuses_all(query: str, filter: Any = None) -> list[str]:  # noqa: A002
         if filter:

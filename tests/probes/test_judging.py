@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gapless.gap.clustered import clustered
 from gapless.gap.latency import quantile, ranks
 from gapless.gap.rate import proportion, wilson
 from gapless.probes.judging import (
@@ -60,10 +61,12 @@ def test_it_says_how_many_would_show_a_share() -> None:
 
 
 def test_groups_are_what_has_to_be_many() -> None:
-    share = Estimate(point=0.0, low=0.0, high=wilson(0, 9).high, n_runs=90, n_groups=9)
-    assert share_at_most("stale", share, 0.05).undecided == (
-        "stale may be as high as 29.9 %: about 73 independent groups without a miss would show it"
-    )
+    share = Estimate(point=0.0, low=0.0, high=0.3, n_runs=90, n_groups=9)
+    said = share_at_most("stale", share, 0.05).undecided
+    needed = int(said.split(": ")[1].split()[0])
+    assert said == f"stale may be as high as 30.0 %: {needed} independent groups without a miss would show it"
+    enough, fewer = (clustered([0.0] * 2 * g, [n // 2 for n in range(2 * g)]) for g in (needed, needed - 1))
+    assert (enough.high or 1) <= 0.05 < (fewer.high or 1)
     # groups whose runs differ among themselves are worth more than one case each: here two
     wide = wilson(0.08 * 100, 100)
     share = Estimate(point=0.08, low=wide.low, high=wide.high, n_runs=360, n_groups=50)

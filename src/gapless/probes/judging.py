@@ -12,8 +12,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gapless.gap.clustered import korn_graubard
 from gapless.gap.latency import least_runs
-from gapless.gap.rate import wilson, z_quantile
+from gapless.gap.rate import Interval, wilson, z_quantile
 from gapless.records.estimate import Estimate
 from gapless.records.finding import STATUSES, Figure, Status
 from gapless.report.wording import amount
@@ -181,18 +182,23 @@ def _needed(share: Estimate, target: float) -> str:
     p = share.point
     if p is None or p == target or not 0 <= target <= 1:
         return ""
+    alike = p in (0.0, 1.0)
+    grouped = 0 < share.n_groups < share.n_runs
+    limits = _of_groups if grouped and alike else _of_cases
     low, high = 1, 2
-    while not _shows(p, high, target, share.level):
+    while not _shows(limits(p, high, share.level), p, target):
         low, high = high, 2 * high
         if high > _MOST_NEEDED:
             return ""
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if _shows(p, middle, target, share.level) else (middle, high)
-    if not share.n_groups or share.n_groups == share.n_runs:
-        return f"{high:,} in a row" if p in (0.0, 1.0) else f"about {high:,}"
+        low, high = (low, middle) if _shows(limits(p, middle, share.level), p, target) else (middle, high)
+    if not grouped:
+        return f"{high:,} in a row" if alike else f"about {high:,}"
+    if alike:
+        return f"{high:,} independent groups without a miss"
     groups = math.ceil(high * share.n_groups / _worth(share, p, target))
-    return f"about {groups:,} independent groups{' without a miss' if p in (0.0, 1.0) else ''}"
+    return f"about {groups:,} independent groups" if groups <= _MOST_NEEDED else ""
 
 
 def _worth(share: Estimate, p: float, target: float) -> float:
@@ -203,6 +209,14 @@ def _worth(share: Estimate, p: float, target: float) -> float:
     return z_quantile(share.level) ** 2 * limit * (1 - limit) / (limit - p) ** 2
 
 
-def _shows(p: float, n: int, target: float, level: float) -> bool:
-    limits = wilson(p * n, n, level=level)
+def _of_cases(p: float, n: int, level: float) -> Interval:
+    return wilson(p * n, n, level=level)
+
+
+def _of_groups(p: float, n: int, level: float) -> Interval:
+    """Where all groups say the same, each counts as one case, and their number is all that is known of their spread."""
+    return korn_graubard(p, float(n), n, level=level)
+
+
+def _shows(limits: Interval, p: float, target: float) -> bool:
     return limits.low >= target if p > target else limits.high <= target

@@ -153,7 +153,7 @@ def _age_figures(found: _Ages, now: float) -> Iterable[Figure]:
     ages = [now - when for name, when in found.dates.items() if name not in found.ahead]
     if ages:
         middle = float(np.median(ages))
-        unit, size = next((one for one in _UNITS if abs(middle) >= one[1]), _UNITS[-1])
+        unit, size = next((one for one in _UNITS if abs(middle) >= 2 * one[1]), _UNITS[-1])
         low, high = min(ages) / size, max(ages) / size
         spread = "youngest and oldest"
         yield Figure(name="age, median", value=middle / size, unit=unit, low=low, high=high, spread=spread)

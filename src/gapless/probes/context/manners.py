@@ -180,7 +180,12 @@ def _shows(query: LabelledQuery, metadata: dict[str, object]) -> bool:
 
 
 def _excluded(query: LabelledQuery, metadata: dict[str, object]) -> bool:
-    return any(key in metadata and metadata[key] != value for key, value in query.filter.items())
+    return any(key in metadata and not _has(metadata[key], value) for key, value in query.filter.items())
+
+
+def _has(held: object, value: object) -> bool:
+    """Whether a field has a value: a list has each of its values."""
+    return held == value or (isinstance(held, (list, tuple, set)) and value in held)
 
 
 def retrieval_latency(subject: Subject) -> Iterable[Finding]:
