@@ -272,9 +272,9 @@ def test_a_function_waits_for_its_reviewer(url: str) -> None:
 
 
 async def test_an_async_function_awaits_its_reviewer(url: str) -> None:
-    reviewing = decide_soon(url, lambda review: decision(review, "reject", note="no"))
+    reviewing = decide_soon(url, lambda review: decision(review, "reject", note="too dear"))
     careful = guard(ashop, {"aprice": doubtful()}, reviewer=Inbox(url, timeout_s=20).wait)
-    with pytest.raises(LowConfidence, match="no"):
+    with pytest.raises(LowConfidence, match="too dear"):
         await careful("pen")
     await asyncio.to_thread(reviewing.join)
 

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -167,6 +168,17 @@ def test_a_locked_database_says_so(store: Store, tmp_path: Path, monkeypatch: py
     other.close()
     impatient.commit([Batch(m.id, finished=[trial("a")])])
     impatient.close()
+
+
+def test_a_new_file_that_another_process_is_just_opening_is_waited_for(tmp_path: Path) -> None:
+    file = tmp_path / "new.db"
+    quicker = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    quicker.execute("BEGIN IMMEDIATE")
+    through = threading.Timer(0.2, quicker.execute, ["COMMIT"])
+    through.start()
+    Store(f"sqlite:///{file}").close()
+    through.join()
+    quicker.close()
 
 
 def test_a_full_disk_says_so_and_loses_nothing(store: Store, tmp_path: Path) -> None:

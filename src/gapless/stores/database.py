@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from gapless.errors import StoreError
 HEAD = "0005_checkups"
 """Newest migration this version of gapless knows."""
 _BUSY_MS = 10_000
+_AGAIN_S = 0.01
 
 
 def open_engine(url: str) -> Engine:
@@ -100,9 +102,22 @@ def _on_connect(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we begin transactions ourselves, so that a write locks at its start
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
-    cursor.execute("PRAGMA journal_mode=WAL")
+    _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.close()
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Turns the write-ahead log on. Of two that open a new file, SQLite refuses one at once, whatever busy_timeout says."""
+    until = time.monotonic() + _BUSY_MS / 1e3
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_AGAIN_S)
 
 
 def _on_begin(connection: Connection) -> None:
