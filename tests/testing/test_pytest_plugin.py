@@ -28,8 +28,18 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
     return pytester
 
 
-def run(project: pytest.Pytester, *args: str) -> pytest.RunResult:
-    return project.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:asyncio", *args)
+def run(project: pytest.Pytester, *args: str, others: tuple[str, ...] = ()) -> pytest.RunResult:
+    """Runs the project's tests with this plugin, and with those of other packages that are named: all would cost two seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        loaded = [word for name in ("gapless.testing.pytest_plugin", *others) for word in ("-p", name)]
+        return project.runpytest_subprocess("-p", "no:cacheprovider", *loaded, *args)
+
+
+def test_it_is_there_wherever_gapless_is_installed(project: pytest.Pytester) -> None:
+    project.makepyfile("def test_it(gapless):\n    assert callable(gapless)\n")
+    done = project.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:asyncio")
+    done.assert_outcomes(passed=1)
 
 
 def test_a_workflow_is_measured_in_a_test(project: pytest.Pytester) -> None:
@@ -73,7 +83,7 @@ def test_a_budget_for_the_session_fails_it(project: pytest.Pytester) -> None:
 def test_tests_in_other_processes_are_held_as_well(project: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
     project.makepyfile(APP + "\ndef test_it(gapless):\n    gapless(bad, SUITE)\n")
-    done = run(project, "-n", "1", "--gapless-budget", "max_silent_failures=0.02")
+    done = run(project, "-n", "1", "--gapless-budget", "max_silent_failures=0.02", others=("xdist",))
     assert done.ret == 1
     done.stdout.fnmatch_lines(["*gapless budget*", "*test_it*", "Budget: broken"])
 
