@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,17 +56,61 @@ careful = guard(shop, {"bill": Contract(effect=True, idempotency_key="order")})
 """
 
 
+ASKED = ("crash_app.py:app", "--suite", "cases.jsonl", "--step", "pay", "--durability", "exit")
+
+
+def prepare(folder: Path) -> None:
+    (folder / "crash_app.py").write_text(APP)
+    (folder / "agent_app.py").write_text(AGENT)
+    (folder / "cases.jsonl").write_text(json.dumps({"id": "a", "input": {"order": "o1"}}))
+
+
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
-    Path("crash_app.py").write_text(APP)
-    Path("agent_app.py").write_text(AGENT)
-    Path("cases.jsonl").write_text(json.dumps({"id": "a", "input": {"order": "o1"}}))
+    prepare(tmp_path)
     yield
     left = [
         child for child in psutil.Process().children(recursive=True) if "crash_child" in str(child.cmdline())
     ]
     assert not left, "a process was left behind"
+
+
+@dataclass(frozen=True)
+class GoneOn:
+    """A command that was killed after its first cells, and the same command afterwards."""
+
+    folder: Path
+    kept: dict[Path, int]
+    """The cells that were done when it was killed, and when each was written."""
+    told: Any
+
+
+@pytest.fixture(scope="module")
+def all_lives(tmp_path_factory: pytest.TempPathFactory) -> GoneOn:
+    folder = tmp_path_factory.mktemp("gone-on")
+    prepare(folder)
+    command = [sys.executable, "-m", "gapless", "crash", *ASKED, "--jobs", "1", "--json"]
+    first = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not list(folder.glob(".gapless/crash/*/*.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    below = psutil.Process(first.pid).children(recursive=True)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    for child in below:  # its group is its own: nobody is left to end it
+        if child.is_running():
+            child.kill()
+    kept = {path: path.stat().st_mtime_ns for path in folder.glob(".gapless/crash/*/*.json")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return GoneOn(folder, kept, run(*ASKED, "--json", "--quiet"))
+
+
+@pytest.fixture
+def killed_and_gone_on(all_lives: GoneOn, monkeypatch: pytest.MonkeyPatch) -> GoneOn:
+    monkeypatch.chdir(all_lives.folder)
+    return all_lives
 
 
 async def table(target: str, *steps: str, **more: Any) -> CrashTable:
@@ -81,6 +126,7 @@ def cell(found: CrashTable, moment: str, *, guarded: bool, durability: str = "ex
     return next(one for one in found.cells if (one.moment, one.guarded, one.durability) == wanted)
 
 
+@pytest.mark.usefixtures("killed_and_gone_on")
 async def test_an_effect_takes_place_once_under_contracts_and_twice_without() -> None:
     found = await table("app", "pay", durabilities=("exit",))
     assert found.complete
@@ -134,44 +180,22 @@ def run(*args: str) -> Any:
     return CliRunner().invoke(cli, ["crash", *args])
 
 
-def test_the_command_says_what_came_of_it_and_goes_on_after_a_kill(tmp_path: Path) -> None:
-    asked = [
-        "crash_app.py:app",
-        "--suite",
-        "cases.jsonl",
-        "--step",
-        "pay",
-        "--durability",
-        "sync",
-        "--jobs",
-        "1",
-    ]
-    command = [sys.executable, "-m", "gapless", "crash", *asked, "--json"]
-    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob(".gapless/crash/*/*.json")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    below = psutil.Process(first.pid).children(recursive=True)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    for child in below:  # its group is its own: nobody is left to end it
-        if child.is_running():
-            child.kill()
-    kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob(".gapless/crash/*/*.json")}
-    assert kept
-    told = run(*asked, "--json", "--quiet")
+def test_the_command_goes_on_after_a_kill_and_says_what_came_of_it(killed_and_gone_on: GoneOn) -> None:
+    told = killed_and_gone_on.told
     assert told.exit_code == 0, told.output
     body = json.loads(told.stdout)
     assert body["schema"] == "gapless.crash/1"
     assert body["harm"] == 0
     assert len(body["cells"]) == 8
+    kept = killed_and_gone_on.kept
+    assert kept
     assert all(path.stat().st_mtime_ns == when for path, when in kept.items()), (
         "what was done is not done again"
     )
-    text = run(*asked, "--quiet").stdout
+    text = run(*ASKED, "--quiet").stdout
     assert "pay took place twice" in text
     assert "0 with an effect doubled" in text
-    assert "| `pay` |" in run(*asked, "--quiet", "--markdown").stdout
+    assert "| `pay` |" in run(*ASKED, "--quiet", "--markdown").stdout
 
 
 @pytest.mark.parametrize(
