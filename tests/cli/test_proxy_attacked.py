@@ -126,7 +126,7 @@ def test_a_server_that_answers_nobody_is_waited_for(proxy: Proxy, tool: str) -> 
 
 
 def test_a_large_answer_passes_whole(proxy: Proxy) -> None:
-    assert len(proxy.call(1, "large", mb=50)) == 50_000_000
+    assert len(proxy.call(1, "large", mb=20)) == 20_000_000
     assert proxy.call(2, "twice") == "first"
 
 

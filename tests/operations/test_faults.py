@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -172,14 +174,29 @@ def test_the_users_own_faults_take_the_place_of_the_general_ones() -> None:
 def test_killed_and_run_again_it_goes_on(tmp_path: Path) -> None:
     Path("gapless.toml").write_text('suite = "suite.jsonl"\n')
     command = [sys.executable, "-m", "gapless", "faults", "faults_app.py:shop", "--json", "--no-budget"]
-    command += ["--fault", "delay", "--fault", "empty", "--concurrency", "1"]
-    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=tmp_path)
-    time.sleep(4)
+    command += ["--fault", "delay", "--fault", "empty", "--concurrency", "1", "--cases", "3"]
+    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path)
+    until = time.monotonic() + 60
+    while kept(tmp_path) < 5 and time.monotonic() < until:  # three without a fault, and some of the slow ones
+        time.sleep(0.05)
     first.send_signal(signal.SIGKILL)
     first.wait()
-    assert first.stderr is not None
-    first.stderr.close()
+    before = kept(tmp_path)
+    assert 5 <= before < 15
     again = subprocess.run(command, capture_output=True, cwd=tmp_path, timeout=120, check=True)
     told = json.loads(again.stdout)
     assert told["complete"]
-    assert sum(one["n"] for one in told["cells"] if one["fault"] == "delay") == 12
+    assert sum(one["n"] for one in told["cells"] if one["fault"] == "delay") == 6
+    assert kept(tmp_path) == 15, "three without a fault, and three in each of two cells of two faults"
+
+
+def kept(folder: Path) -> int:
+    """Trials on disk."""
+    file = folder / ".gapless" / "gapless.db"
+    if not file.exists():
+        return 0
+    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as store:
+        try:
+            return store.execute("SELECT count(*) FROM trials").fetchone()[0]
+        except sqlite3.OperationalError:  # it has no tables yet
+            return 0
