@@ -21,7 +21,6 @@ from click.testing import CliRunner
 
 from gapless.cli.main import cli
 
-pytest.importorskip("fastmcp")
 PROXY = (sys.executable, "-m", "gapless", "proxy", "--json")
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
 

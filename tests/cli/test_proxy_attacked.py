@@ -15,7 +15,6 @@ import psutil
 import pytest
 import raw_server
 
-pytest.importorskip("fastmcp")
 HELLO = {"protocolVersion": "2025-06-18", "capabilities": {"roots": {"listChanged": True}}}
 HELLO["clientInfo"] = {"name": "test", "version": "1"}
 

@@ -56,7 +56,7 @@ def test_a_suite_name_and_a_file_name_are_looked_at(tmp_path: Path) -> None:
     try:
         file.write_text("1\n")
     except (OSError, UnicodeEncodeError):
-        pytest.skip("this file system takes no such name")
+        pytest.skip("this file system takes UTF-8 names only, as that of macOS does")
     with pytest.raises(InvalidSuite, match="the file's name holds"):
         load(file)
 

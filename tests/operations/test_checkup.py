@@ -242,10 +242,13 @@ def test_without_a_model_and_without_weights_the_layer_says_why(monkeypatch: pyt
 
 
 def test_without_a_model_the_reference_agents_stands_in_and_is_gone_afterwards() -> None:
+    from gapless.errors import WeightsUnavailable
     from gapless.retrievers import weights
 
-    if not weights.at_hand("smollm2"):
-        pytest.skip("the weights are not in the user's cache: gapless demo fetches them")
+    try:
+        weights.fetch("smollm2")
+    except WeightsUnavailable as error:
+        pytest.skip(f"the weights cannot be downloaded here: {error}")
     skipped = [name for name in shelf.SHELF if name not in ("endpoint-answers", "cut-answers")]
     Path("gapless.toml").write_text(f"[checkup]\nskip = {json.dumps(skipped)}\n")
     done = gapless("checkup", "model", "--json", "--quiet", "--no-budget")

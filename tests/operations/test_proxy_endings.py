@@ -26,7 +26,6 @@ from gapless.records.tools import LockedServer, ToolSchema, ToolsLock
 from gapless.records.trial import TrialRecord
 from gapless.settings import Place, Settings
 
-pytest.importorskip("fastmcp")
 ERAS = pytest.mark.parametrize("era", ["legacy", "2026-07-28"])
 
 

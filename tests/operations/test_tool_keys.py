@@ -114,7 +114,6 @@ def test_the_checkup_sends_it_too(behind: Behind) -> None:
 
 @pytest.mark.parametrize("era", ["legacy", "2026-07-28"])
 async def test_the_proxy_sends_it(behind: Behind, tmp_path: Path, era: str) -> None:
-    pytest.importorskip("fastmcp")
     from fastmcp import Client
 
     place = Place(root=str(tmp_path), settings=Settings(), database=f"sqlite:///{tmp_path / 'gapless.db'}")
@@ -129,7 +128,6 @@ async def test_the_proxy_sends_it(behind: Behind, tmp_path: Path, era: str) -> N
 
 
 async def test_a_key_that_is_refused_later_is_said_too(behind: Behind, tmp_path: Path) -> None:
-    pytest.importorskip("fastmcp")
     from fastmcp import Client
 
     place = Place(root=str(tmp_path), settings=Settings(), database=f"sqlite:///{tmp_path / 'gapless.db'}")
@@ -145,7 +143,6 @@ async def test_a_key_that_is_refused_later_is_said_too(behind: Behind, tmp_path:
 
 @pytest.mark.parametrize("era", ["legacy", "2026-07-28"])
 def test_the_proxys_own_token_ends_at_the_proxy(behind: Behind, tmp_path: Path, era: str) -> None:
-    pytest.importorskip("fastmcp")
     from fastmcp import Client
 
     async def ask(url: str) -> Any:

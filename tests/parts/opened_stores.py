@@ -31,8 +31,9 @@ class Hashed:
 @contextmanager
 def postgresql() -> Iterator[str]:
     """The address of a PostgreSQL with pgvector that lives as long as the block, or the reason to skip."""
-    pgserver = pytest.importorskip("pgserver", reason="pgserver brings a PostgreSQL with pgvector")
-    pytest.importorskip("psycopg")
+    pgserver = pytest.importorskip(
+        "pgserver", reason="pgserver, which brings a PostgreSQL, has no wheel for this Python"
+    )
     place = Path("/tmp") / f"gapless-{uuid.uuid4().hex[:8]}"
     try:
         with pgserver.get_server(place, cleanup_mode="stop") as server:
@@ -44,7 +45,7 @@ def postgresql() -> Iterator[str]:
 @contextmanager
 def pinecone(**more: Any) -> Iterator[tuple[Any, Any]]:
     """A stand-in and the real client's index at it. The arguments are the stand-in's."""
-    client = pytest.importorskip("pinecone")
+    import pinecone as client
     from pinecone_server import PineconeServer, serving
 
     server = PineconeServer(**more)
@@ -55,7 +56,7 @@ def pinecone(**more: Any) -> Iterator[tuple[Any, Any]]:
 @contextmanager
 def weaviate(*, query_s: float = 30) -> Iterator[tuple[Any, Any]]:
     """A stand-in and the real client at it."""
-    client = pytest.importorskip("weaviate")
+    import weaviate as client
     from weaviate.classes.init import AdditionalConfig, Timeout
     from weaviate_server import WeaviateServer, serving
 

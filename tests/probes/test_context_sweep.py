@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -219,7 +218,6 @@ def test_a_query_of_which_one_quote_stands_nowhere_is_left_out() -> None:
     assert (done.queries, done.lost) == (1, 1)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("chonkie") is None, reason="chonkie is not installed")
 def test_chonkie_cuts_too(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(
         "\n\n".join(f"Clause {n} is long. {'It goes on. ' * 40}" for n in range(9))

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from gapless.errors import MissingExtra
 from gapless.retrievers import chonkie_chunks
 
-pytest.importorskip("chonkie")
 TEXTS = st.text(alphabet="ab .!\né漢", max_size=200)
 
 

@@ -48,7 +48,8 @@ def test_no_hits_and_equal_scores_are_finite() -> None:
 
 
 def test_the_line_agrees_with_another_implementation() -> None:
-    models = pytest.importorskip("statsmodels.api")
+    import statsmodels.api as models
+
     draw = np.random.default_rng(0)
     rows = draw.normal(size=(400, 3)) * [1, 10, 0.1] + [0, 5, 2]
     right = draw.random(400) < 1 / (1 + np.exp(-(rows[:, 0] - 0.2 * rows[:, 1])))

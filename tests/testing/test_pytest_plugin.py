@@ -81,7 +81,6 @@ def test_a_budget_for_the_session_fails_it(project: pytest.Pytester) -> None:
 
 
 def test_tests_in_other_processes_are_held_as_well(project: pytest.Pytester) -> None:
-    pytest.importorskip("xdist")
     project.makepyfile(APP + "\ndef test_it(gapless):\n    gapless(bad, SUITE)\n")
     done = run(project, "-n", "1", "--gapless-budget", "max_silent_failures=0.02", others=("xdist",))
     assert done.ret == 1

@@ -21,8 +21,6 @@ from gapless.errors import EndpointError, MissingExtra, UsageError, WeightsUnava
 from gapless.retrievers import cache, weights
 from gapless.testing.fake_llm import FakeLLM
 
-pytest.importorskip("langchain_openai")
-
 FAITHFUL = "{% set l = user.splitlines() %}For {{ l[0][10:] }}, the {{ l[2][2:] }}. The {{ l[3][2:] }}. The {{ l[4][2:] }}."
 INVENTED = "{% set l = user.splitlines() %}For {{ l[0][10:] }}, the exposure of USD 7 is within the liability cap of USD 8. The {{ l[3][2:] }}. The {{ l[4][2:] }}."
 RULES: list[dict[str, Any]] = [

@@ -165,9 +165,9 @@ async def test_a_certificate_that_nobody_signed(tmp_path: Any, monkeypatch: pyte
 
 def certificate(folder: Any) -> ssl.SSLContext:
     """A server's context with a certificate that it signed itself."""
-    x509 = pytest.importorskip("cryptography.x509", reason="needs cryptography to make a certificate")
     import datetime
 
+    from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 

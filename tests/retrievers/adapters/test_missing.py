@@ -32,6 +32,5 @@ def test_it_says_what_to_install(
 
 
 def test_a_vector_index_is_asked_with_vectors() -> None:
-    pytest.importorskip("pinecone")
     with pytest.raises(UsageError, match="give an embedder, sparse=, or both"):
         store_class("pinecone")(object())
