@@ -71,7 +71,7 @@ def open_chat(name: str) -> ChatModel:
     except ImportError as error:
         package = _PACKAGE.search(str(error))
         raise MissingPackage(f"--model {name}", package.group(1) if package else str(error)) from error
-    except Exception as error:
+    except Exception as error:  # every provider's package has its own
         said = " ".join(str(error).split()).partition(" Supported providers:")[0][:400]
         raise UsageError(
             f"--model {name}: {said} A model is named provider:model (openai:gpt-4o-mini), an endpoint by its base URL (http://127.0.0.1:8080/v1)."

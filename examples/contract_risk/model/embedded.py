@@ -62,15 +62,16 @@ class Servers:
             server = self._idle.pop() if self._idle else await _Server.start()
             if not server.alive:
                 server = await _Server.start()
+            broken = False
             try:
                 yield server.address
             except httpx.TransportError:
+                broken = True
                 await server.close()
                 raise
-            except BaseException:
-                self._idle.append(server)
-                raise
-            self._idle.append(server)
+            finally:
+                if not broken:
+                    self._idle.append(server)
 
 
 class _Server:
@@ -93,7 +94,7 @@ class _Server:
         try:
             assert process.stdout is not None
             line = await asyncio.wait_for(process.stdout.readline(), _START_WITHIN_S)
-        except BaseException:
+        except BaseException:  # cancelled, too: the process must not outlive the wish for it
             await server.close()
             raise
         server.address = line.decode().strip()

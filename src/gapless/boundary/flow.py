@@ -90,7 +90,7 @@ def drive(flow: Flow, call: Callable[[Any], Any]) -> Any:
         while True:
             try:
                 sent = _perform(effect, call)
-            except BaseException as error:
+            except BaseException as error:  # the guards learn of it, an interrupt too
                 effect = flow.throw(error)
             else:
                 effect = flow.send(sent)
@@ -105,7 +105,7 @@ async def adrive(flow: Flow, call: Callable[[Any], Awaitable[Any]]) -> Any:
         while True:
             try:
                 sent = await _aperform(effect, call)
-            except BaseException as error:
+            except BaseException as error:  # the guards learn of it, an interrupt too
                 effect = flow.throw(error)
             else:
                 effect = flow.send(sent)
@@ -124,7 +124,7 @@ def _perform(effect: Effect, call: Callable[[Any], Any]) -> Any:
     def work() -> None:
         try:
             answer.set_result(call(effect.state))
-        except BaseException as error:
+        except BaseException as error:  # raised again in the thread that waits
             answer.set_exception(error)
 
     context = contextvars.copy_context()

@@ -176,7 +176,7 @@ class Guarding(msgspec.Struct, frozen=True):
         failures: list[Exception] = []
         try:
             output = yield from self._attempts(crossing, proceed, failures)
-        except Exception as error:
+        except Exception as error:  # a step may raise anything
             if not isinstance(error, watch.control):
                 self._release(action, failures)
             raise
@@ -206,7 +206,7 @@ class Guarding(msgspec.Struct, frozen=True):
                 return output
             except watch.control:
                 raise
-            except Exception as error:
+            except Exception as error:  # a step may raise anything; `retry` decides
                 failed = error
                 failures.append(failed)
             if retry is None or number == most or not retry.on(failed):
@@ -246,7 +246,7 @@ class Guarding(msgspec.Struct, frozen=True):
             return None if known is None else (self.replaced(None, known[0]),)
         try:
             return (self.replaced(None, self.contract.fallback(crossing, failed)),)
-        except Exception as error:
+        except Exception as error:  # the user's fallback may raise anything
             raise failed from error
 
     def _gated(self, crossing: Crossing, output: Any) -> Passed:
@@ -340,7 +340,7 @@ class Guarding(msgspec.Struct, frozen=True):
         repair = self.contract.repair
         try:
             mended = repair(crossing, self.handoff(output), breach) if repair is not None else None
-        except Exception:
+        except Exception:  # the user's repair may raise anything
             return None  # a repair that fails has repaired nothing: the breach stands
         if mended is None or self._breach(crossing, mended) is not None:
             return None
@@ -351,7 +351,7 @@ class Guarding(msgspec.Struct, frozen=True):
         for guard in self.contract.checks:
             try:
                 found = guard.breach(crossing, handoff)
-            except Exception as error:
+            except Exception as error:  # the user's guard may raise anything: nothing passes
                 name = name_of(guard)
                 return Breach(name, f"the guard {name!r} crashed: {_short(error)}", BrokenGuard)
             if found is not None:

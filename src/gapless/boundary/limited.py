@@ -55,7 +55,7 @@ class Limited:
             except TimeUp:
                 flow.close()
                 raise
-            except BaseException as error:
+            except BaseException as error:  # the flow is told, whatever it is
                 go_on = _thrower(flow, error)
             else:
                 go_on = _sender(flow, sent)

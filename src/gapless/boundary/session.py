@@ -102,7 +102,7 @@ class Session:
         token = current_step.set(opened)
         try:
             output = drive(compose((*within, *self.middlewares), crossing), call)
-        except BaseException as error:
+        except BaseException as error:  # a step may end in any way: all are on record
             self._failed(passage, opened, error)
             raise
         finally:
@@ -134,7 +134,7 @@ class Session:
         token = current_step.set(opened)
         try:
             output = await adrive(compose((*within, *self.middlewares), crossing), call)
-        except BaseException as error:
+        except BaseException as error:  # a step may end in any way: all are on record
             self._failed(passage, opened, error)
             raise
         finally:

@@ -81,7 +81,7 @@ def contain(crossing: Crossing, proceed: Proceed) -> Flow:
 async def _contained(work: Coroutine[Any, Any, T]) -> T:
     try:
         return await work
-    except BaseException as error:
+    except BaseException as error:  # SystemExit in a task would stop the event loop
         if _passes(error):
             raise
         raise NotAnException(error) from error

@@ -61,7 +61,7 @@ async def run_component(
     except StepPaused:
         elapsed = (time.perf_counter() - started) * 1e3
         reason = "it asked for a person"
-    except Exception as raised:
+    except Exception as raised:  # a step may raise anything: its run failed
         elapsed = (time.perf_counter() - started) * 1e3
         error = error_info(raised)
         ok, reason = False, f"raised {error.type}: {error.message}"

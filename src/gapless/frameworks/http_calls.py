@@ -72,7 +72,7 @@ def _watch(send: Any) -> Any:
             return _heard(send(self, request, **kwargs))
         try:
             response = _heard(send(self, request, **kwargs))
-        except BaseException as error:
+        except BaseException as error:  # on record, however it ended
             pending.end(error=error, traced=_traced(request))
             raise
         pending.end(
@@ -93,7 +93,7 @@ def _watch_async(send: Any) -> Any:
             return _heard(await send(self, request, **kwargs))
         try:
             response = _heard(await send(self, request, **kwargs))
-        except BaseException as error:
+        except BaseException as error:  # on record, however it ended
             pending.end(error=error, traced=_traced(request))
             raise
         pending.end(

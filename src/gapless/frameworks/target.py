@@ -158,7 +158,7 @@ def _import_as(name: str, path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except BaseException:
+    except BaseException:  # half a module must not stay, whatever stopped it
         del sys.modules[name]
         raise
     return module

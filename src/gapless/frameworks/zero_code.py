@@ -182,7 +182,7 @@ class _Run:
             stack.enter_context(recorded_calls())
             try:
                 yield
-            except BaseException as raised:
+            except BaseException as raised:  # on record, however it ended
                 error = raised
                 raise
             finally:
@@ -237,7 +237,7 @@ class _Run:
         for listener in list(_listener):
             try:
                 listener(seen)
-            except Exception:
+            except Exception:  # watching must not disturb who is watched
                 logging.getLogger("gapless").exception("a run was not recorded")
 
 

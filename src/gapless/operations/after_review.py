@@ -162,7 +162,7 @@ class _Asking:
         try:
             said = await asyncio.to_thread(self._reviewer, question)
             return await said if inspect.isawaitable(said) else said
-        except Exception as error:
+        except Exception as error:  # the user's reviewer may raise anything
             name = getattr(self._reviewer, "__name__", "reviewer")
             raise _ReviewerFailed(f"the reviewer {name} failed: {type(error).__name__}: {error}.") from error
 

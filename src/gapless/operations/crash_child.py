@@ -155,7 +155,7 @@ async def live(life: Life) -> Told:
         return Told(status=status, restarted=restarted)
     except DuplicateEffect as asked:
         return Told(status="asked", reason=str(asked))
-    except Exception as error:
+    except Exception as error:  # the user's workflow may raise anything
         return Told(status="failed", reason=f"{type(error).__name__}: {error}"[:500])
     finally:
         if token is not None:

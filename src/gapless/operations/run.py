@@ -82,7 +82,7 @@ def _execute(file: Path, arguments: Sequence[str]) -> int:
                 return done.code or 0
             print(done.code, file=sys.stderr)  # noqa: T201  # what the interpreter itself would do
             return 1
-        except Exception as error:
+        except Exception as error:  # what the interpreter itself would do
             sys.excepthook(type(error), error, error.__traceback__)
             return 1
     return 0

@@ -163,7 +163,7 @@ def _said(signal: Signal, crossing: Crossing, what: str) -> tuple[float | None, 
     """A signal's number, or why it is none; both None where it says nothing."""
     try:
         said: Any = signal(crossing)
-    except Exception as error:
+    except Exception as error:  # the user's signal may raise anything
         return None, f"{what} failed: {type(error).__name__}: {error}"
     if said is None:
         return None, None

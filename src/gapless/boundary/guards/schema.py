@@ -72,7 +72,7 @@ def _json_schema(encoded: bytes) -> Problems:
 
     try:
         validator = jsonschema_rs.validator_for(encoded.decode())
-    except Exception as error:
+    except Exception as error:  # a reference that leads nowhere is a class of its own
         raise InvalidContract(f"this is no JSON Schema: {error}") from error
 
     def problems(handoff: Any) -> Iterable[str]:

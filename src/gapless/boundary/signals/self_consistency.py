@@ -39,5 +39,5 @@ class SelfConsistency:
     def _agrees(self, crossing: Crossing) -> bool:
         try:
             return bool(self.same(crossing.handoff, self.resample(crossing)))
-        except Exception:
+        except Exception:  # the user's function may raise anything: no agreement
             return False
