@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import family
 import guarded_server
 import psutil
 import pytest
@@ -30,17 +31,11 @@ def started(folder: Path, *words: str, **more: Any) -> Generator[subprocess.Pope
     """The proxy in a process of its own, ready; nothing of it is left afterwards."""
     command = [*PROXY, *words, "--", *guarded_server.command(folder / "effects")]
     pipe = subprocess.PIPE
-    with subprocess.Popen(
+    process = subprocess.Popen(
         command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=folder, env=os.environ | more
-    ) as process:
-        try:
-            yield process
-        finally:
-            below = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-            process.kill()
-            for one in below:
-                if one.is_running():
-                    one.kill()
+    )
+    with family.ended(process):
+        yield process
 
 
 def ask(process: subprocess.Popen[str], number: int, method: str, **params: Any) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
-import psutil
+import family
 import pytest
 import raw_server
 
@@ -66,20 +66,12 @@ def proxy(tmp_path: Path) -> Generator[Proxy]:
     heard = tmp_path / "heard"
     words = [sys.executable, "-m", "gapless", "proxy", "--json", "--", *raw_server.command(heard)]
     pipe = subprocess.PIPE
-    with subprocess.Popen(
-        words, stdin=pipe, stdout=pipe, stderr=pipe, cwd=tmp_path, env=os.environ
-    ) as process:
-        try:
-            made = Proxy(process, heard)
-            made.ask(0, "initialize", **HELLO)
-            made.tell("notifications/initialized")
-            yield made
-        finally:
-            below = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-            process.kill()
-            for one in below:
-                if one.is_running():
-                    one.kill()
+    process = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, cwd=tmp_path, env=os.environ)
+    with family.ended(process):
+        made = Proxy(process, heard)
+        made.ask(0, "initialize", **HELLO)
+        made.tell("notifications/initialized")
+        yield made
 
 
 MALFORMED = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import family
 import psutil
 import pytest
 from click.testing import CliRunner
@@ -95,12 +95,7 @@ def all_lives(tmp_path_factory: pytest.TempPathFactory) -> GoneOn:
     deadline = time.monotonic() + 60
     while not list(folder.glob(".gapless/crash/*/*.json")) and time.monotonic() < deadline:
         time.sleep(0.05)
-    below = psutil.Process(first.pid).children(recursive=True)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    for child in below:  # its group is its own: nobody is left to end it
-        if child.is_running():
-            child.kill()
+    family.end(first)
     kept = {path: path.stat().st_mtime_ns for path in folder.glob(".gapless/crash/*/*.json")}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
