@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Most of the time tests wait, for servers and for processes they start: twice as many as the cores of a small CI machine.
+WORKERS ?= 4
 
 .PHONY: demo setup test test-full lint format lock bench clean
 
@@ -13,7 +15,7 @@ demo: $(STAMP)
 setup: $(STAMP)
 
 test: $(STAMP) lint
-	$(BIN)/python -m pytest -m "not full" -n 2 --dist worksteal
+	$(BIN)/python -m pytest -m "not full" -n $(WORKERS) --dist worksteal
 
 test-full: $(STAMP)
 	$(BIN)/python -m pytest -m "full" -n 2 --dist worksteal
