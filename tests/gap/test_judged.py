@@ -7,7 +7,8 @@ import pytest
 from gapless.gap.judged import Judged, Judgement, drawn, rests_on_judge
 from gapless.gap.table import Table
 from gapless.records.judge import JudgeQuality
-from gapless.records.trial import Outcome, Run, TrialRecord, Verdict, summary
+from gapless.records.summary import summary
+from gapless.records.trial import Outcome, Run, TrialRecord, Verdict
 
 JUDGE = ("llm_judge",)
 

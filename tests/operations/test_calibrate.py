@@ -261,7 +261,8 @@ async def test_the_command(folder: Folder) -> None:
 
 
 def test_a_gate_that_is_passed_several_times_counts_by_its_least_sure_passage() -> None:
-    from gapless.records.trial import Ruling, TrialRecord, summary
+    from gapless.records.summary import summary
+    from gapless.records.trial import Ruling, TrialRecord
 
     rulings = tuple(
         Ruling(step="x", guard="gate", action="proceed", signal=signal) for signal in (0.9, 0.2, 0.7)

@@ -7,7 +7,8 @@ import math
 import msgspec
 
 from gapless.records.row import RunRow, durations, retell, row_of, run_of, told
-from gapless.records.trial import Ruling, RulingCount, Run, StepOutcome, TrialRecord, summary
+from gapless.records.summary import summary
+from gapless.records.trial import Ruling, RulingCount, Run, StepOutcome, TrialRecord
 
 
 def test_a_row_has_every_field_of_a_run() -> None:

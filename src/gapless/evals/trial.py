@@ -21,7 +21,8 @@ from gapless.gap.blame import blame
 from gapless.records.origin import Origin
 from gapless.records.seed import seed_of
 from gapless.records.suite import Case
-from gapless.records.trial import Outcome, StepEvent, TrialRecord, Verdict, summary
+from gapless.records.summary import summary
+from gapless.records.trial import Outcome, StepEvent, TrialRecord, Verdict
 from gapless.trace.recorder import TrialRecorder, error_info
 from gapless.trace.redaction import Redaction
 

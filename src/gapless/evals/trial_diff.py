@@ -10,7 +10,8 @@ from gapless.errors import StoreError, UnknownName
 from gapless.records.changes import changes
 from gapless.records.origin import Origin
 from gapless.records.replay import Change, CrossingPair, ReplayDiff
-from gapless.records.trial import TrialRecord, Verdict, summary
+from gapless.records.summary import summary
+from gapless.records.trial import TrialRecord, Verdict
 
 Load = Callable[[str], Any]
 Status = Literal["kept", "edited", "same", "changed", "new", "gone"]

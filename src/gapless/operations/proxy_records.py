@@ -19,8 +19,9 @@ from gapless.errors import GaplessError
 from gapless.operations.tool_answers import PROXIED
 from gapless.records.measurement import Measurement, resume_key
 from gapless.records.suite import Suite
+from gapless.records.summary import summary
 from gapless.records.tools import Offer, ToolSchema
-from gapless.records.trial import ErrorInfo, Outcome, StepEvent, TrialRecord, summary
+from gapless.records.trial import ErrorInfo, Outcome, StepEvent, TrialRecord
 from gapless.records.ulid import new_ulid
 from gapless.records.value import decode, digest, encode
 from gapless.records.workflow import FINISH, START, Edge, Shape, Step

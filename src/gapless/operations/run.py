@@ -19,7 +19,8 @@ from gapless import __version__
 from gapless.errors import UsageError
 from gapless.records.measurement import Measurement, resume_key
 from gapless.records.suite import Suite
-from gapless.records.trial import Outcome, StepEvent, TrialRecord, summary
+from gapless.records.summary import summary
+from gapless.records.trial import Outcome, StepEvent, TrialRecord
 from gapless.records.ulid import new_ulid
 from gapless.records.value import decode, digest, encode
 from gapless.records.workflow import Shape

@@ -15,7 +15,8 @@ from sqlalchemy.dialects.sqlite import insert
 from gapless.records.measurement import Measurement
 from gapless.records.replay import ReplayRun
 from gapless.records.row import RunRow, run_of
-from gapless.records.trial import ComponentRun, Run, TrialRecord, summary
+from gapless.records.summary import summary
+from gapless.records.trial import ComponentRun, Run, TrialRecord
 from gapless.stores import schema
 
 _encode = msgspec.msgpack.Encoder().encode
