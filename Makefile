@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Most of the time tests wait, for servers and for processes they start: twice as many as the cores of a small CI machine.
+# Most tests wait for servers and for processes they start: twice as many as the cores of a small CI machine. Those that hold
+# times against limits run beside one other only (tests/conftest.py).
 WORKERS ?= 4
 
 .PHONY: demo setup test test-full lint format lock bench clean
@@ -15,7 +16,8 @@ demo: $(STAMP)
 setup: $(STAMP)
 
 test: $(STAMP) lint
-	$(BIN)/python -m pytest -m "not full" -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -m "not full and not timed" -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -m "not full and timed" -n 2 --dist worksteal
 
 test-full: $(STAMP)
 	$(BIN)/python -m pytest -m "full" -n 2 --dist worksteal
