@@ -31,7 +31,7 @@ _NAMED_BY = {
 }
 """How a user names what the reference agent stands in for."""
 SCHEMA = "gapless.checkup/1"
-LONGER = "ok?: meets its target, but too little was seen to show it. --seconds 60 lets every probe see more."
+LONGER = "ok?: meets its target, but too little was seen to show it. With --seconds 60 most probes see more."
 MARKS: dict[Status, str] = {"ok": "ok", "warn": "warn", "fail": "FAIL", "not-applicable": "–"}
 STYLES: dict[Status, str] = {
     "ok": "green",
@@ -42,7 +42,7 @@ STYLES: dict[Status, str] = {
 _SAID = {
     "fail": "failed",
     "warn": "to look at",
-    "undecided": "ok, but not shown yet (ok?)",
+    "undecided": "ok? (not shown yet)",
     "ok": "ok",
     "not-applicable": "not applicable",
 }

@@ -78,7 +78,7 @@ def _load(subject: Subject) -> tuple[Load, float]:
     n = round(steepest / 2 * seconds)
     if n < _LEAST:
         raise ProbeUnavailable(
-            f"a ramp of {seconds:g} s would have {n} requests, too few to find a knee in: the endpoint answers {rate:.2g} a second"
+            f"a ramp of {seconds:g} s would have {n} requests, too few to find a knee in: the endpoint answers {rate:.2g} a second. Give it longer (--seconds)"
         )
     offsets = schedule("ramp", rate=steepest / 2, seconds=seconds)
     how = f"open loop, a ramp to {steepest:.2g} a second"
