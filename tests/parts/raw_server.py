@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ def _serve(file: Path) -> None:
             _called(number, asked["params"])
         elif method == "resources/subscribe":
             _send(id=number, result={})
+            time.sleep(0.3)  # what is told when no request is open has to arrive, too
             _send(method="notifications/resources/updated", params={"uri": asked["params"]["uri"]})
             _send(method="notifications/resources/list_changed")
         elif number is not None:

@@ -12,6 +12,7 @@ from fastmcp.server.dependencies import get_context
 from fastmcp.server.providers import proxy as fastmcp_proxy
 from mcp import types
 from mcp.shared.message import SessionMessage
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from gapless.frameworks.mcp.approval import Answered
 
@@ -45,11 +46,21 @@ def relay(kind: Any, transport: Any, mode: str, heard: Callable[[], None]) -> An
         if isinstance(told, _PASSED_ON):
             restore: Any = getattr(fastmcp_proxy, "_restore_request_context")  # noqa: B009
             restore(getattr(holder[0], "_proxy_rc_ref"))  # noqa: B009
-            await get_context().send_notification(told)
+            await _passed_on(get_context(), told)
 
     client = kind(transport, mode=mode, message_handler=message)
     holder.append(client)
     return client
+
+
+async def _passed_on(front: Any, told: Any) -> None:
+    """Tells the client in front, also after the request was answered that the connection was last used for."""
+    session = front.session
+    if session.protocol_version not in MODERN_PROTOCOL_VERSIONS and not session.can_send_request:
+        # The request is over, and what is sent with it is dropped. A session of the older era has a channel of its own.
+        await session.send_notification(told)
+    else:
+        await front.send_notification(told)
 
 
 def another(client: Any) -> Any:
