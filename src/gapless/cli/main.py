@@ -131,7 +131,7 @@ def _run(argv: list[str] | None) -> int:
     except _ReaderLeft:
         _silence(sys.stdout)
         return 0
-    except Exception as error:
+    except Exception as error:  # whatever is left is our mistake, and is told as one
         _bug(error)
         return EXIT_BUG
     return result if isinstance(result, int) else 0

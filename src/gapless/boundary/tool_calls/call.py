@@ -115,7 +115,7 @@ class ToolCall:
         except AskedBack:
             self.paused = True
             raise
-        except BaseException as error:
+        except BaseException as error:  # noted, and raised again
             self.error = error
             asked = error.__cause__
             if isinstance(asked, AskedBack):  # asked for on a second attempt

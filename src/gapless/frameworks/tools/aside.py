@@ -27,7 +27,7 @@ async def aside(work: Callable[[], T]) -> T:
         failed: BaseException | None = None
         try:
             value = context.run(work)
-        except BaseException as error:
+        except BaseException as error:  # raised again where it is waited for
             failed = error
         with suppress(RuntimeError):  # the loop was closed meanwhile
             loop.call_soon_threadsafe(settle, value, failed)

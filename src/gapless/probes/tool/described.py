@@ -52,7 +52,7 @@ def starts(subject: Subject) -> Iterable[Finding]:
         if visit.offer is not None
     )
     broken = [visit for visit in seen if visit.broken]
-    noisy = [f"{visit.name} ({visit.noise} lines)" for visit in seen if visit.noise]
+    noisy = [f"{visit.name} ({count(visit.noise, 'line')})" for visit in seen if visit.noise]
     if broken:
         yield STARTS.finding(
             "fail",
