@@ -52,6 +52,20 @@ def test_the_example_in_messages_is_one(tmp_path: Path) -> None:
         ({"query": "a", "relevant": ["d"], "answerable": False}, "is not answerable, and yet"),
         ({"query": " ", "relevant": ["d"]}, "`query` is empty"),
         ({"query": "a", "relevant": {"d": 0}}, "grade 0 of 'd'; the least is 1"),
+        ({"query": "a", "relevant": {"d": 10**400}}, r"queries\.jsonl:2: the grade of 'd' is above 1000"),
+        pytest.param(
+            '{"query": "a", "relevant": {"d": 1' + "0" * 4400 + "}}",
+            r"queries\.jsonl:2: .*out of range",
+            id="endless number",
+        ),
+        ({"query": "a", "relevant": [1, {"x": 1}]}, r"queries\.jsonl:2: `relevant` lists ids.*got dict"),
+        ({"query": "a", "relevant": [None]}, r"queries\.jsonl:2: `relevant` lists ids.*got NoneType"),
+        ({"query": "a", "relevant": [True]}, r"queries\.jsonl:2: `relevant` lists ids.*got bool"),
+        pytest.param(
+            '{"query": ' + "[" * 100_000 + "]" * 100_000 + "}",
+            r"queries\.jsonl:2: nested too deep",
+            id="deep",
+        ),
         ({"query": "a", "relevant": "d"}, r"queries\.jsonl:2: Expected `object`"),
         ({"query": 7, "relevant": ["d"]}, r"queries\.jsonl:2: Expected `str`"),
         ({"query": "a", "texts": [""]}, "holds an empty passage"),
@@ -62,6 +76,12 @@ def test_what_is_wrong_is_refused_with_its_line(tmp_path: Path, line: Any, messa
     good = {"query": "fine", "relevant": ["d"], "id": "one"}
     with pytest.raises(InvalidSuite, match=message):
         read_queries(write(tmp_path, good, line))
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path) -> None:
+    path = write(tmp_path, {"query": "a", "relevant": ["d"]})
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert read_queries(path)[0].query == "a"
 
 
 def test_no_file_and_no_query(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ class LabelledQuery(Record, frozen=True, kw_only=True):
     id: str = ""
     """Unique; the line's number where the file gives none."""
     relevant: dict[str, int] = {}
-    """Id of each relevant document -> grade, 1 and more. In a file also a list of ids, each of grade 1."""
+    """Id of each relevant document -> grade, 1 to 1000. In a file also a list of ids, each of grade 1."""
     texts: tuple[str, ...] = ()
     """Or the passages themselves, word by word: a document is relevant that holds one of them, or half of a long one."""
     slice: dict[str, str] = {}

@@ -14,6 +14,8 @@ from gapless.records.labelled_query import LabelledQuery
 
 __all__ = ["EXAMPLE", "LabelledQuery", "checked", "lines_of", "read_queries"]
 
+MOST_GRADE = 1000
+"""Of one relevant document; trec_eval, which computes the metrics, sets memory aside for each grade up to the highest."""
 EXAMPLE = '{"query": "Who insures the goods?", "relevant": ["contract-7#4"], "slice": {"topic": "insurance"}, "group": "contract-7"}'
 
 
@@ -38,13 +40,14 @@ def read_queries(path: Path) -> tuple[LabelledQuery, ...]:
 def lines_of(path: Path) -> list[str]:
     """The lines of a JSONL file, empty ones too.
 
-    Only line feeds end a line: `str.splitlines` would cut at U+2028 too, which stands unescaped within texts.
+    Only line feeds end a line: `str.splitlines` would cut at U+2028 too, which stands unescaped within texts. A byte order
+    mark at the start, as editors on Windows write one, is no part of the first.
 
     Raises:
         OSError: It cannot be read.
         UnicodeDecodeError: It is no UTF-8.
     """
-    return path.read_text(encoding="utf-8").split("\n")
+    return path.read_text(encoding="utf-8-sig").split("\n")
 
 
 def checked(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[LabelledQuery, ...]:
@@ -70,6 +73,8 @@ def _decoded(where: str, line: str) -> dict[str, Any]:
         row = msgspec.json.decode(line)
     except msgspec.DecodeError as error:
         raise InvalidSuite(f"{where}: no JSON: {error}. A line looks like this: {EXAMPLE}") from error
+    except RecursionError as error:
+        raise InvalidSuite(f"{where}: nested too deep. A line looks like this: {EXAMPLE}") from error
     if not isinstance(row, dict):
         raise InvalidSuite(f"{where}: an object was expected, got {type(row).__name__}. Like this: {EXAMPLE}")
     return cast("dict[str, Any]", row)
@@ -84,9 +89,7 @@ def _query(where: str, row: dict[str, Any]) -> LabelledQuery:
             raise InvalidSuite(f"{where}: unknown key `{key}`.{hint} Allowed: {', '.join(allowed)}.")
     given = row.get("relevant")
     if isinstance(given, list):
-        row["relevant"] = {
-            str(name) if isinstance(name, int) else name: 1 for name in cast("list[Any]", given)
-        }
+        row["relevant"] = {_name(where, name): 1 for name in cast("list[Any]", given)}
     row["id"] = str(row.get("id") or where)
     row["group"] = str(row.get("group") or row["id"])
     if isinstance(filed := row.get("slice"), dict):
@@ -97,6 +100,15 @@ def _query(where: str, row: dict[str, Any]) -> LabelledQuery:
         raise InvalidSuite(f"{where}: {error}. A line looks like this: {EXAMPLE}") from error
     _consistent(where, one)
     return one
+
+
+def _name(where: str, name: Any) -> str:
+    """The id of a document in a list of them."""
+    if isinstance(name, bool) or not isinstance(name, (str, int)):
+        raise InvalidSuite(
+            f"{where}: `relevant` lists ids of documents, got {type(name).__name__}. A line looks like this: {EXAMPLE}"
+        )
+    return str(name)
 
 
 def _consistent(where: str, one: LabelledQuery) -> None:
@@ -115,5 +127,7 @@ def _consistent(where: str, one: LabelledQuery) -> None:
         raise InvalidSuite(
             f"{where}: grade {one.relevant[low[0]]} of {low[0]!r}; the least is 1. Leave out what is not relevant."
         )
+    if high := [name for name, grade in one.relevant.items() if grade > MOST_GRADE]:
+        raise InvalidSuite(f"{where}: the grade of {high[0]!r} is above {MOST_GRADE}, the most there is.")
     if any(not text.strip() for text in one.texts):
         raise InvalidSuite(f"{where}: `texts` holds an empty passage, which every document holds.")
