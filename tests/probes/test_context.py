@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,43 @@ def test_forms_of_an_answer(said: Any, ids: list[str]) -> None:
     assert [hit.id for hit in normalised(said)] == ids
 
 
+def test_a_generator_without_an_end_is_left_and_taken_no_further() -> None:
+    taken: list[int] = []
+
+    def endless(query: str) -> Any:
+        for n in itertools.count():
+            taken.append(n)
+            yield {"id": f"d{n}"}
+
+    (query,) = asked(1)
+    answer = ask(endless, query)
+    assert "more than 10,000 documents one by one" in answer.problem
+    assert (answer.hung, len(taken)) == (False, 10_001)
+    found = one(retriever_answers, Subject(retrieve=endless, labelled=(query,)))
+    assert (found.status, "no end is in sight" in found.said) == ("fail", True)
+    assert ask(lambda q: ({"id": f"d{n}"} for n in range(10_000)), query).problem == ""
+    assert len(ask(lambda q: [f"d{n}" for n in range(10_001)], query).hits) == 10_001
+
+
+def test_nothing_more_is_taken_from_a_generator_that_was_left_behind() -> None:
+    on, ended = threading.Event(), threading.Event()
+    more: list[str] = []
+
+    def slow(query: str) -> Any:
+        try:
+            on.wait(20)
+            yield "d0"
+            more.append(query)
+        finally:
+            ended.set()
+
+    (query,) = asked(1)
+    assert ask(slow, query, 0.05).hung
+    on.set()
+    assert ended.wait(20)
+    assert not more
+
+
 def test_fields_of_a_document() -> None:
     (hit,) = normalised(
         [{"id": 7, "content": "t", "score": 1, "metadata": {"a": 1}, "supplier": "x", "indexed_at": 5}]
@@ -90,7 +129,7 @@ def test_fields_of_a_document() -> None:
     assert (pair.text, pair.score, pair.metadata) == ("t", 0.5, {"source": "f"})
 
 
-def test_labels_that_say_nothing_of_themselves_are_not_judged() -> None:
+def test_labels_that_say_nothing_of_themselves_are_not_judged(tmp_path: Path) -> None:
     with pytest.raises(ProbeUnavailable, match="none of 30 labels says where it comes from"):
         list(query_labels(Subject(labelled=asked())))
     made = tuple(
@@ -102,7 +141,12 @@ def test_labels_that_say_nothing_of_themselves_are_not_judged() -> None:
     assert "30 of 30 labels were reviewed, by maria" in found.said
     assert "30 of 30 labels ask in the words of the passage" in found.said
     edited = tuple(msgspec.structs.replace(label, edited=True) for label in made)
-    assert one(query_labels, Subject(labelled=edited)).status == "ok"
+    found = one(query_labels, Subject(labelled=edited))
+    assert found.status == "ok"
+    assert found.undecided.startswith("whether their passages still stand was not looked at")
+    (tmp_path / "a.txt").write_text("words")
+    found = one(query_labels, Subject(labelled=edited, texts=tmp_path))
+    assert (found.status, found.undecided) == ("ok", "30 of 30 labels do not say which passage it was")
     unseen = (*edited[1:], msgspec.structs.replace(edited[0], source="unreviewed"))
     found = one(query_labels, Subject(labelled=unseen))
     assert (found.status, found.command) == ("warn", "")  # no folder is named: nothing that could be typed
@@ -551,7 +595,19 @@ def test_a_sweep_counts_the_characters_that_are_read() -> None:
 
 def test_what_documents_do_not_tell_is_not_called_well() -> None:
     dated = Subject(retrieve=lambda q: [{"id": "a", "indexed_at": time.time()}], labelled=asked())
-    assert "none of 1 stale, none names a source" in one(freshness, dated).said
+    found = one(freshness, dated)
+    assert ("none of 1 stale, none names a source" in found.said, found.undecided) == (True, "")
+
+    def some(query: str) -> list[dict[str, Any]]:
+        number = int(query.split()[1])
+        told = {"indexed_at": time.time()} if number < 10 else {}
+        return [{"id": f"d{number}", **told, **({"source": __file__} if number < 20 else {})}]
+
+    found = one(freshness, Subject(retrieve=some, labelled=asked(30)))
+    assert (found.status, "none of 10 stale" in found.said) == ("ok", True)
+    assert found.undecided == (
+        "20 of 30 documents carry no date and 10 of 30 documents name no source: with one in each it would show"
+    )
 
     def refuses(query: str, filter: Any = None) -> list[str]:  # noqa: A002
         if filter and set(filter) != {"city"}:
@@ -561,6 +617,24 @@ def test_what_documents_do_not_tell_is_not_called_well() -> None:
     found = one(filters, Subject(retrieve=refuses, labelled=asked(filter={"city": "Bergen"})))
     assert (found.status, "whether the filter was obeyed cannot be seen" in found.undecided) == ("ok", True)
     assert "an unknown field is refused (KeyError)" in found.said
+
+
+def test_what_was_not_asked_is_not_called_well() -> None:
+    def found(probe: Any, answered: int, **more: Any) -> Finding:
+        labels = asked(30, **more)
+        subject = Subject(retrieve=shows, labelled=labels)
+        answers = tuple(Answer(label, (Found(label.id, metadata={"city": "Bergen"}),)) for label in labels)
+        subject.memo["answers/"] = Answers(answers[:answered], 30)
+        return one(probe, subject)
+
+    def shows(query: str, filter: Any = None) -> list[str]:  # noqa: A002
+        raise KeyError("no such field")
+
+    for probe, more in ((retriever_answers, {}), (filters, {"filter": {"city": "Bergen"}})):
+        few = found(probe, 3, **more)
+        assert few.status == "ok", few.said
+        assert few.undecided == "27 of 30 queries were not asked: more time (--seconds) would show it"
+        assert found(probe, 30, **more).undecided == ""
 
 
 def test_a_filter_holds_where_a_list_has_the_value() -> None:

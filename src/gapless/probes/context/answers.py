@@ -8,7 +8,7 @@ import random
 import shlex
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -24,6 +24,8 @@ _SHORT = 10  # words below which half of a quote is found by chance
 _LONGEST_S = 60.0
 MOST_HUNG = 3
 """Queries that may be left behind before nothing more is asked."""
+MOST_HITS = 10_000
+"""Documents of one answer that are taken from a generator: it may have no end."""
 _TEXTS = ("text", "page_content", "content")
 _IDS = ("id", "document_id", "doc_id", "node_id")
 _BESIDE = (*_TEXTS, *_IDS, "score", "metadata", "indexed_at", "ranks")
@@ -199,6 +201,7 @@ def ask_all(
 def ask(retrieve: Callable[..., Any], query: LabelledQuery, each_s: float = QUERY_S) -> Answer:
     """Asks one query, in a thread that is left behind if it does not end."""
     said: dict[str, Any] = {}
+    left = threading.Event()
     more = {"filter": query.filter} if query.filter else {}
 
     def work() -> None:
@@ -207,7 +210,8 @@ def ask(retrieve: Callable[..., Any], query: LabelledQuery, each_s: float = QUER
             value = retrieve(query.query, **more)
             if inspect.iscoroutine(value):
                 value = asyncio.run(value)
-            said["hits"] = normalised(value)
+            unsized = isinstance(value, Iterable) and not isinstance(value, Sized)
+            said["hits"] = normalised(_some(cast("Iterable[Any]", value), left) if unsized else value)
         except (
             BaseException
         ) as error:  # a foreign retriever may raise anything, exits included: that is what we look for
@@ -218,8 +222,21 @@ def ask(retrieve: Callable[..., Any], query: LabelledQuery, each_s: float = QUER
     worker.start()
     worker.join(each_s)
     if worker.is_alive():
+        left.set()
         return Answer(query, ms=each_s * 1e3, problem=f"no answer within {each_s:g} s", hung=True)
     return Answer(query, said.get("hits", ()), said["ms"], said.get("problem", ""))
+
+
+def _some(handed: Iterable[Any], left: threading.Event) -> Iterator[Any]:
+    """What a generator hands over, until nobody waits for it any more."""
+    for at, item in enumerate(handed):
+        if left.is_set():
+            return
+        if at == MOST_HITS:
+            raise TypeError(
+                f"it hands over more than {MOST_HITS:,} documents one by one, and no end is in sight"
+            )
+        yield item
 
 
 def normalised(value: Any) -> tuple[Found, ...]:

@@ -17,7 +17,7 @@ from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.context.answers import Found, answers_of, exposed, normalised
 from gapless.probes.context.quality import documents_of
 from gapless.probes.context.shares import count_figure, counted, mean_of, rate_figure
-from gapless.probes.judging import share_at_most
+from gapless.probes.judging import Judged, share_at_most
 from gapless.records.finding import Figure, Finding
 from gapless.report.wording import count
 from gapless.retrievers.base import Document
@@ -66,6 +66,16 @@ class _Ages:
     def stale(self) -> set[str]:
         return self.old | self.behind
 
+    def untold(self, seen: int) -> str:
+        """What some documents do not tell, and what would show it; nothing where all tell enough.
+
+        Where none names a source, that is no gap: not every document was made from a file.
+        """
+        undated, unsourced = seen - len(self.dates), seen - len(self.sources)
+        parts = [f"{undated} of {count(seen, 'document')} carry no date"] if undated else []
+        parts += [f"{unsourced} of {count(seen, 'document')} name no source"] if 0 < unsourced < seen else []
+        return f"{' and '.join(parts)}: with one in each it would show" if parts else ""
+
     def well(self) -> str:
         """What holds, of that which documents tell."""
         fresh = f"none of {len(self.dates)} stale" if self.dates else "none carries a date"
@@ -99,7 +109,7 @@ def freshness(subject: Subject) -> Iterable[Finding]:
     parts = found.parts(days)
     if not parts:
         said = f"{count(len(seen), 'document')} {where}: {found.well()}"
-        yield FRESH.finding("ok", said, figures=figures, target=target)
+        yield FRESH.held(Judged("ok", found.untold(len(seen))), said, figures=figures, target=target)
         return
     step = _RENEW if found.stale or found.gone else _SECONDS
     status = "fail" if any(one.severe for one in shares) else "warn"

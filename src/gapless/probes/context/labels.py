@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.context.answers import label_command, queries_of, texts_of
 from gapless.probes.context.shares import count_figure, counted
-from gapless.probes.judging import share_at_most
+from gapless.probes.judging import Judged, share_at_most, together
 from gapless.records.finding import Finding
 from gapless.records.labelled_query import LabelledQuery
 from gapless.report.wording import count
@@ -34,7 +34,7 @@ def query_labels(subject: Subject) -> Iterable[Finding]:
         )
     unseen = [one for one in labels if one.source in ("proposed", "unreviewed")]
     lexical = [one for one in labels if one.lexical]
-    stale = _stale(subject, labels)
+    stale, unheld = _held(subject, labels)
     kinds = [("seen by nobody", unseen), ("in the words of their passage", lexical)]
     kinds += [("no longer true of the texts", stale)] if stale is not None else []
     figures = tuple(count_figure(name, kind, len(labels), "label") for name, kind in kinds)
@@ -44,7 +44,7 @@ def query_labels(subject: Subject) -> Iterable[Finding]:
     )
     if not unseen and not stale:
         step = "" if own_words.status == "ok" else _step(False, False, "")
-        yield CARD.held(own_words, said, figures=figures, next_step=step)
+        yield CARD.held(together(own_words, Judged("ok", unheld)), said, figures=figures, next_step=step)
         return
     outdated = share_at_most("outdated", counted(stale or [], len(labels)), _MOST_STALE)
     command = label_command(subject)
@@ -57,12 +57,15 @@ def query_labels(subject: Subject) -> Iterable[Finding]:
     )
 
 
-def _stale(subject: Subject, labels: Iterable[LabelledQuery]) -> list[LabelledQuery] | None:
-    """Labels whose passage is another now; None where no texts are named to hold them against."""
+def _held(subject: Subject, labels: Sequence[LabelledQuery]) -> tuple[list[LabelledQuery] | None, str]:
+    """Labels whose passage is another now, and what of that cannot be seen; None where no texts are named to look into."""
     if subject.texts is None:
-        return None
+        return None, "whether their passages still stand was not looked at: --chunking FOLDER names the texts"
     texts = texts_of(subject)
-    return [one for one in labels if standing(texts, one) in ("changed", "gone")]
+    found = [(one, standing(texts, one)) for one in labels]
+    unknown = sum(stands == "unknown" for _, stands in found)
+    untold = f"{unknown} of {count(len(labels), 'label')} {'does' if unknown == 1 else 'do'} not say which passage it was"
+    return [one for one, stands in found if stands in ("changed", "gone")], untold if unknown else ""
 
 
 def _parts(

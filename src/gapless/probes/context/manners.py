@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from gapless.gap.latency import quantile, ranks
 from gapless.probes.base import Card, ProbeUnavailable, Subject
-from gapless.probes.context.answers import MOST_HUNG, Answer, answered, answers_of, ask
+from gapless.probes.context.answers import MOST_HUNG, Answer, answered, answers_of, ask, queries_of
 from gapless.probes.context.shares import mean_of, rate_figure
 from gapless.probes.judging import Judged, at_most, quantile_at_most
 from gapless.records.estimate import Estimate
@@ -87,12 +87,17 @@ def retriever_answers(subject: Subject) -> Iterable[Finding]:
         why = "three did not end" if sum(one.hung for one in asked.answers) == MOST_HUNG else "time ran out"
         said += f"; {asked.of - n} more were not asked, for {why}"
     if not parts:
-        yield ANSWERS.finding("ok", said, figures=figures)
+        yield ANSWERS.held(Judged("ok", _unasked(n, asked.of)), said, figures=figures)
         return
     blind = empty and len(empty) == sum(one.query.answerable for one in asked.answers)
     status = "fail" if failed or blind else "warn"
     step = _NONE if len(failed) == n else _SOME if failed or empty else _TWICE if double else _ODD_SCORES
     yield ANSWERS.finding(status, said, figures=figures, next_step=step)
+
+
+def _unasked(n: int, of: int) -> str:
+    """What is open where time ran out before all queries were asked, and what would show it."""
+    return f"{of - n} of {_queries(of)} were not asked: more time (--seconds) would show it" if n < of else ""
 
 
 def _queries(n: int) -> str:
@@ -149,7 +154,8 @@ def filters(subject: Subject) -> Iterable[Finding]:
         return
     refused = f"an unknown field is refused ({odd.problem.partition(':')[0]})"
     if any(_shows(one.query, dict(hit.metadata)) for one in asked for hit in one.hits):
-        said, undecided = f"{_filtered(n)} find what they should, and {refused}", ""
+        said = f"{_filtered(n)} find what they should, and {refused}"
+        undecided = _unasked(n, sum(bool(one.filter) for one in queries_of(subject)))
     else:
         said = f"{_filtered(n)} find something, and {refused}"
         undecided = (
