@@ -184,3 +184,83 @@ def test_a_schema_that_is_nested_too_deeply_is_no_crash() -> None:
         deep = {"type": "array", "items": deep}
     assert turns(deep, deep) == []
     assert turns(deep, {"type": "array", "items": deep})
+
+
+NARROW = {"$anchor": "F", "type": "object", "properties": {"id": TEXT}, "required": ["id"]}
+NARROWER = {
+    "$anchor": "F",
+    "type": "object",
+    "properties": {"id": NUMBER, "pin": TEXT},
+    "required": ["id", "pin"],
+}
+BEHIND = {"$ref": "#/$defs/F"}
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        BEHIND,
+        {"$ref": "#F"},
+        {"$ref": "#/$defs/L/anyOf/0"},
+        BEHIND | {"required": ["other"]},
+        {"allOf": [BEHIND], "description": "d"},
+        {"oneOf": [BEHIND, {"type": "null"}], "discriminator": {"propertyName": "kind"}},
+        {"type": "object", "oneOf": [BEHIND, {"maxProperties": 0}]},
+        {"type": "array", "prefixItems": [BEHIND]},
+        {"type": "array", "items": [BEHIND]},
+        {"type": "object", "patternProperties": {".*": BEHIND}},
+        {"type": "object", "dependentSchemas": {"a": BEHIND}},
+        {"if": BEHIND, "then": {"minProperties": 1}},
+        {"not": {"anyOf": [BEHIND]}},
+        {"type": "array", "contains": BEHIND},
+        {"type": "object", "unknownKeyword": 1, "additionalProperties": {"allOf": [BEHIND]}},
+    ],
+)
+def test_no_definition_changes_unseen_wherever_it_is_referred_to(field: Any) -> None:
+    def whole(definition: Any, note: str) -> Any:
+        body = {"type": "object", "properties": {"filter": field}, "description": note}
+        return body | {"$defs": {"F": definition, "L": {"anyOf": [definition]}}}
+
+    assert turns(whole(NARROW, "p"), whole(NARROW, "p")) == []
+    changes = drift({"t": tool(whole(NARROW, "p"))}, Offer(name="s", tools=(tool(whole(NARROWER, "q")),)))
+    assert changes[0].kind == "breaking", changes
+
+
+def test_other_names_and_another_order_are_no_drift() -> None:
+    def tree(name: str) -> Any:
+        inner = {"type": "object", "properties": {"n": {"$ref": f"#/$defs/{name}"}}, "required": ["n", "m"]}
+        return {"allOf": [{"$ref": f"#/$defs/{name}"}], "$defs": {name: inner}}
+
+    other = tree("Leaf")
+    other["$defs"]["Leaf"]["required"] = ["m", "n"]
+    assert turns(tree("Node"), other) == []
+
+
+def test_what_only_lies_about_is_read_too() -> None:
+    (seen,) = turns({"$defs": {"A": {"description": "a"}}}, {"$defs": {"A": {"description": "b"}}})
+    assert seen.turn == "text"
+
+
+def test_what_cannot_be_followed_is_not_taken_for_reviewed() -> None:
+    far = {"properties": {"a": {"$ref": "https://example.com/a.json"}}, "required": ["a"]}
+    assert turns(far, far) == []
+    assert "other" in {one.turn for one in turns(far, far | {"description": "b"})}
+    elsewhere = {"properties": {"a": {"$ref": "https://example.com/b.json"}}, "required": ["a"]}
+    assert "other" in {one.turn for one in turns(far, elsewhere)}
+
+
+def test_a_malformed_keyword_that_changed_is_no_reviewed_one() -> None:
+    assert [one.turn for one in turns({"required": "a"}, {"required": "b"})] == ["other"]
+    changed = turns({"required": "a", "title": "A"}, {"required": "b", "title": "B"})
+    assert "other" in {one.turn for one in changed}
+
+
+def test_references_that_multiply_take_no_time() -> None:
+    def bomb(kind: str) -> Any:
+        defs: dict[str, Any] = {"d0": {"type": kind}}
+        for n in range(1, 60):
+            below = {"$ref": f"#/$defs/d{n - 1}"}
+            defs[f"d{n}"] = {"not": {"allOf": [below, below]}}
+        return {"$ref": "#/$defs/d59", "$defs": defs}
+
+    assert [one.turn for one in turns(bomb("string"), bomb("number"))] == ["other"]

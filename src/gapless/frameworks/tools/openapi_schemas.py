@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Literal, cast
+from urllib.parse import unquote
 
 Direction = Literal["request", "response"]
-_MAPS = frozenset("properties patternProperties dependentSchemas".split())
-_LISTS = frozenset("allOf anyOf oneOf prefixItems".split())
-_ONE = frozenset(
+MAPS = frozenset("properties patternProperties dependentSchemas".split())
+"""Keywords that hold schemas by name."""
+LISTS = frozenset("allOf anyOf oneOf prefixItems".split())
+"""Keywords that hold a list of schemas."""
+ONE = frozenset(
     "items additionalProperties not if then else contains propertyNames unevaluatedProperties unevaluatedItems".split()
 )
+"""Keywords that hold one schema."""
 _OWN = frozenset("nullable discriminator xml externalDocs example".split())
 """OpenAPI's own keywords, which JSON Schema does not know."""
 
@@ -26,9 +30,15 @@ def at(document: Any, reference: str) -> Any:
         return None
     found: Any = document
     for part in reference.removeprefix("#/").split("/"):
-        key = part.replace("~1", "/").replace("~0", "~")
-        found = cast("Mapping[str, Any]", found).get(key) if isinstance(found, Mapping) else None
+        found = _below(found, unquote(part).replace("~1", "/").replace("~0", "~"))
     return found
+
+
+def _below(held: Any, key: str) -> Any:
+    if isinstance(held, list):
+        inner = cast("list[Any]", held)
+        return inner[int(key)] if key.isdecimal() and int(key) < len(inner) else None
+    return cast("Mapping[str, Any]", held).get(key) if isinstance(held, Mapping) else None
 
 
 class Schemas:
@@ -78,11 +88,11 @@ class Schemas:
     def _keywords(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         made: dict[str, Any] = {}
         for key, value in schema.items():
-            if key in _MAPS and isinstance(value, Mapping):
+            if key in MAPS and isinstance(value, Mapping):
                 made[key] = {name: self._schema(one) for name, one in value.items()}
-            elif key in _LISTS and isinstance(value, list):
+            elif key in LISTS and isinstance(value, list):
                 made[key] = [self._schema(one) for one in cast("list[Any]", value)]
-            elif key in _ONE:
+            elif key in ONE:
                 made[key] = self._schema(value)
             elif key not in _OWN:
                 made[key] = value

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
-from gapless.probes.tool.schema_drift import ABSENT, TEXT, Turn, Turned, turns
+from gapless.probes.tool.schema_drift import ABSENT, Turn, Turned, turns
+from gapless.probes.tool.schemas import TEXT
 from gapless.records.tools import CHANGE_KINDS, ChangeKind, Hints, Offer, ToolChange, ToolSchema
 
 Side = Literal["input", "output"]

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from gapless.frameworks.tools.openapi_schemas import at
+from gapless.frameworks.tools.openapi_schemas import LISTS, MAPS, ONE, at
 
+TEXT = frozenset(
+    "title description examples $comment $schema $id $anchor deprecated readOnly writeOnly".split()
+)
+"""Keywords for readers: they allow and forbid nothing."""
 _MOST_DEPTH = 12
+_DEFINED = frozenset(("$defs", "definitions"))
+_UNORDERED = frozenset(("required", "enum", "type"))
+_SINGLE = ONE | {"additionalItems", "contentSchema"}
 _OF_TYPE: dict[str, Any] = {"boolean": False, "null": None}
 _WRONG: tuple[Any, ...] = ({"no": "such"}, "no such", 0.5, [[]], None)
 """Values of which a typed field refuses at least one."""
@@ -61,12 +69,121 @@ def resolved(schema: Any, root: Any) -> Any:
         reference = schema.get("$ref") if isinstance(schema, Mapping) else None
         if not isinstance(reference, str) or not reference.startswith("#"):
             return schema
-        found = root if reference == "#" else at(root, reference)
+        found = target(root, reference)
         if found is None:
             return schema
         beside = {key: value for key, value in schema.items() if key != "$ref"}
         schema = {**found, **beside} if isinstance(found, Mapping) and beside else found
     return schema
+
+
+def target(root: Any, reference: str) -> Any:
+    """What a reference within a document stands for, by its place or by an anchor; None where nothing is there.
+
+    Example:
+        >>> target({"$defs": {"a": {"$anchor": "A", "type": "null"}}}, "#A")
+        {'$anchor': 'A', 'type': 'null'}
+    """
+    if reference == "#":
+        return root
+    found = at(root, reference)
+    return found if found is not None or reference.startswith("#/") else _named(root, reference, 0)
+
+
+def _named(node: Any, reference: str, depth: int) -> Any:
+    if depth > 4 * _MOST_DEPTH:
+        return None
+    if isinstance(node, Mapping):
+        held = cast("Mapping[str, Any]", node)
+        if reference in (f"#{held.get('$anchor', '')}", held.get("$id")):
+            return held
+        below = list(held.values())
+    else:
+        below = cast("list[Any]", node) if isinstance(node, list) else []
+    found = (_named(one, reference, depth + 1) for one in below)
+    return next((one for one in found if one is not None), None)
+
+
+def canonical(value: Any) -> str:
+    """A value as text that does not depend on the order of keys.
+
+    Example:
+        >>> canonical({"b": 1, "a": 2}) == canonical({"a": 2, "b": 1})
+        True
+    """
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=repr)
+
+
+class TooLarge(Exception):
+    """A schema with its references inlined is larger than anybody writes: references can multiply."""
+
+
+class Inliner:
+    """Puts in place of each reference what it stands for, and things whose order means nothing into one order.
+
+    Args:
+        root: The document that references are within.
+        most: The largest number of subschemas, in all that is asked of it.
+        texts: Whether keywords for readers stay.
+    """
+
+    def __init__(self, root: Any, most: int = 50_000, *, texts: bool = True) -> None:
+        self._root, self._left, self._texts = root, most, texts
+        self._within: list[str] = []
+        self.lost = False
+        """Whether a reference was met that cannot be followed, or that other ones may not mean what they say."""
+
+    def of(self, node: Any) -> Any:
+        """A schema without references; one that recurs is named by how many references lie between.
+
+        Raises:
+            TooLarge: It grows beyond what it may.
+        """
+        self._left -= 1
+        if self._left < 0:
+            raise TooLarge
+        if not isinstance(node, Mapping):
+            return node
+        schema = cast("Mapping[str, Any]", node)
+        self.lost |= "$dynamicRef" in schema or "$recursiveRef" in schema
+        self.lost |= isinstance(schema.get("$id"), str) and schema is not self._root
+        reference = schema.get("$ref")
+        if not isinstance(reference, str):
+            return self._keywords(schema)
+        beside = self._keywords({key: one for key, one in schema.items() if key != "$ref"})
+        behind = self._behind(reference)
+        if isinstance(behind, dict) and not behind.keys() & beside.keys():
+            return behind | beside
+        return {"$ref": behind, **beside} if beside else behind
+
+    def _behind(self, reference: str) -> Any:
+        found = target(self._root, reference)
+        if found is None:
+            self.lost = True
+            return {"$ref": reference}
+        if reference in self._within:
+            return {"$ref": len(self._within) - self._within.index(reference)}
+        self._within.append(reference)
+        try:
+            return self.of(found)
+        finally:
+            self._within.pop()
+
+    def _keywords(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: self._keyword(key, one) for key, one in schema.items() if self._counts(key)}
+
+    def _counts(self, key: str) -> bool:
+        return key not in _DEFINED and (self._texts or not (key in TEXT or key.startswith("x-")))
+
+    def _keyword(self, key: str, value: Any) -> Any:
+        if key in MAPS and isinstance(value, Mapping):
+            return {name: self.of(one) for name, one in cast("Mapping[str, Any]", value).items()}
+        if isinstance(value, list) and (key in LISTS or key == "items"):
+            made = [self.of(one) for one in cast("list[Any]", value)]
+            return sorted(made, key=canonical) if key.endswith("Of") else made
+        if isinstance(value, list) and key in _UNORDERED:
+            return sorted(cast("list[Any]", value), key=canonical)
+        return self.of(value) if key in _SINGLE else value
 
 
 def fields(schema: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
