@@ -334,4 +334,4 @@ def test_what_is_no_message_on_stdout_is_found() -> None:
     name_servers(chatty="chatty")
     seen = checkup()["tool-server"]
     assert seen["status"] == "warn"
-    assert "chatty (1 lines)" in seen["said"]
+    assert "chatty (1 line)" in seen["said"]
