@@ -174,3 +174,21 @@ def test_an_address_that_never_answers() -> None:
         silent.listen()
         said = refused(ServerSettings(url=f"http://127.0.0.1:{silent.getsockname()[1]}/mcp"), 1)
     assert "no answer within 1 s" in said
+
+
+async def test_small_answers_are_sent_at_once() -> None:
+    from gapless.frameworks.mcp.front import _listening
+
+    seen: list[int] = []
+
+    def met(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        theirs = writer.get_extra_info("socket")
+        seen.append(theirs.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    with _listening("127.0.0.1", 0) as listening:
+        async with await asyncio.start_server(met, sock=listening):
+            reader, writer = await asyncio.open_connection(*listening.getsockname())
+            assert await reader.read() == b""
+            writer.close()
+    assert [bool(one) for one in seen] == [True]
