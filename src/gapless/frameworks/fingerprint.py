@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gapless.records.value import digest, encode
+from gapless.records.workflow import Shape
 
 Hook = Callable[[Any], list[Any] | None]
 _MOST = 20_000
@@ -51,6 +52,28 @@ def fingerprint_code(
     for root in roots:
         reader.visit(root)
     return digest(encode([sorted(reader.found.items()), extra]))
+
+
+class Identified:
+    """A workflow of any framework, as the others speak of it."""
+
+    def __init__(self, *, target: str, fingerprint: str, shape: Shape) -> None:
+        self._target, self._fingerprint, self._shape = target, fingerprint, shape
+
+    @property
+    def target(self) -> str:
+        """As the user named it."""
+        return self._target
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of its code and everything it reaches."""
+        return self._fingerprint
+
+    @property
+    def shape(self) -> Shape:
+        """Its steps and boundaries, as well as they are known before anything ran."""
+        return self._shape
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from gapless.boundary.session import Passage, current_session
 from gapless.errors import UnknownName, UsageError
 from gapless.frameworks.calls import recorded_calls
 from gapless.frameworks.declared import return_schema
-from gapless.frameworks.fingerprint import fingerprint_code
+from gapless.frameworks.fingerprint import Identified, fingerprint_code
 from gapless.frameworks.in_force import contracts_of, in_force
 from gapless.frameworks.layers import describe_step
 from gapless.records.workflow import FINISH, START, Edge, Layer, Shape
@@ -86,7 +86,7 @@ def step(
     return mark if function is None else mark(function)
 
 
-class FunctionWorkflow:
+class FunctionWorkflow(Identified):
     """A function, recorded as the steps it reaches; as one step if it reaches none."""
 
     def __init__(
@@ -97,30 +97,14 @@ class FunctionWorkflow:
         settings: Mapping[str, StepSettings],
         home: str | None,
     ) -> None:
-        self._target = target
         self._marks = {mark.name: mark for mark in _reachable(function)}
         self._single = not self._marks
         self._function = step(function) if self._single else function
         if self._single:
             self._marks = {function.__name__: getattr(self._function, _MARK)}
-        self._shape = self._draw(settings)
         roots = [function, *([contracts] if (contracts := contracts_of(function)) else [])]
-        self._fingerprint = fingerprint_code(roots, home=home, extra=list(self._marks))
-
-    @property
-    def target(self) -> str:
-        """As the user named it."""
-        return self._target
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of the function's code and everything it reaches."""
-        return self._fingerprint
-
-    @property
-    def shape(self) -> Shape:
-        """Its steps; edges between several of them are learnt from trials."""
-        return self._shape
+        digest = fingerprint_code(roots, home=home, extra=list(self._marks))
+        super().__init__(target=target, fingerprint=digest, shape=self._draw(settings))
 
     def declared(self) -> dict[str, dict[str, Any]]:
         """Step -> JSON Schema of what its annotation says it returns."""
@@ -169,6 +153,7 @@ class FunctionWorkflow:
         return self._marks[name]
 
     def _draw(self, settings: Mapping[str, StepSettings]) -> Shape:
+        """Its steps; edges between several of them are learnt from trials."""
         contracts = contracts_of(self._function)
         steps = tuple(
             describe_step(mark.name, settings, mark.metadata, contract=contracts.get(mark.name))

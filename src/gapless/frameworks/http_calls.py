@@ -7,7 +7,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -67,20 +67,8 @@ def _uninstall() -> None:
 
 def _watch(send: Any) -> Any:
     def watched(self: Any, request: Any, **kwargs: Any) -> Any:
-        pending = _begin(request)
-        if pending is None:
-            return _heard(send(self, request, **kwargs))
-        try:
-            response = _heard(send(self, request, **kwargs))
-        except BaseException as error:  # on record, however it ended
-            pending.end(error=error, traced=_traced(request))
-            raise
-        pending.end(
-            _answer(response, streamed=bool(kwargs.get("stream"))),
-            traced=_traced(request),
-            ahead_s=_ahead_s(response.headers),
-        )
-        return response
+        with _on_record(request, streamed=bool(kwargs.get("stream"))) as answered:
+            return answered(send(self, request, **kwargs))
 
     cast("Any", watched).gapless = True
     return watched
@@ -88,23 +76,33 @@ def _watch(send: Any) -> Any:
 
 def _watch_async(send: Any) -> Any:
     async def watched(self: Any, request: Any, **kwargs: Any) -> Any:
-        pending = _begin(request)
-        if pending is None:
-            return _heard(await send(self, request, **kwargs))
-        try:
-            response = _heard(await send(self, request, **kwargs))
-        except BaseException as error:  # on record, however it ended
-            pending.end(error=error, traced=_traced(request))
-            raise
-        pending.end(
-            _answer(response, streamed=bool(kwargs.get("stream"))),
-            traced=_traced(request),
-            ahead_s=_ahead_s(response.headers),
-        )
-        return response
+        with _on_record(request, streamed=bool(kwargs.get("stream"))) as answered:
+            return answered(await send(self, request, **kwargs))
 
     cast("Any", watched).gapless = True
     return watched
+
+
+@contextmanager
+def _on_record(request: Any, *, streamed: bool) -> Generator[Callable[[Any], Any]]:
+    """One request inside of it, on record however it ends; its answer passes through what is given."""
+    pending = _begin(request)
+    answers: list[Any] = []
+
+    def answered(response: Any) -> Any:
+        answers.append(_heard(response))
+        return answers[0]
+
+    try:
+        yield answered
+    except BaseException as error:
+        if pending is not None:
+            pending.end(error=error, traced=_traced(request))
+        raise
+    if pending is not None:
+        (response,) = answers
+        found = _answer(response, streamed=streamed)
+        pending.end(found, traced=_traced(request), ahead_s=_ahead_s(response.headers))
 
 
 def _heard(response: Any) -> Any:

@@ -12,7 +12,7 @@ from gapless.boundary.ending import Ending
 from gapless.boundary.session import Passage, current_session
 from gapless.errors import UnknownName, UsageError
 from gapless.frameworks.calls import recorded_calls
-from gapless.frameworks.fingerprint import fingerprint_code
+from gapless.frameworks.fingerprint import Identified, fingerprint_code
 from gapless.frameworks.langchain_parts import parts_of
 from gapless.frameworks.layers import describe_step
 from gapless.records.workflow import FINISH, START, Edge, Shape
@@ -48,7 +48,7 @@ class RecordedElement(Runnable[Any, Any]):
         return Passage(step=str(self.name) if enclosing is None else f"{enclosing.step}/{self.name}")
 
 
-class RunnableWorkflow:
+class RunnableWorkflow(Identified):
     """A runnable, recorded."""
 
     def __init__(
@@ -60,7 +60,6 @@ class RunnableWorkflow:
         home: str | None,
     ) -> None:
         elements = runnable.steps if isinstance(runnable, RunnableSequence) else [runnable]
-        self._target = target
         self._elements = {
             name: RecordedElement(name, element)
             for name, element in zip(_names(elements), elements, strict=True)
@@ -68,23 +67,8 @@ class RunnableWorkflow:
         steps = tuple(describe_step(name, settings) for name in self._elements)
         ends = [START, *self._elements, FINISH]
         edges = tuple(Edge(source=a, target=b) for a, b in itertools.pairwise(ends))
-        self._shape = Shape(steps=steps, edges=edges)
-        self._fingerprint = fingerprint_code([runnable], home=home, extra=list(self._elements), hook=parts_of)
-
-    @property
-    def target(self) -> str:
-        """As the user named it."""
-        return self._target
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of its elements' code."""
-        return self._fingerprint
-
-    @property
-    def shape(self) -> Shape:
-        """Its elements, one after the other."""
-        return self._shape
+        digest = fingerprint_code([runnable], home=home, extra=list(self._elements), hook=parts_of)
+        super().__init__(target=target, fingerprint=digest, shape=Shape(steps=steps, edges=edges))
 
     async def run(self, value: Any, *, trial: str) -> Ending:
         """Runs the elements one after the other."""

@@ -10,10 +10,10 @@ from langgraph.errors import GraphBubbleUp, ParentCommand
 from langgraph.types import Command
 
 from gapless.boundary.contract import Contract
-from gapless.boundary.flow import adrive, compose, drive
+from gapless.boundary.flow import Flow, Middleware, adrive, compose, drive
 from gapless.boundary.guarding import Guarding, Passed, Watch
 from gapless.boundary.guards.gate import Goto, Review
-from gapless.boundary.session import crossing_here, deliveries, measured
+from gapless.boundary.session import Passage, crossing_here, deliveries, measured
 from gapless.frameworks.calls import heard
 from gapless.frameworks.langgraph import private
 from gapless.frameworks.langgraph.asking import Asking, Refusal, adrain, drain
@@ -40,21 +40,12 @@ class GuardedDoor:
 
     def cross(self, state: Any, config: Any, call: Callable[[Any], Any]) -> Any:
         """Runs the step in this thread, as often as its contract allows."""
-        slots, guarding = self._begin(config)
-        if slots.remembered:
-            passed = self._remembered(slots)
-        elif slots.beyond is not None:
-            passed = Passed(slots.beyond)
-        else:
-            passage = self.door.passage(config)
-            crossing = crossing_here(passage.step, state, branch=passage.branch)
-            within, step = (guarding.within,), handing_over(call, [])
-
-            def attempt(given: Any) -> Any:
-                return self.door.through(passage, given, step, within)
-
+        slots, guarding, passed = self._begin(config)
+        if passed is None:
+            passage, flow, within = self._way(state, config, guarding)
+            step = handing_over(call, [])
             with heard(self.contract.ttft_s is not None):
-                passed = drive(compose((*deliveries(), guarding.around), crossing), attempt)
+                passed = drive(flow, lambda given: self.door.through(passage, given, step, within))
         if passed.doubt is None:
             return self._left(passed.output, passed, state, config, guarding)
         output = drain(self._asking(passed, slots, guarding, state).outcome(passed))
@@ -64,21 +55,12 @@ class GuardedDoor:
 
     async def across(self, state: Any, config: Any, call: Callable[[Any], Awaitable[Any]]) -> Any:
         """Awaits the step, as often as its contract allows."""
-        slots, guarding = self._begin(config)
-        if slots.remembered:
-            passed = self._remembered(slots)
-        elif slots.beyond is not None:
-            passed = Passed(slots.beyond)
-        else:
-            passage = self.door.passage(config)
-            crossing = crossing_here(passage.step, state, branch=passage.branch)
-            within, step = (guarding.within,), ahanding_over(call, [])
-
-            def attempt(given: Any) -> Any:
-                return self.door.athrough(passage, given, step, within)
-
+        slots, guarding, passed = self._begin(config)
+        if passed is None:
+            passage, flow, within = self._way(state, config, guarding)
+            step = ahanding_over(call, [])
             with heard(self.contract.ttft_s is not None):
-                passed = await adrive(compose((*deliveries(), guarding.around), crossing), attempt)
+                passed = await adrive(flow, lambda given: self.door.athrough(passage, given, step, within))
         if passed.doubt is None:
             return self._left(passed.output, passed, state, config, guarding)
         output = await adrain(self._asking(passed, slots, guarding, state).outcome(passed))
@@ -86,11 +68,23 @@ class GuardedDoor:
             raise await slots.arefuse(passed.output, self.door.address, output.reason, output.value)
         return self._left(output, passed, state, config, guarding)
 
-    def _begin(self, config: Any) -> tuple[Slots, Guarding]:
+    def _begin(self, config: Any) -> tuple[Slots, Guarding, Passed | None]:
+        """What the call starts from, and what it came to where an earlier run of this task has settled that."""
         slots = Slots(config)
         if slots.refusal() is not None:
             raise slots.again(self.door.address)
-        return slots, guarding_at(self.contract, config)
+        guarding = guarding_at(self.contract, config)
+        if slots.remembered:
+            return slots, guarding, self._remembered(slots)
+        return slots, guarding, Passed(slots.beyond) if slots.beyond is not None else None
+
+    def _way(
+        self, state: Any, config: Any, guarding: Guarding
+    ) -> tuple[Passage, Flow, tuple[Middleware, ...]]:
+        """The passage through the step, what stands around it, and what stands within each attempt."""
+        passage = self.door.passage(config)
+        crossing = crossing_here(passage.step, state, branch=passage.branch)
+        return passage, compose((*deliveries(), guarding.around), crossing), (guarding.within,)
 
     def _remembered(self, slots: Slots) -> Passed:
         """The judged output of an earlier run of this task: it waits for a person, or goes where it went then."""

@@ -12,6 +12,7 @@ from langgraph.pregel import Pregel
 
 from gapless.boundary.ending import Ending
 from gapless.frameworks.calls import recorded_calls
+from gapless.frameworks.fingerprint import Identified
 from gapless.frameworks.langgraph import private
 from gapless.frameworks.langgraph.alone import run_alone
 from gapless.frameworks.langgraph.declaring import declared_in
@@ -19,11 +20,10 @@ from gapless.frameworks.langgraph.identity import fingerprint_of
 from gapless.frameworks.langgraph.recording import record_graph, uncached
 from gapless.frameworks.langgraph.shaping import shape_of
 from gapless.frameworks.langgraph.state import input_for, locate, state_before
-from gapless.records.workflow import Shape
 from gapless.settings import StepSettings
 
 
-class GraphWorkflow:
+class GraphWorkflow(Identified):
     """A LangGraph graph, recorded. The graph that was handed over is not changed."""
 
     def __init__(
@@ -31,30 +31,15 @@ class GraphWorkflow:
     ):
         self._graph = graph
         self._recorded = uncached(record_graph(graph))
-        self._target = target
-        self._shape = shape_of(graph, settings)
-        self._fingerprint = fingerprint_of(graph, home)
+        super().__init__(
+            target=target, fingerprint=fingerprint_of(graph, home), shape=shape_of(graph, settings)
+        )
         self._sync_only: bool | None = None
-
-    @property
-    def target(self) -> str:
-        """As the user named it."""
-        return self._target
 
     @property
     def graph(self) -> Any:
         """The graph as it was handed over, under the contracts that the settings name."""
         return self._graph
-
-    @property
-    def fingerprint(self) -> str:
-        """Digest of the graph's code and shape."""
-        return self._fingerprint
-
-    @property
-    def shape(self) -> Shape:
-        """Its steps and boundaries."""
-        return self._shape
 
     def declared(self) -> dict[str, dict[str, Any]]:
         """Step -> JSON Schema that the graph's state declares for its update."""
