@@ -26,6 +26,7 @@ from gapless.frameworks.target import adapt
 from gapless.gap.rate import proportion
 from gapless.operations.checkup_exports import exported
 from gapless.probes.base import Records, Subject
+from gapless.probes.hardware.memory_bandwidth import measure
 from gapless.records.baseline import BaselineVerdict, PromptBaseline
 from gapless.records.crash import CrashCell, CrashTable
 from gapless.records.estimate import Estimate
@@ -46,6 +47,8 @@ class Planted:
     probe: str
     defect: str
     """In words, for the docs."""
+    says: str
+    """Pattern of what the finding says of the defect, and not of its healthy twin."""
     sick: Make
     healthy: Make
 
@@ -79,6 +82,12 @@ def two_nodes(pages: str, allowed: str) -> dict[str, str]:
 
 
 REMOTE, LOCAL = "7f00 default anon=9 N0=10 N1=90\n", "7f00 default anon=9 N0=99 N1=1\n"
+
+
+def asked_twice() -> Subject:
+    """Asked for twice the most that this memory gave just now."""
+    best = measure(Path("/"), seconds=1.0).best
+    return Subject(targets={"memory-bandwidth": 2 * best}, seconds=1.0)
 
 
 # -- graphs -------------------------------------------------------------------------------------------------------
@@ -313,19 +322,22 @@ def impatient(defect: str, seconds: float = 2.0) -> Subject:
 PLANTED = (
     Planted(
         "memory-bandwidth",
-        "memory that gives a thousandth of what is asked for",
-        lambda f: Subject(targets={"memory-bandwidth": 100_000.0}, seconds=1.0),
+        "memory that gives half of what is asked for",
+        r"on \d+ threads, \d\d? % of",
+        lambda f: asked_twice(),
         lambda f: Subject(targets={"memory-bandwidth": 0.001}, seconds=1.0),
     ),
     Planted(
         "numa-placement",
         "nine of ten pages on the other NUMA node",
+        "on other nodes",
         lambda f: host(f, two_nodes(REMOTE, "0-3")),
         lambda f: host(f, two_nodes(LOCAL, "0-3")),
     ),
     Planted(
         "cgroup-limits",
         "a quota of half a CPU, and a third of the periods throttled",
+        "was stopped in 33 %",
         lambda f: host(
             f,
             {
@@ -338,12 +350,14 @@ PLANTED = (
     Planted(
         "pressure",
         "tasks wait for a CPU 60 % of the time",
+        "60 % of the last minute",
         lambda f: host(f, {"proc/pressure/cpu": "some avg10=60.0 avg60=60.0 avg300=9.0 total=1\n"}),
         lambda f: host(f, {}),
     ),
     Planted(
         "pages-and-clock",
         "huge pages off, governor powersave",
+        "never; governor: powersave",
         lambda f: host(
             f,
             {
@@ -356,173 +370,216 @@ PLANTED = (
     Planted(
         "workflow-opens",
         "a module that cannot be imported",
+        "could not be opened: ImportError",
         lambda f: Subject(
             no_workflow="app.py:graph could not be opened: ImportError: no module named 'nowhere'"
         ),
         lambda f: graph(),
     ),
-    Planted("typed-state", "a state that is a bare dict", rooted, lambda f: graph()),
     Planted(
-        "checkpoints", "an effect, and checkpoints in memory", lambda f: graph(saver=InMemorySaver()), lasting
+        "typed-state", "a state that is a bare dict", r"\(dict\) declares no keys", rooted, lambda f: graph()
+    ),
+    Planted(
+        "checkpoints",
+        "an effect, and checkpoints in memory",
+        "InMemorySaver loses every run",
+        lambda f: graph(saver=InMemorySaver()),
+        lasting,
     ),
     Planted(
         "effects-once",
         "an effect that nothing names",
+        "pay would take place again",
         lambda f: graph(),
         lambda f: graph(contracts={"pay": ONCE}),
     ),
     Planted(
         "time-limits",
         "a retriever and a tool without a limit",
+        "no limit .* retrieve, pay",
         lambda f: graph(),
         lambda f: graph(contracts={"pay": ONCE, "retrieve": Contract(timeout_s=5)}),
     ),
     Planted(
         "retry-owners",
         "a native retry on a step with an effect",
+        "pay is called up to 3 times",
         lambda f: graph(native_retry=True),
         lambda f: graph(contracts={"retrieve": Contract(retry=Retry(3))}),
     ),
     Planted(
         "doubt-has-a-way",
         "a retriever that leads on unconditionally",
+        "retrieve hands over goes on however doubtful",
         lambda f: graph(),
         lambda f: graph(routed=True),
     ),
     Planted(
         "person-before-effect",
         "an effect that a run reaches unseen",
+        "come to pay without anybody",
         lambda f: graph(saver=InMemorySaver()),
         lambda f: graph(saver=InMemorySaver(), contracts={"retrieve": Contract(gate=GATE)}),
     ),
     Planted(
         "bounded-loops",
         "a loop without a bound",
+        "only the framework's own limit",
         lambda f: graph(loop=True),
         lambda f: graph(loop=True, limit=25),
     ),
     Planted(
-        "reachable-steps", "a step that no edge leads to", lambda f: graph(island=True), lambda f: graph()
+        "reachable-steps",
+        "a step that no edge leads to",
+        "no way leads to island",
+        lambda f: graph(island=True),
+        lambda f: graph(),
     ),
     Planted(
         "parallel-writes",
         "two steps of one round that write the same key",
+        r"without a reducer: one \(left, right\)",
         lambda f: forked("one"),
         lambda f: forked("answer"),
     ),
     Planted(
         "parallel-writes",
         "two Sends to one step that writes a key without a reducer",
+        r"without a reducer: one \(work",
         lambda f: sending("one"),
         lambda f: sending("both"),
     ),
     Planted(
         "parallel-writes",
         "two steps of a subgraph that write the same key in one round (its twin: in two entries)",
+        r"without a reducer: key \(inner/left",
         lambda f: entering(side_by_side=True),
         lambda f: entering(side_by_side=False),
     ),
-    Planted("tool-server", "a server that ends at its start", lambda f: server("crash"), lambda f: server()),
+    Planted(
+        "tool-server",
+        "a server that ends at its start",
+        "ended before it answered",
+        lambda f: server("crash"),
+        lambda f: server(),
+    ),
     Planted(
         "tool-lint",
         "a tool that says it only reads, and deletes",
+        "misleading-read-only",
         lambda f: server("lying-hint"),
         lambda f: server(),
     ),
     Planted(
         "tool-drift",
         "an argument that is required since the review",
+        "1 breaking; first search_orders: since",
         lambda f: server("narrowed", lock(f)),
         lambda f: server("", lock(f)),
     ),
     Planted(
         "tool-honesty",
         "an error's text that is answered as a success",
+        "was answered with success",
         lambda f: server("error-as-success"),
         lambda f: server(),
     ),
     Planted(
         "tool-output",
         "an answer that breaks the output schema",
+        "break the output schema",
         lambda f: server("other-than-declared"),
         lambda f: server(),
     ),
     Planted(
         "tool-latency",
         "a tool that takes 200 ms, where 150 are allowed",
+        r"p95 at least [2-9]\d\d",
         lambda f: impatient("slow"),
         lambda f: impatient(""),
     ),
     Planted(
         "tool-cancel",
         "a tool that blocks its server, and is given up",
+        "tools/list was not answered",
         lambda f: impatient("blocks", seconds=1.0),
         lambda f: impatient("unhurried"),
     ),
     Planted(
         "orchestration-needed",
         "a verdict on record: ship the prompt",
+        "ship the prompt",
         lambda f: prompted("ship the prompt"),
         lambda f: prompted("keep the workflow"),
     ),
     Planted(
         "crash-recovery",
         "an effect that took place twice after a kill",
+        "pay took place twice",
         lambda f: killed("pay"),
         lambda f: killed(),
     ),
     Planted(
         "steps-recorded",
         "a handoff whose value was not kept",
+        "not kept whole, at b",
         lambda f: records(values={"a-out": {"x": 1}}),
         lambda f: records(),
     ),
-    Planted("verdicts", "a trial without a verdict", unjudged, lambda f: records()),
+    Planted("verdicts", "a trial without a verdict", "without a verdict", unjudged, lambda f: records()),
     Planted(
         "trace-order",
         "a step that runs outside of its caller (a lost parent)",
+        "a/b ran outside of a",
         lambda f: records((event("a", 0.0), event("a/b", 8.0))),
         lambda f: records((event("a", 0.0, 4.0), event("a/b", 1.0))),
     ),
     Planted(
         "trace-context",
         "a lost traceparent: a request that carries none beside one that does",
+        "carry no traceparent",
         lambda f: asking((True, 0.0), (False, 0.0)),
         lambda f: asking((True, 0.0), (True, 0.0)),
     ),
     Planted(
         "clock-skew",
         "a server whose clock is five minutes ahead",
+        "ahead by 300",
         lambda f: asking((True, 300.2)),
         lambda f: asking((True, -0.4)),
     ),
     Planted(
         "sampling",
         "a sampler that keeps a tenth of the traces",
+        "keeps 10 % of traces",
         lambda f: sampled("0.1"),
         lambda f: sampled("1.0"),
     ),
     Planted(
         "redaction",
         "an export that looks past redaction",
+        "was found in my export",
         lambda f: replace(records(), exports=lambda store, measurement: {"my export": "078-05-1120-planted"}),
         lambda f: replace(records(), exports=exported),
     ),
     Planted(
         "tracing-cost",
         "recording that takes more than the hundredth of a microsecond that is allowed",
+        "where 0.01 us are allowed",
         lambda f: Subject(targets={"tracing-cost": 0.01}),
         lambda f: Subject(),
     ),
     Planted(
         "lost-trials",
         "a trial that began and never ended",
+        "never ended",
         lambda f: records(unfinished=1),
         lambda f: records(),
     ),
     Planted(
         "replay-fidelity",
         "half of the replays end otherwise",
+        "40 of 80",
         lambda f: records(fidelity=fidelity(40)),
         lambda f: records(fidelity=fidelity(80)),
     ),

@@ -154,73 +154,90 @@ def labelled(folder: Path, *, since: str = "") -> Subject:
     return Subject(texts=folder, labelled=made)
 
 
-CONTEXT: tuple[tuple[str, str, Callable[[Path], Subject], Callable[[Path], Subject]], ...] = (
+CONTEXT: tuple[tuple[str, str, str, Callable[[Path], Subject], Callable[[Path], Subject]], ...] = (
     (
         "query-labels",
         "passages that were changed after they were labelled",
+        "has changed since",
         lambda f: labelled(f, since="each June"),
         lambda f: labelled(f),
     ),
     (
         "retriever-answers",
         "one query in six raises",
+        "10 of 60 queries fail: ConnectionError",
         lambda f: shop("raises"),
         lambda f: shop(),
     ),
     (
         "retrieval-quality",
         "the same five documents to every query",
+        r"recall@5 is 12\.5 %",
         lambda f: shop("blind"),
         lambda f: shop(),
     ),
     (
         "engines-compared",
         "an engine beside it that is far better",
+        "better at recall@5 than the one in use: healthy",
         lambda f: beside("blind"),
         lambda f: beside(""),
     ),
     (
         "unanswerable",
         "five documents and a high score where nothing is to be found",
+        "20 of 20 unanswerable",
         lambda f: shop("talks"),
         lambda f: shop(),
     ),
     (
         "near-duplicates",
         "an old copy under another name ahead of the document",
+        "'apples-Bergen-old' and 'apples-Bergen'",
         lambda f: shop("namesakes"),
         lambda f: shop(),
     ),
     (
         "freshness",
         "a quarter of the documents indexed 900 days ago",
+        "10 of 40 are older than 365 days",
         lambda f: shop("stale"),
         lambda f: shop(),
     ),
-    ("stored-vectors", "vectors of another model", lambda f: shop("model"), lambda f: shop()),
+    (
+        "stored-vectors",
+        "vectors of another model",
+        "40 of 40 documents, embedded anew, are not where",
+        lambda f: shop("model"),
+        lambda f: shop(),
+    ),
     (
         "filters",
         "a filter that matches nothing, and no error",
+        "silently find nothing",
         lambda f: shop("silent", filtered=True),
         lambda f: shop(filtered=True),
     ),
     (
         "update-visibility",
         "a document that is stored and never found",
+        "stored: not shown",
         lambda f: shop("lost", leave=True, seconds=0.1, targets={"update-visibility": 0.1}),
         lambda f: shop(leave=True),
     ),
     (
         "retrieval-latency",
         "20 ms a query where 5 are allowed",
+        r"p50 \d\d+(\.\d)? ms",
         lambda f: shop("slow", targets={"retrieval-latency": 5.0}),
         lambda f: shop(),
     ),
     (
         "chunking",
         "questions that share no word with the passages they ask for",
+        "none of 27 ways of cutting finds anything",
         lambda f: cut(f, "quid pro quo"),
         lambda f: cut(f, ""),
     ),
 )
-"""Probe, defect, sick and healthy, as `planted.Planted` has them."""
+"""Probe, defect, what is said of it, sick and healthy, as `planted.Planted` has them."""

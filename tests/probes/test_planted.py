@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,10 @@ MEASURED_ELSEWHERE = {
     "numa-remote": "needs two NUMA nodes",
     "gpu-copies": "needs a GPU, or a simulated one: see test_hardware",
 }
+
+
+AS_BUSY_AS_IT_IS = {"interference", "tool-latency"}
+"""Whether the healthy twin's interval is narrow enough hangs on what else the machine does."""
 
 
 @pytest.fixture(autouse=True)
@@ -56,10 +61,19 @@ def test_the_planted_defect_is_found_and_its_healthy_twin_is_not(planted: Plante
     (sick,) = probe(planted.probe)(listening(planted.sick(tmp_path / "sick"), asked))
     assert sick.status in ("warn", "fail")
     assert sick.next_step
+    assert re.search(planted.says, sick.said), sick.said
     (healthy,) = probe(planted.probe)(listening(planted.healthy(tmp_path / "healthy"), asked))
     assert healthy.status == "ok", healthy.said
+    assert not re.search(planted.says, healthy.said), healthy.said
     assert (planted.probe in asked) == (planted.probe in TAKES_TARGET), "the shelf's list says otherwise"
-    assert f"| {card(planted.probe).title} | {planted.defect} | {sick.status} | ok |" in DOCS.read_text()
+    shown = {"ok?" if healthy.undecided else "ok"}
+    if planted.probe in AS_BUSY_AS_IT_IS:
+        shown = {"ok", "ok?"}
+    row = f"| {card(planted.probe).title} | {planted.defect} | {sick.status} |"
+    said = [
+        line.removeprefix(row).strip(" |") for line in DOCS.read_text().splitlines() if line.startswith(row)
+    ]
+    assert (len(said), {*said} <= shown) == (1, True), f"{row} {shown}"
 
 
 def test_no_line_of_the_checklist_is_forgotten() -> None:

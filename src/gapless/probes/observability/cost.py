@@ -41,8 +41,10 @@ def tracing_cost(subject: Subject) -> Iterable[Finding]:
         "us",
         of=f"batches of {_TRIALS} trials of {_STEPS} steps",
     )
-    held = at_most(step, subject.targets.get(COST.probe, _MOST_US), missed="warn")
+    most = subject.targets.get(COST.probe, _MOST_US)
+    held = at_most(step, most, missed="warn")
     said = f"{step.value:.0f} us of CPU per step with a handoff of 2 KB, and {later.value:.0f} us later, to write it"
+    said += f"; where {most:g} us are allowed" if held.status != "ok" else ""
     advice = "Something else takes the CPU (see `pressure`), or handoffs are copied: hand over less."
     yield COST.held(held, said, figures=(step, later), next_step=advice if held.status != "ok" else "")
 
