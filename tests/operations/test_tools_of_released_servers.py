@@ -107,8 +107,21 @@ def test_two_releases_of_the_server_with_everything(tmp_path: Path, monkeypatch:
     assert changes("diff", "--json", "--name", "all", "--", *old) == []
     found = changes("diff", "--json", "--name", "all", "--", *new)
     assert really_changed(old, new) == {change["tool"] for change in found}
-    assert {c["tool"] for c in found if c["said"] == "the tool is gone"} == set(
-        "add longRunningOperation printEnv sampleLLM getTinyImage annotatedMessage getResourceReference"
-        " startElicitation getResourceLinks structuredContent".split()
-    )
-    assert {c["tool"] for c in found if c["said"] not in ("the tool is gone", "the tool is new")} == {"echo"}
+    gone = "add longRunningOperation printEnv sampleLLM getTinyImage annotatedMessage getResourceReference startElicitation"
+    gone += " getResourceLinks structuredContent"
+    new = "get-annotated-message get-env get-resource-links get-resource-reference get-structured-content get-sum get-tiny-image"
+    new += " gzip-file-as-resource toggle-simulated-logging toggle-subscriber-updates trigger-long-running-operation"
+    new += " simulate-research-query"
+    expected = {(name, "breaking", "the tool is gone") for name in gone.split()}
+    expected |= {(name, "compatible", "the tool is new") for name in new.split()}
+    expected |= {
+        ("echo", "compatible", "undeclared fields are now allowed"),
+        ("echo", "compatible", "read_only not said -> yes"),
+        ("echo", "compatible", "idempotent not said -> yes"),
+        ("echo", "compatible", "destructive not said -> no"),
+        ("echo", "compatible", "open_world not said -> no"),
+        ("echo", "description", "title changed"),
+        ("echo", "description", "description changed"),
+    }
+    said = [(change["tool"], change["kind"], change["said"]) for change in found]
+    assert sorted(said) == sorted(expected)
