@@ -101,6 +101,15 @@ def test_a_generator_without_an_end_is_left_and_taken_no_further() -> None:
     assert len(ask(lambda q: [f"d{n}" for n in range(10_001)], query).hits) == 10_001
 
 
+def test_a_search_without_an_end_does_not_hold_up_the_line_on_visibility() -> None:
+    class Endless(SqliteStore):
+        def search(self, query: str, k: int = 10, **more: Any) -> Any:
+            return ({"id": f"d{n}"} for n in itertools.count())
+
+    (found,) = check(Subject(retrieve=Endless().search, leave=True, seconds=0.1), "update-visibility")
+    assert "no end is in sight" in found.said
+
+
 def test_nothing_more_is_taken_from_a_generator_that_was_left_behind() -> None:
     on, ended = threading.Event(), threading.Event()
     more: list[str] = []

@@ -210,8 +210,7 @@ def ask(retrieve: Callable[..., Any], query: LabelledQuery, each_s: float = QUER
             value = retrieve(query.query, **more)
             if inspect.iscoroutine(value):
                 value = asyncio.run(value)
-            unsized = isinstance(value, Iterable) and not isinstance(value, Sized)
-            said["hits"] = normalised(_some(cast("Iterable[Any]", value), left) if unsized else value)
+            said["hits"] = handed_over(value, left)
         except (
             BaseException
         ) as error:  # a foreign retriever may raise anything, exits included: that is what we look for
@@ -227,10 +226,23 @@ def ask(retrieve: Callable[..., Any], query: LabelledQuery, each_s: float = QUER
     return Answer(query, said.get("hits", ()), said["ms"], said.get("problem", ""))
 
 
-def _some(handed: Iterable[Any], left: threading.Event) -> Iterator[Any]:
-    """What a generator hands over, until nobody waits for it any more."""
+def handed_over(value: Any, left: threading.Event | None = None) -> tuple[Found, ...]:
+    """What a search handed over, in one form; a generator may have no end, and is not followed for ever.
+
+    Args:
+        value: As `normalised` takes it.
+        left: Set where nobody waits for it any more: nothing further is taken then.
+
+    Raises:
+        TypeError: It is nothing of that kind, or no end came in sight.
+    """
+    unsized = isinstance(value, Iterable) and not isinstance(value, Sized)
+    return normalised(_some(cast("Iterable[Any]", value), left) if unsized else value)
+
+
+def _some(handed: Iterable[Any], left: threading.Event | None) -> Iterator[Any]:
     for at, item in enumerate(handed):
-        if left.is_set():
+        if left is not None and left.is_set():
             return
         if at == MOST_HITS:
             raise TypeError(

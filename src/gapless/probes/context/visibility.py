@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
-from gapless.probes.context.answers import exposed, normalised
+from gapless.probes.context.answers import exposed, handed_over
 from gapless.probes.judging import Judged, at_most, together
 from gapless.records.finding import Figure, Finding
 from gapless.report.wording import duration
@@ -102,7 +102,7 @@ def time_to_visibility(
     first, second = f"{mark} anchor", f"{mark} anchor {mark[::-1]}"
 
     def texts() -> list[str]:
-        return [hit.text for hit in normalised(retrieve(first)) if mark in hit.text or hit.id == mark]
+        return [hit.text for hit in handed_over(retrieve(first)) if mark in hit.text or hit.id == mark]
 
     took: dict[str, float | None] = {}
     try:
