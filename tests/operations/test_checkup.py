@@ -134,7 +134,20 @@ def test_records_of_another_version_or_workflow_are_called_so() -> None:
     assert "are of an earlier version of checkup_app.py:graph" in told()
     Path("checkup_app.py").unlink()
     sys.modules.pop("checkup_app", None)
-    assert "The records are those of checkup_app.py:graph" in told()
+    assert "records" not in told()
+
+
+@pytest.mark.parametrize("target", ["checkup_app.py:nope", "nofile.py:graph"])
+@pytest.mark.parametrize("probe", ["typed-state", "verdicts"])
+def test_a_typed_name_that_cannot_be_opened_is_no_success(target: str, probe: str) -> None:
+    gapless("measure", "--quiet")
+    done = gapless("checkup", "--target", target, "--probe", probe, "--json", "--quiet")
+    told = json.loads(done.stdout)
+    assert (done.exit_code, told["findings"][0]["status"]) == (1, "fail")
+    assert f"{target} could not be opened" in told["findings"][0]["said"]
+    assert not any("records" in note for note in told["notes"])
+    Path("gapless.toml").write_text(f'workflow = "{target}"\n')
+    assert gapless("checkup", "--probe", probe, "--quiet").exit_code == 1
 
 
 def test_history_and_what_has_changed_since() -> None:
@@ -168,11 +181,15 @@ def test_a_graph_that_cannot_be_imported_costs_its_own_lines_alone() -> None:
     found = {one["probe"]: one for one in told["findings"]}
     assert found["workflow-opens"]["status"] == "fail"
     assert "not today" in found["workflow-opens"]["said"]
-    assert found["typed-state"]["status"] == "not-applicable"
-    assert "not today" in found["typed-state"]["said"]
+    for other in ("typed-state", "steps-recorded"):
+        assert (found[other]["status"], found[other]["said"]) == ("not-applicable", "see workflow-opens")
     assert found["redaction"]["status"] == "ok"
     alone = json.loads(gapless("checkup", "observability", "--json", "--quiet").stdout)
-    assert any("not today" in note for note in alone["notes"])
+    found = {one["probe"]: one for one in alone["findings"]}
+    assert (found["steps-recorded"]["status"], found["verdicts"]["said"]) == ("fail", "see steps-recorded")
+    assert "not today" in found["steps-recorded"]["said"]
+    quiet = json.loads(gapless("checkup", "--probe", "redaction", "--json", "--quiet").stdout)
+    assert any("not today" in note for note in quiet["notes"])
 
 
 def test_a_probe_that_crashes_is_a_finding_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -336,6 +353,77 @@ def test_steps_that_act_are_killed_only_where_they_may() -> None:
     Path("checkup_app.py").write_text(text.replace('"layer": "context"', '"layer": "tool", "effect": True'))
     found = findings("--probe", "crash-recovery", "--leave")["crash-recovery"]
     assert (found["status"], "--allow-effects" in found["said"]) == ("not-applicable", True)
+
+
+ACTING = """
+from pathlib import Path
+from typing import TypedDict
+from langgraph.graph import END, START, StateGraph
+
+class State(TypedDict, total=False):
+    q: str
+    answer: str
+
+def send(state):
+    with Path("sent.txt").open("a") as out:
+        out.write("sent\\n")
+    return {"answer": state["q"].upper()}
+
+steps = StateGraph(State)
+steps.add_node("send_email", send)
+steps.add_edge(START, "send_email")
+steps.add_edge("send_email", END)
+graph = steps.compile()
+"""
+
+
+@pytest.mark.parametrize("probe", ["crash-recovery", "replay-fidelity"])
+def test_a_step_whose_name_says_that_it_acts_is_not_run_again_unasked(probe: str) -> None:
+    Path("checkup_app.py").write_text(ACTING)
+    assert gapless("measure", "--quiet", "--trials", "1").exit_code == 0
+    sent = Path("sent.txt").read_text()
+    found = findings("--probe", probe, "--leave")[probe]
+    assert found["status"] == "not-applicable"
+    assert "send_email acts on the world, as its name says" in found["said"]
+    assert "--allow-effects" in found["said"]
+    assert "`effect = false` under [steps.send_email]" in found["said"]
+    assert Path("sent.txt").read_text() == sent
+
+
+def test_steps_that_seem_to_act_are_known_by_their_names_and_tools() -> None:
+    from langchain_core.tools import tool
+    from langgraph.graph import START, StateGraph
+    from langgraph.prebuilt import ToolNode
+
+    from gapless.frameworks.target import adapt
+    from gapless.operations.checkup_acting import seeming_to_act, unasked
+    from gapless.settings import Place, Settings, StepSettings
+
+    @tool
+    def refund_order(number: str) -> str:
+        """Pays it back."""
+        return number
+
+    def seeming(**steps: StepSettings) -> dict[str, str]:
+        inner = StateGraph(dict)
+        inner.add_node("delete_rows", lambda s: s)
+        inner.add_edge(START, "delete_rows")
+        built: Any = StateGraph(dict)
+        built.add_node("tools", ToolNode([refund_order]))
+        built.add_node("inner", inner.compile())
+        built.add_node("writes", lambda s: s)
+        built.add_node("get_order", lambda s: s)
+        built.add_node("write_answer", lambda s: s, metadata={"layer": "model"})
+        for name in ("tools", "inner", "writes", "get_order", "write_answer"):
+            built.add_edge(START, name)
+        place = Place(root=".", settings=Settings(steps=steps), database="sqlite://")
+        workflow = adapt(built.compile(), steps=steps)
+        assert bool(unasked(workflow, place, "kills")) == bool(seeming_to_act(workflow, place))
+        return seeming_to_act(workflow, place)
+
+    assert seeming() == {"tools": "refund_order", "inner/delete_rows": "delete_rows"}
+    reading = StepSettings(effect=False)
+    assert seeming(**{"tools": reading, "inner/delete_rows": reading}) == {}
 
 
 def test_a_probe_of_another_layer_is_shown_in_its_own() -> None:

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from time import time
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
-from planted import asking, event, fidelity, records
+from planted import asking, event, fidelity, records, unjudged
 
 from gapless.boundary.session import Passage, Session, current_session
 from gapless.frameworks.calls import recorded_calls
@@ -238,3 +239,10 @@ def test_what_is_written_later_is_told_too() -> None:
     assert all(one.value > 0 for one in found.figures)
     (found,) = check(Subject(targets={"tracing-cost": 0.001}), "tracing-cost")
     assert found.status == "warn"
+
+
+def test_the_report_that_is_named_is_that_of_the_records_looked_at() -> None:
+    subject = unjudged(Path())
+    assert subject.records is not None
+    (found,) = check(subject, "verdicts")
+    assert found.command == f"gapless report {subject.records.measurement.id}"

@@ -149,9 +149,23 @@ def test_kills_need_leave_and_say_how_many_there_were() -> None:
     assert found.said == "not here"
 
 
+def test_why_a_run_that_was_begun_again_is_harm_is_said() -> None:
+    table = killed("pay").crash
+    assert table is not None
+    cell = msgspec.structs.replace(table.cells[0], doubled=(), restarted=True, found=False, same=True)
+    (found,) = check(
+        replace(killed("pay"), crash=msgspec.structs.replace(table, cells=(cell,))), "crash-recovery"
+    )
+    assert found.status == "fail"
+    assert "The harm: the run had been accepted, and nothing is left that says so" in found.said
+
+
 def test_a_workflow_that_cannot_be_opened_is_named_by_every_line() -> None:
-    for one in check(Subject(no_workflow="app.py could not be opened: ouch"), "typed-state", "time-limits"):
-        assert (one.status, one.said) == ("not-applicable", "app.py could not be opened: ouch")
+    broken = Subject(no_workflow="app.py could not be opened: ouch")
+    first, *others = check(broken, "typed-state", "time-limits", "crash-recovery", "verdicts")
+    assert (first.status, first.said) == ("fail", "app.py could not be opened: ouch")
+    assert "Mend the module" in first.next_step
+    assert {(one.status, one.said) for one in others} == {("not-applicable", "see typed-state")}
 
 
 def going(goto: str | None, *, asks: bool = False) -> Subject:

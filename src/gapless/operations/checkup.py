@@ -248,12 +248,14 @@ async def _with_workflow(look: _Look) -> tuple[Subject, Named, list[str]]:
     alone = {"hardware", "model", "tool", *(["context"] if is_named(ask.retrieval, place) else [])}
     if set(layers) - alone:
         named = await aside(halted, lambda: open_named(ask.target, place))
-        records = await records_of(store, named, place, stop, leave=ask.leave and REPLAYS in names)
+        replays = ask.leave and REPLAYS in names
+        records = await records_of(store, named, place, stop, leave=replays, allow_effects=ask.allow_effects)
         told = of_which(records, named.workflow)
     if records is None and named.agent is not None and _reads_records(names):
         records, more = await of_the_stand_in(named.agent, named, tell, stop, halted)
         told += more
-    broken = [named.broken] if named.broken and ("orchestration" not in layers or not named.own) else []
+    told_by_a_line = named.own and ("orchestration" in layers or _reads_records(names))
+    broken = [named.broken] if named.broken and not told_by_a_line else []
     crash, no_crash = None, ""
     if ask.leave and CRASH in names:
         crash, no_crash = await crashed(named, ask.target, place, tell, stop, allow_effects=ask.allow_effects)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gapless.errors import GaplessError
+from gapless.operations.checkup_acting import unasked
 from gapless.operations.checkup_halting import for_at_most
 from gapless.operations.progress import Stop, Tell
 from gapless.settings import Place
@@ -47,6 +48,8 @@ async def crashed(
             None,
             f"kills would have {', '.join(acting)} act on the world many times: say --allow-effects where it may",
         )
+    if not allow_effects and (why := unasked(named.workflow, place, "kills")):
+        return None, why
     ask = CrashAsk(durabilities=_MODES)
     try:
         with for_at_most(_TURNS * place.settings.checkup.seconds, stop) as mine:

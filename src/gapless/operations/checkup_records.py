@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gapless.errors import GaplessError
+from gapless.operations.checkup_acting import unasked
 from gapless.operations.checkup_halting import for_at_most, unless
 from gapless.operations.checkup_workflow import Named
 from gapless.operations.progress import Stop, Tell
@@ -27,12 +28,21 @@ _TURNS = 5.0
 """As many times as a probe may take do the replays: each runs the workflow."""
 
 
-async def records_of(store: Store, named: Named, place: Place, stop: Stop, *, leave: bool) -> Records | None:
-    """What is on record of a workflow, with a few whole trials, and their replays where that is allowed."""
+async def records_of(
+    store: Store, named: Named, place: Place, stop: Stop, *, leave: bool, allow_effects: bool = False
+) -> Records | None:
+    """What is on record of a workflow, with a few whole trials, and their replays where that is allowed.
+
+    Where the one that was named could not be opened, nothing is: what else is on record is of other workflows.
+    """
+    if named.broken and named.own:
+        return None
     measurement = _measured(store, named.workflow)
     if measurement is None:
         return None
-    return await _on_record(store, measurement, named, leave, place, stop)
+    why = "" if allow_effects or named.workflow is None else unasked(named.workflow, place, "replays")
+    found = await _on_record(store, measurement, named, leave and not why, place, stop)
+    return replace(found, no_replay=why) if why else found
 
 
 async def of_the_stand_in(

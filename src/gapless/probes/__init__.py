@@ -71,13 +71,16 @@ def _asked(name: str, subject: Subject) -> list[Finding]:
 
 def _unusable(line: Card, subject: Subject, error: Unusable) -> Finding:
     """A failure at the first line of the layer, and a pointer to it at every other one: one cause is told once."""
+    from gapless.probes.base import unusable_key
+
     if line.layer != error.layer:
         return line.unavailable(str(error))
-    first = subject.memo.setdefault(f"unusable: {error}", line.probe)
+    first = subject.memo.setdefault(unusable_key(str(error)), line.probe)
     if first != line.probe:
         return line.unavailable(f"see {first}")
     return line.finding(
         "fail",
         str(error),
-        next_step=f"Mend what gapless.toml names for the {line.layer} layer, or take it out: then nothing is named.",
+        next_step=error.step
+        or f"Mend what gapless.toml names for the {line.layer} layer, or take it out: then nothing is named.",
     )

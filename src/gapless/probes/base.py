@@ -39,11 +39,18 @@ class Unusable(ProbeUnavailable):
 
     Attributes:
         layer: Whose lines it was named for.
+        step: What to do about it; empty where it is mended in gapless.toml.
     """
 
-    def __init__(self, why: str, layer: Layer) -> None:
+    def __init__(self, why: str, layer: Layer, step: str = "") -> None:
         super().__init__(why)
         self.layer: Layer = layer
+        self.step = step
+
+
+def unusable_key(why: str) -> str:
+    """Where a subject's memo keeps the first line that met what cannot be used."""
+    return f"unusable: {why}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

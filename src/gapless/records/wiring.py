@@ -20,6 +20,8 @@ class StepWiring(Record, frozen=True, kw_only=True):
     """Steps that its own code is seen to send the run to, besides what edges declare; a subgraph by its node, and the end."""
     fanned: bool = False
     """Whether code is seen to start it several times in one round, by several Sends."""
+    tools: tuple[str, ...] = ()
+    """Names of the tools that its node calls, where it is one that calls tools."""
     asks: bool = False
     """Whether its own code is seen to wait for a person, by `interrupt`."""
     error_handler: str | None = None

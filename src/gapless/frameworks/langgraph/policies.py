@@ -145,6 +145,7 @@ def _step(part: _Part, name: str) -> StepWiring:
         cached=graph.cache is not None and (node.cache_policy or graph.cache_policy) is not None,
         writes=seen.writes,
         goes=tuple(dict.fromkeys(_ways(part, seen))),
+        tools=tuple(getattr(unwrap(node.bound), "tools_by_name", None) or ()),
         asks=seen.asks,
         error_handler=f"{part.prefix}{node.error_handler_node}"
         if node.error_handler_node is not None

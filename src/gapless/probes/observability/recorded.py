@@ -8,6 +8,7 @@ from gapless.gap.clustered import clustered
 from gapless.probes.base import Card, ProbeUnavailable, Records, Subject
 from gapless.probes.commands import advised
 from gapless.probes.judging import share_at_least, share_figure
+from gapless.probes.orchestration.opened import need_opened
 from gapless.records.finding import Figure, Finding
 from gapless.records.trial import StepEvent, TrialRecord
 from gapless.records.workflow import START
@@ -55,8 +56,10 @@ def on_record(subject: Subject) -> Records:
     """What is on record.
 
     Raises:
+        Unusable: The workflow that was named could not be opened.
         ProbeUnavailable: Nothing is.
     """
+    need_opened(subject, "observability")
     if subject.records is None:
         raise ProbeUnavailable("nothing is on record yet: gapless measure app.py:graph --cases inputs.jsonl")
     return subject.records
@@ -122,7 +125,7 @@ def verdicts(subject: Subject) -> Iterable[Finding]:
         said = f"{len(records.runs) - judged} of {len(records.runs)} trials ended without a verdict"
         step = "Add end checks to the suite, or label the trials the report names."
         status = "fail" if not judged else "warn"
-        command = "gapless report" if subject.own_workflow else ""
+        command = f"gapless report {records.measurement.id}" if subject.own_workflow else ""
         yield VERDICTS.finding(status, said, figures=figures, next_step=step, command=command)
     elif blind:
         said = f"every trial is judged; no check looks at {', '.join(blind)}"
@@ -211,5 +214,5 @@ def replay_fidelity(subject: Subject) -> Iterable[Finding]:
         return
     why = f" ({found.reasons[0].reason})" if found.reasons else ""
     step = "A step that answers otherwise in the same state cannot be debugged by replay: fix its seed, or its temperature."
-    command = "gapless replay --all" if subject.own_workflow else ""
+    command = f"gapless replay --all --measurement {records.measurement.id}" if subject.own_workflow else ""
     yield REPLAY.held(held, said + why, figures=figures, next_step=step, command=command)

@@ -18,6 +18,10 @@ CARD = Card(
     target="no kill after which an effect or a decision counts twice, or a run is lost without a trace",
     source="the six-layer checklist, layer 5; gapless crash",
 )
+_WHY_LOST = (
+    ". The harm: the run had been accepted, and nothing is left that says so; it goes on only where whoever asked for it asks"
+    " again, and else is lost without a trace"
+)
 
 
 def probe(subject: Subject) -> Iterable[Finding]:
@@ -43,6 +47,8 @@ def probe(subject: Subject) -> Iterable[Finding]:
         return
     first = next((cell for cell in bad if cell.doubled), bad[0])
     said = f"{len(bad)} of {made} do harm: at {first.step}, {MOMENTS[first.moment]}: {told(first)}"
+    if not (first.doubled or first.approvals_doubled or first.delivered > 1):
+        said += _WHY_LOST
     yield CARD.finding("fail", said, figures=figures, **advised(subject, _advice(bad), "crash", "--full"))
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from msgspec import structs
 
-from gapless.probes.base import Card, ProbeUnavailable, Subject
+from gapless.probes.base import Card, ProbeUnavailable, Subject, Unusable, unusable_key
 from gapless.records.finding import Figure, Finding
 from gapless.records.wiring import StepWiring
-from gapless.records.workflow import FINISH, Edge, Shape
+from gapless.records.workflow import FINISH, Edge, Layer, Shape
 
 CARD = Card(
     probe="workflow-opens",
@@ -18,14 +18,15 @@ CARD = Card(
     target="it is imported, and its steps are known",
     source="gapless' own: what cannot be imported cannot be measured",
 )
+_MEND = "Mend the module, or name another: app.py:graph or package.module:name. The other layers are measured without it."
 _NONE = "no workflow is named: `workflow` in gapless.toml, or gapless checkup --target app.py:graph"
 
 
 def probe(subject: Subject) -> Iterable[Finding]:
     """Whether the workflow that was named could be imported."""
     if subject.no_workflow and subject.own_workflow:
-        step = "Mend the module, or name another: app.py:graph or package.module:name. The other layers are measured without it."
-        yield CARD.finding("fail", subject.no_workflow, next_step=step)
+        subject.memo[unusable_key(subject.no_workflow)] = CARD.probe  # the other lines point here
+        yield CARD.finding("fail", subject.no_workflow, next_step=_MEND)
         return
     shape = shape_of(subject)
     steps = [step for step in shape.steps if not step.router]
@@ -34,12 +35,24 @@ def probe(subject: Subject) -> Iterable[Finding]:
     yield CARD.finding("ok", f"{target}: {len(steps)} steps", figures=figures)
 
 
+def need_opened(subject: Subject, layer: Layer) -> None:
+    """Nothing, where the workflow that was named could be opened, or none was named.
+
+    Raises:
+        Unusable: It could not: the first line that needs it fails, whatever its layer.
+    """
+    if subject.no_workflow and subject.own_workflow:
+        raise Unusable(subject.no_workflow, layer, _MEND)
+
+
 def shape_of(subject: Subject) -> Shape:
     """The workflow's shape.
 
     Raises:
-        ProbeUnavailable: None is named, or it could not be opened.
+        Unusable: The one that was named could not be opened.
+        ProbeUnavailable: None is named.
     """
+    need_opened(subject, "orchestration")
     if subject.workflow is None:
         raise ProbeUnavailable(subject.no_workflow or _NONE)
     return subject.workflow.shape

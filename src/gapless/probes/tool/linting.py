@@ -9,26 +9,13 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from gapless.probes.tool.schemas import fault_of, fields
+from gapless.probes.verbs import ACTS, DESTROYS, WORDS, named, reads
 from gapless.records.tools import Offer, ToolIssue, ToolSchema
 
 MOST_NAME = 64
 """Characters that the function calling of the large model APIs takes."""
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _TYPES = ("type", "enum", "const", "anyOf", "oneOf", "allOf", "$ref", "not", "if", "properties", "items")
-_READS = frozenset(
-    "assess calculate check compare compute count describe diff download estimate fetch find get head inspect is list"
-    " lookup ping preview print query read resolve retrieve scan search show stat status summarize tail validate verify"
-    " view watch".split()
-)
-_DESTROYS = frozenset(
-    "delete destroy drop erase kill overwrite purge remove revoke terminate truncate wipe".split()
-)
-_WRITES = _DESTROYS | frozenset(
-    "add append approve archive assign book buy cancel commit create deploy edit execute insert install invite merge"
-    " modify move order patch pay post publish purchase push put refund register rename replace reply save schedule send"
-    " set submit transfer update upload write".split()
-)
 
 
 def lint(offer: Offer, read_only: Iterable[str] = ()) -> tuple[ToolIssue, ...]:
@@ -64,7 +51,7 @@ def writes(tool: ToolSchema) -> str:
         >>> writes(ToolSchema(name="delete_file")), writes(ToolSchema(name="get_post"))
         ('delete', '')
     """
-    return _verb(tool, _WRITES)
+    return _verb(tool, ACTS)
 
 
 def safe(tool: ToolSchema) -> bool:
@@ -72,17 +59,15 @@ def safe(tool: ToolSchema) -> bool:
     hints = tool.annotations
     if hints.read_only:
         return not writes(tool) and not hints.destructive
-    return bool(hints.idempotent) and hints.destructive is False and not _verb(tool, _DESTROYS)
+    return bool(hints.idempotent) and hints.destructive is False and not _verb(tool, DESTROYS)
 
 
 def _verb(tool: ToolSchema, verbs: frozenset[str]) -> str:
-    words = [word.lower() for word in _WORDS.findall(tool.name)]
-    if words and words[0] in _READS:
-        return ""  # get_post, list_updates: what follows is a thing
-    named = next((word for word in words if word in verbs), "")
-    if named:
-        return named
-    first = next((word.lower() for word in _WORDS.findall(tool.description)), "")
+    if reads(tool.name):
+        return ""
+    if found := named(tool.name, verbs):
+        return found
+    first = next((word.lower() for word in WORDS.findall(tool.description)), "")
     return next(
         (form for form in (first, first.removesuffix("s"), first.removesuffix("es")) if form in verbs), ""
     )
@@ -171,7 +156,7 @@ def _output(tool: ToolSchema) -> Iterator[Said]:
 
 def _hints(tool: ToolSchema) -> Iterator[Said]:
     hints, where = tool.annotations, "/annotations"
-    verb, destroys = writes(tool), _verb(tool, _DESTROYS)
+    verb, destroys = writes(tool), _verb(tool, DESTROYS)
     if hints.read_only and verb:
         said = f"says that it only reads, yet its words say “{verb}”: it would be retried, and run unasked"
         yield "misleading-read-only", "fail", said, where
