@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import msgspec
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.func import entrypoint
 from langgraph.graph import END, START, StateGraph
-from langgraph.types import Command, interrupt
+from langgraph.types import Command, Send, interrupt
 from planted import ONCE, State, clashing, event, forked, graph, killed, prompted, records
 
 from gapless.frameworks.langgraph import wiring
@@ -255,3 +256,91 @@ def test_who_takes_exceptions_decides_nothing_about_outputs() -> None:
     compiled: Any = built.compile()
     (found,) = check(Subject(workflow=adapt(compiled), wiring=wiring(compiled)), "doubt-has-a-way")
     assert found.status == "warn"
+
+
+class Counted(TypedDict, total=False):
+    n: int
+    docs: list[str]
+    found: Annotated[list[str], operator.add]
+
+
+def looping(route: Any = None, step: Any = None) -> Subject:
+    """A search that its own Command, or a conditional edge, may start again."""
+    built: Any = StateGraph(Counted)
+    built.add_node("search", step or (lambda s: {"n": s["n"] + 1}), metadata={"layer": "context"})
+    built.add_edge(START, "search")
+    if route is not None:
+        built.add_conditional_edges("search", route, ["search", END])
+    compiled: Any = built.compile()
+    return Subject(workflow=adapt(compiled), wiring=wiring(compiled))
+
+
+def test_a_loop_that_a_count_in_the_state_leaves_seems_to_be_bounded() -> None:
+    def route(s: Counted) -> str:
+        return "search" if s["n"] < 3 else END
+
+    def enough(s: Counted) -> str:
+        found = s.get("found", [])
+        return END if len(found) >= 10 else "search"
+
+    def judged(s: Any) -> str:
+        return "search" if s["score"] < 0.8 else END
+
+    def wrong(s: Any) -> str:
+        return "search" if s["errors"] > 0 else END
+
+    def step(s: Counted) -> Any:
+        if s["n"] >= 3:
+            return Command(goto=END)
+        return Command(goto="search", update={"n": s["n"] + 1})
+
+    for subject, said in (
+        (looping(route), "bounded by s['n'] < 3 in route"),
+        (looping(enough), "bounded by len(found) >= 10 in enough"),
+        (looping(step=step), "bounded by s['n'] >= 3 in search"),
+    ):
+        (found,) = check(subject, "bounded-loops")
+        assert (found.status, bool(found.undecided), said in found.said) == ("ok", True, True), found.said
+    for other in (judged, wrong, lambda s: END):
+        (found,) = check(looping(other), "bounded-loops")
+        assert found.status == "warn", found.said
+
+
+def fanning(fan: Any, read: Any, targets: list[str]) -> Subject:
+    built: Any = StateGraph(Counted)
+    built.add_node("search", lambda s: {"docs": ["a"]}, metadata={"layer": "context"})
+    built.add_node("read", read)
+    built.add_node("sum", lambda s: {"n": 1})
+    built.add_edge(START, "search")
+    built.add_conditional_edges("search", fan, *([targets] if targets else []))
+    built.add_edge("read", "sum")
+    built.add_edge("sum", END)
+    compiled: Any = built.compile()
+    return Subject(workflow=adapt(compiled), wiring=wiring(compiled))
+
+
+@pytest.mark.parametrize("targets", [["read"], []])
+def test_a_fan_out_decides_nothing_and_its_keys_with_reducers_do_not_clash(targets: list[str]) -> None:
+    def fan(s: Counted) -> Any:
+        return [Send("read", doc) for doc in s["docs"]]
+
+    def picked(s: Counted) -> Any:
+        return [Send("read", doc) for doc in s["docs"] if doc]
+
+    def unless_none(s: Counted) -> Any:
+        return [Send("read", doc) for doc in s["docs"]] if s["docs"] else "sum"
+
+    def read(doc: Any) -> Any:
+        return {"found": [doc]}
+
+    def more(doc: Any) -> Any:
+        return {"found": [doc], **doc}
+
+    doubt, writes = check(fanning(fan, read, targets), "doubt-has-a-way", "parallel-writes")
+    assert (doubt.status, writes.status) == ("warn", "ok")
+    assert "read is started several times at once" in writes.said
+    (writes,) = check(fanning(fan, more, targets), "parallel-writes")
+    assert writes.status == "not-applicable"
+    for decides in (picked, unless_none):
+        (doubt,) = check(fanning(decides, read, ["read", "sum"]), "doubt-has-a-way")
+        assert doubt.status == "ok", decides

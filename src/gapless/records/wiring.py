@@ -20,6 +20,13 @@ class StepWiring(Record, frozen=True, kw_only=True):
     """Steps that its own code is seen to send the run to, besides what edges declare; a subgraph by its node, and the end."""
     fanned: bool = False
     """Whether code is seen to start it several times in one round, by several Sends."""
+    partly: bool = False
+    """Whether its own code also hands over keys that are not seen."""
+    fans_to: str | None = None
+    """Step that its one conditional edge only ever starts, by Sends, and that nothing else leads on to or past; None where it
+    is not seen to be so."""
+    counts: tuple[str, ...] = ()
+    """Comparisons of the state with a whole number in the code that decides where it leads: `s['n'] < 3 in route`."""
     tools: tuple[str, ...] = ()
     """Names of the tools that its node calls, where it is one that calls tools."""
     asks: bool = False

@@ -145,11 +145,46 @@ def _step(part: _Part, name: str) -> StepWiring:
         cached=graph.cache is not None and (node.cache_policy or graph.cache_policy) is not None,
         writes=seen.writes,
         goes=tuple(dict.fromkeys(_ways(part, seen))),
+        partly=seen.partly,
+        fans_to=_fans_to(part, name, seen),
+        counts=_counts(part, name, seen),
         tools=tuple(getattr(unwrap(node.bound), "tools_by_name", None) or ()),
         asks=seen.asks,
         error_handler=f"{part.prefix}{node.error_handler_node}"
         if node.error_handler_node is not None
         else None,
+    )
+
+
+def _deciding(part: _Part, name: str) -> list[tuple[str, Seen]]:
+    """What the code of a node's conditional edges shows, each with its function's name."""
+    if not isinstance(part.graph, CompiledStateGraph):
+        return []
+    builder: Any = part.graph.builder  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    paths = [unwrap(branch.path) for branch in builder.branches.get(name, {}).values()]
+    functions = [getattr(path, "func", None) or getattr(path, "afunc", None) for path in paths]
+    return [(getattr(function, "__name__", "a function"), seen_in(function)) for function in functions]
+
+
+def _fans_to(part: _Part, name: str, seen: Seen) -> str | None:
+    """Where its one conditional edge only ever starts one step, and neither its own code nor another edge leads on."""
+    deciding = _deciding(part, name)
+    if len(deciding) != 1 or seen.goes or seen.anywhere or seen.leaves_to:
+        return None
+    builder: Any = part.graph.builder
+    beside = [source for source, _ in builder.edges] + [s for many, _ in builder.waiting_edges for s in many]
+    only = deciding[0][1].only_to
+    return f"{part.prefix}{only}" if only is not None and name not in beside else None
+
+
+def _counts(part: _Part, name: str, seen: Seen) -> tuple[str, ...]:
+    """Comparisons with whole numbers in the code that decides where a node leads: of its edges, and its own Commands."""
+    own = [(name, seen)] if seen.goes or seen.anywhere else []
+    known = [*_deciding(part, name), *own]
+    return tuple(
+        f"{count} in {'a lambda' if function == '<lambda>' else function}"
+        for function, one in known
+        for count in one.counts
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from langgraph.types import Command, Send, interrupt
 
 _NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_ORDERS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 _MANY = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.For, ast.AsyncFor, ast.While)
 
 
@@ -36,6 +37,12 @@ class Seen:
     """Nodes to which it makes several Sends at once."""
     asks: bool = False
     """Whether it calls `interrupt`, which waits for a person."""
+    partly: bool = False
+    """Whether it also returns what is not seen: anything but dicts of known keys, plain or in a Command."""
+    only_to: str | None = None
+    """Node to which everything that it returns are Sends, so that it decides nothing; None where it is not seen to be so."""
+    counts: tuple[str, ...] = ()
+    """Comparisons of what it reads from the state with a whole number, as written: `s['n'] < 3`."""
 
 
 def seen_in(function: Any) -> Seen:
@@ -43,8 +50,8 @@ def seen_in(function: Any) -> Seen:
 
     Example:
         >>> import textwrap
-        >>> seen_in(textwrap.dedent)
-        Seen(writes=(), goes=(), leaves_to=(), anywhere=False, fans=(), asks=False)
+        >>> seen_in(textwrap.dedent).asks
+        False
     """
     if not callable(function):
         return Seen()
@@ -77,6 +84,7 @@ class _Reading:
 
     def __init__(self, function: Any, tree: Any) -> None:
         self._known = {**getattr(function, "__globals__", {}), **_closure(function)}
+        self._given = {one.arg for one in (*tree.args.posonlyargs, *tree.args.args)} - {"self", "cls"}
         body = [tree.body] if isinstance(tree, ast.Lambda) else tree.body
         self._nodes = [found for part in body for found in _own(part, many=False)]
         self._returned = [tree.body] if isinstance(tree, ast.Lambda) else list(self._returns())
@@ -96,7 +104,60 @@ class _Reading:
             anywhere=None in every,
             fans=_each(fans),
             asks=any(self._calls(node, interrupt) for node, _ in self._nodes),
+            partly=not all(map(self._whole, self._returned)),
+            only_to=self._only_to(),
+            counts=_each(ast.unparse(node) for node, _ in self._nodes if self._counting(node)),
         )
+
+    def _whole(self, value: ast.expr) -> bool:
+        """Whether all keys of what is returned are seen."""
+        if isinstance(value, ast.Dict):
+            return all(isinstance(key, ast.Constant) for key in value.keys)
+        if isinstance(value, ast.Call) and self._calls(value, Command):
+            return all(self._whole(k.value) for k in value.keywords if k.arg in ("update", None))
+        return isinstance(value, ast.Constant) and value.value is None
+
+    def _only_to(self) -> str | None:
+        """The node to which everything that is returned are Sends, however many."""
+        sent = [one for value in self._returned for one in self._sent(value)]
+        return sent[0] if sent and len(set(sent)) == 1 else None
+
+    def _sent(self, value: ast.expr) -> list[str | None]:
+        """Nodes to which a returned value is Sends; None among them for what is anything else, or left out by a condition."""
+        if isinstance(value, ast.ListComp | ast.GeneratorExp):
+            return self._sent(value.elt) if not any(one.ifs for one in value.generators) else [None]
+        if isinstance(value, ast.List | ast.Tuple) and value.elts:
+            return [name for one in value.elts for name in self._sent(one)]
+        return [self._target(value) if self._calls(value, Send) else None]
+
+    def _counting(self, node: ast.AST) -> bool:
+        if not isinstance(node, ast.Compare) or len(node.ops) != 1 or not isinstance(node.ops[0], _ORDERS):
+            return False
+        sides = (node.left, node.comparators[0])
+        return any(
+            self._whole_number(bound) and self._of_the_state(counted)
+            for bound, counted in (sides, sides[::-1])
+        )
+
+    def _whole_number(self, expression: ast.expr) -> bool:
+        found = expression.value if isinstance(expression, ast.Constant) else self._named(expression)
+        return isinstance(found, int) and not isinstance(found, bool) and found >= 1
+
+    def _of_the_state(self, expression: ast.expr) -> bool:
+        """Whether it reads what the function was given, at once or by a variable."""
+        names = {one.id for one in ast.walk(expression) if isinstance(one, ast.Name)}
+        return bool(names & (self._given | self._taken()))
+
+    def _taken(self) -> set[str]:
+        """Variables that hold something of what the function was given."""
+        assigned = (node for node, _ in self._nodes if isinstance(node, ast.Assign | ast.NamedExpr))
+        return {
+            target.id
+            for node in assigned
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if isinstance(target, ast.Name)
+            and any(isinstance(one, ast.Name) and one.id in self._given for one in ast.walk(node.value))
+        }
 
     def _returns(self) -> Iterator[ast.expr]:
         yield from (

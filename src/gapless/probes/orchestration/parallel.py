@@ -11,7 +11,8 @@ from gapless.probes.orchestration.opened import seen_shape
 from gapless.probes.orchestration.wired import need_wiring
 from gapless.records.finding import Figure, Finding
 from gapless.records.trial import StepEvent, TrialRecord
-from gapless.records.wiring import Wiring
+from gapless.records.wiring import StepWiring, Wiring
+from gapless.records.workflow import Edge
 
 WRITES = Card(
     probe="parallel-writes",
@@ -55,7 +56,8 @@ def parallel_writes(subject: Subject) -> Iterable[Finding]:
         return
     beside = list(dict.fromkeys([*(name for steps in wiring.rounds for name in steps), *fanned]))
     silent = [name for name in beside if not _seen(name, wiring)]
-    if not sample and (silent or any(edge.conditional for edge in shape.edges)):
+    partly = [name for name in fanned if wiring.steps[name].partly]
+    if not sample and (silent or partly or any(_open(edge, wiring) for edge in shape.edges)):
         raise ProbeUnavailable(
             "which keys steps write shows in recorded trials, and there are none: run gapless measure"
         )
@@ -66,11 +68,19 @@ def parallel_writes(subject: Subject) -> Iterable[Finding]:
     said = f"no key clashed in {len(rounds)} rounds with several steps"
     if not rounds:
         seen = f", and in {len(sample)} recorded trials none did" if sample else ""
-        said = f"{_told(wiring)}{seen}"
+        said = f"{_told(wiring, fanned)}{seen}"
     yield WRITES.finding("ok", said, figures=figures)
 
 
-def _told(wiring: Wiring) -> str:
+def _open(edge: Edge, wiring: Wiring) -> bool:
+    """Whether code decides which steps an edge starts at once; not where it is seen to start one alone, by Sends."""
+    return edge.conditional and wiring.steps.get(edge.source, StepWiring()).fans_to is None
+
+
+def _told(wiring: Wiring, fanned: list[str]) -> str:
+    if fanned and not wiring.rounds:
+        is_ = "is" if len(fanned) == 1 else "are"
+        return f"{', '.join(fanned)} {is_} started several times at once, and by the code each key written there has a reducer"
     if not wiring.rounds:
         return "no step leads on to several at once"
     return f"{', '.join(wiring.rounds[0])} run side by side, and write different keys by their code"

@@ -191,8 +191,12 @@ def doubt(subject: Subject) -> Iterable[Finding]:
 
 def _has_a_way(shape: Shape, step: Step, native: StepWiring) -> bool:
     """Whether something decides where its output goes; who takes its exceptions sees no output."""
+    if step.gates or native.fans_to is not None:  # an edge that only ever starts one step decides nothing
+        return bool(step.gates)
     leaving = [e for e in shape.edges if e.source == step.name and e.target != native.error_handler]
-    return bool(step.gates) or any(edge.conditional for edge in leaving)
+    # Beside its edges a step's own code may lead on, or not.
+    ways = {edge.target for edge in leaving if edge.conditional or native.goes}
+    return len(ways) > 1
 
 
 def _gate(subject: Subject, step: str) -> dict[str, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec import structs
+
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.orchestration.opened import seen_shape, shape_of
 from gapless.probes.orchestration.reach import ends, forward, loops, reached
@@ -38,7 +40,7 @@ LOOPS = Card(
     probe="bounded-loops",
     layer="orchestration",
     title="loops have a bound",
-    target="a recursion limit of the graph's own where it can loop",
+    target="a count of the rounds that leaves the loop, or a recursion limit of the graph's own",
     source=_SOURCE,
 )
 
@@ -120,7 +122,10 @@ def reachable(subject: Subject) -> Iterable[Finding]:
 
 def bounded(subject: Subject) -> Iterable[Finding]:
     """Loops without a recursion limit of the graph's own."""
-    wiring, around = need_wiring(subject), loops(seen_shape(subject))
+    wiring, shape = need_wiring(subject), seen_shape(subject)
+    around = loops(shape)
+    counted = {name: step.counts for name, step in wiring.steps.items() if step.counts}
+    uncounted = structs.replace(shape, edges=tuple(e for e in shape.edges if e.source not in counted))
     limit = "the framework's own limit"
     if wiring.recursion_limit is not None:
         limit = f"a limit of {wiring.recursion_limit:,} supersteps"
@@ -129,6 +134,13 @@ def bounded(subject: Subject) -> Iterable[Finding]:
     elif wiring.recursion_limit is not None and wiring.recursion_limit <= _BOUND:
         yield LOOPS.finding(
             "ok", f"{', '.join(around)} can loop, at most {wiring.recursion_limit} supersteps"
+        )
+    elif not loops(uncounted):
+        said = ", ".join(dict.fromkeys(one for name in around for one in counted.get(name, ())))
+        yield LOOPS.finding(
+            "ok",
+            f"{', '.join(around)} can loop, and that seems to be bounded by {said}",
+            undecided="code that decides compares the state with a whole number; that this grows with every round is not shown",
         )
     else:
         yield LOOPS.finding(
