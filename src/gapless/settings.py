@@ -19,6 +19,8 @@ from gapless.records.workflow import Layer
 
 FILE = "gapless.toml"
 FOLDER = ".gapless"
+_OTHER_NAMES = {"target": "workflow"}
+"""What the command line calls otherwise -> the key in the file."""
 
 
 class StepSettings(Record, frozen=True, kw_only=True):
@@ -315,7 +317,8 @@ def _check_keys(data: Any, kind: type[Record], where: str) -> None:
     allowed = [field.name for field in msgspec.structs.fields(kind)]
     for key in cast("dict[str, Any]", data):
         if key not in allowed:
-            near = difflib.get_close_matches(key, allowed, 1)
+            other = _OTHER_NAMES.get(key)
+            near = [other] if other in allowed else difflib.get_close_matches(key, allowed, 1)
             hint = f" Did you mean `{near[0]}`?" if near else ""
             raise InvalidSettings(f"{where}: unknown key `{key}`.{hint} Allowed: {', '.join(allowed)}.")
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gapless.cli.main import cli
-from gapless.errors import InvalidSettings, UnknownName
+from gapless.errors import InvalidSettings, UnknownName, UsageError
 from gapless.operations.checkup_budget import held, passes
 from gapless.records.finding import Figure, Finding, Status
 from gapless.report.checkup import demand
@@ -136,3 +136,26 @@ def test_a_budget_that_cannot_hold_is_refused() -> None:
     found = gapless("--probe", "redaction").exception
     assert isinstance(found, InvalidSettings)
     assert "Did you mean `fail_on`" in str(found)
+
+
+def test_what_the_command_line_calls_target_is_workflow_in_the_file() -> None:
+    Path("gapless.toml").write_text('target = "app.py:graph"\n')
+    failed = gapless("--history")
+    assert isinstance(failed.exception, InvalidSettings)
+    assert "unknown key `target`. Did you mean `workflow`?" in str(failed.exception)
+    Path("gapless.toml").write_text("[checkup]\ntarget = 3\n")
+    assert "Did you mean `targets`?" in str(gapless("--history").exception)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--json", "--markdown"), "name a file for one"),
+        (("--history", "ttft", "--markdown", "x.md"), "--history has no Markdown"),
+        (("--html", "x.html", "--history"), "needs the NAME"),
+    ],
+)
+def test_a_face_that_would_be_dropped_is_refused(words: tuple[str, ...], why: str) -> None:
+    assert isinstance((done := gapless("hardware", *words)).exception, UsageError)
+    assert why in str(done.exception)
+    assert not list(Path().glob("x.*"))

@@ -24,6 +24,8 @@ from gapless.operations.progress import Progress, Stop
 from gapless.probes import check, shelf
 from gapless.probes.base import Subject
 from gapless.records.finding import Checkup, Figure, Finding
+from gapless.report.html import render_trend
+from gapless.report.trend import changed, render
 from gapless.settings import CheckupModelSettings, ServerSettings, locate
 
 
@@ -48,6 +50,40 @@ def test_a_change_is_one_beyond_both_intervals(newest: tuple[float, float], chan
     assert [line.change for line in found.lines] == [change]
     other = trend_of([checkup(1, 10, 20), checkup(2, *newest, subject="another")], "ttft", "t")
     assert [line.change for line in other.lines] == ["unknown", "unknown"]
+
+
+def test_figures_without_an_interval_are_shown_and_not_compared() -> None:
+    def counted(at: int, value: float) -> Checkup:
+        figure = Figure(name="calls", value=value)
+        found = Finding(probe="tool-fuzz", layer="tool", title="t", status="ok", said="so", figures=(figure,))
+        return Checkup(id=f"0{at}", created_at=float(at), findings=(found,))
+
+    for now, told in ((32, "49 -> 32"), (49, "")):
+        found = trend_of([counted(1, 49), counted(2, now)], "tool-fuzz", "t")
+        (line,) = found.lines
+        assert (line.change, changed(line)) == ("unknown", told)
+        assert "beyond both" not in render([found]) + render_trend([found])
+
+
+def test_what_was_not_shown_yet_is_not_shown_as_ok() -> None:
+    made = [checkup(1, 10, 20), checkup(2, 12, 22)]
+    (last,) = made[1].findings
+    made[1] = msgspec.structs.replace(made[1], findings=(msgspec.structs.replace(last, undecided="too few"),))
+    found = trend_of(made, "ttft", "t")
+    assert [point.undecided for point in found.lines[0].points] == ["", "too few"]
+    assert [row.split()[2] for row in render([found]).splitlines() if "●" in row] == ["ok", "ok?"]
+    page = render_trend([found])
+    assert ('class="dot ok"' in page, 'class="dot undecided"' in page) == (True, True)
+
+
+def test_a_chart_says_its_scale_and_one_value_is_a_row() -> None:
+    page = render_trend([trend_of([checkup(1, 10, 20), checkup(2, 12, 22)], "ttft", "t")])
+    assert '<p class="scale"><span>22</span><span>10</span></p>' in page
+    assert page.count("1970-01-01") == 2 + 2  # the ends of the axis, and what a dot says
+    alone = render_trend([trend_of([checkup(1, 10, 20)], "ttft", "t")])
+    assert "One checkup so far:" in alone
+    assert "10 to 20" in alone
+    assert "<circle" not in alone
 
 
 def test_only_findings_about_the_same_are_compared() -> None:

@@ -85,6 +85,8 @@ def test_a_dialogue_accepts_edits_rejects_and_goes_on_later(monkeypatch: pytest.
     done = label(*said, typed=typed)
     assert done.exit_code == 0, done.output
     assert ">>>" in done.stdout
+    assert "[q]uit, then Enter" in done.stdout
+    assert "why (may be empty)" in done.stdout
     assert "nearest elsewhere" in done.stdout
     assert "2 reviewed" in done.stdout
     assert "1 rejected, 3 wait" in done.stdout
@@ -233,7 +235,11 @@ def test_where_nothing_is_left_to_ask_about_it_says_why() -> None:
     for file in Path("contracts").glob("*.txt"):
         file.write_text("The same words stand in every one of these contracts, and no name at all.\n")
     said = ("--count", "3", "--unanswerable", "0", "--accept-all")
-    assert "3 fewer than asked for: no further passage gave one" in label(*said).output
+    done = label(*said)
+    assert "3 fewer than asked for: no further passage gave one" in done.output
+    assert (done.exit_code, "No label was made: no passage" in done.stderr) == (1, True)
+    assert "0 labelled queries (none yet)" in done.stdout
+    assert label("--count", "0", "--unanswerable", "0", "--accept-all").exit_code == 0
     again = label(*said).output
     assert "left out, for their own words gave no question before: --model NAME tries again" in again
 

@@ -220,6 +220,14 @@ def test_each_query_is_asked_once_for_all_probes() -> None:
 
 
 @pytest.mark.parametrize(
+    "probe", [retriever_answers, retrieval_quality, stored_vectors, visibility, freshness, filters]
+)
+def test_where_no_retriever_is_named_each_line_gives_the_same_reason(probe: Any) -> None:
+    with pytest.raises(ProbeUnavailable, match=r"^no retriever is named: \[checkup\] retriever"):
+        list(probe(Subject(labelled=asked(), leave=True)))
+
+
+@pytest.mark.parametrize(
     "probe", [retriever_answers, retrieval_quality, unanswerable, filters, retrieval_latency]
 )
 def test_without_a_retriever_or_queries_it_says_what_to_name(probe: Any) -> None:
@@ -429,8 +437,10 @@ def test_unanswerable_without_scores_and_without_queries() -> None:
         "documents are handed over for 20 of 20 unanswerable queries; there is no score to tell them by"
         in found.said
     )
-    with pytest.raises(ProbeUnavailable, match="no unanswerable query"):
+    with pytest.raises(ProbeUnavailable, match=r'no unanswerable query .* "answerable": false'):
         list(unanswerable(Subject(retrieve=right, labelled=asked())))
+    with pytest.raises(ProbeUnavailable, match=r"no answerable query .* `relevant`"):
+        list(unanswerable(Subject(retrieve=right, labelled=none)))
 
 
 def test_a_score_that_separates_is_enough_and_few_queries_are_not() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gapless.records.finding import Checkup, Figure, Finding
-from gapless.report.checkup import render, render_markdown
+from gapless.report.checkup import longer, render, render_history, render_markdown
 from gapless.report.html import render_checkup
 
 LONG = "gapless tools call --tool order --arguments " + "x" * 120 + " -- python server.py"
@@ -69,3 +69,44 @@ def test_one_reason_is_said_once() -> None:
     )
     assert render(broken, width=200).count("no such file") == 1
     assert "2 lines: for the reason above" in render(broken, width=200)
+
+
+def test_what_does_not_hold_stands_under_a_heading_of_its_own_by_layer() -> None:
+    other = Finding(probe="c", layer="model", title="line c", status="fail", said="so")
+    both = (line("a", "warn", "so"), line("b", "fail", "so"), line("d", "ok", "so"), other)
+    one = Checkup(id="01", layers=("tool", "model"), findings=both)
+    listed = render_checkup(one).split("What does not hold</h2>")[1].split("</nav>")[0]
+    found = [listed.index(what) for what in ("Tool</h3>", "line b", "line a", "Model</h3>", "line c")]
+    assert found == sorted(found)
+    assert "line d" not in listed
+
+
+def test_a_command_is_a_block_of_its_own_on_the_page() -> None:
+    page = render_checkup(made(line("a", "fail", "so", target="t", next_step="Send it again.", command=LONG)))
+    assert "<p>Send it again.</p>" in page
+    assert f"<pre><code>{LONG}</code></pre>" in page
+
+
+def test_what_was_looked_at_is_named() -> None:
+    good, bad = (made(line("a", "ok", "so", subject=f"m, {host}/v1")) for host in ("good", "bad"))
+    assert ["m, good/v1" in row for row in render_history([good, bad], width=200).splitlines()] == [
+        True,
+        False,
+    ]
+    for face in (render(good, width=200).splitlines()[1], render_checkup(good).split("<h1>")[0]):
+        assert "m, good/v1" in face
+        assert "this host" not in face
+    long = made(line("a", "ok", "so", subject="x" * 200), subject="app.py:graph")
+    assert f"app.py:graph; {'x' * 59}…" in render(long, width=200)
+    own = made(
+        line("a", "ok", "so", subject="finance 1a"), subject="app.py:graph", stand_ins=("tools (finance)",)
+    )
+    assert "finance 1a" not in render(own, width=200).splitlines()[1]
+
+
+def test_more_time_is_advised_only_where_it_shows_more() -> None:
+    by_time = line("a", "ok", "so", undecided="few")
+    by_cases = Finding(probe="c", layer="context", title="line c", status="ok", said="so", undecided="few")
+    assert longer(made(by_time, by_cases)).endswith("--seconds 60 shows more.")
+    assert longer(made(by_cases)).endswith("More cases would show it.")
+    assert longer(made(line("a", "ok", "so"))) == ""

@@ -108,6 +108,7 @@ def command(layers: tuple[str, ...], list_all: bool, history: str | None, **opti
             f"--markdown {layer} would write a file called {layer!r}, and {layer!r} is a layer. Name the layer first:"
             f" gapless checkup {layer} --markdown; or write --markdown ./{layer} if a file is meant."
         )
+    _refuse(history, options)
     place = locate()
     with open_store(place) as store:
         if history is not None:
@@ -135,6 +136,24 @@ def command(layers: tuple[str, ...], list_all: bool, history: str | None, **opti
     if not made.passes and not options["no_budget"]:
         raise SystemExit(1)
     return 0
+
+
+def _refuse(history: str | None, options: dict[str, Any]) -> None:
+    """Faces that would be dropped without a word.
+
+    Raises:
+        UsageError: Two of them print to stdout, or there is no such face.
+    """
+    if options["as_json"] and options["markdown"] == "-":
+        raise UsageError("--json and --markdown would both print here: name a file for one, --markdown FILE.")
+    if history is not None and options["markdown"] is not None:
+        raise UsageError(
+            "--history has no Markdown: --json, or with the NAME of a probe or layer --html FILE."
+        )
+    if history == "" and options["html"] is not None:
+        raise UsageError(
+            "--history --html FILE needs the NAME of a probe or layer: --history ttft --html FILE."
+        )
 
 
 def _show(made: Any, options: dict[str, Any]) -> None:

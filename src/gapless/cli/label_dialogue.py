@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gapless.records.label_proposal import Proposal
     from gapless.retrievers.labelling.draft import Draft
 
-_ASK = "\n[a]ccept  [e]dit  [r]eject  [s]kip  [q]uit"
+_ASK = "\n[a]ccept  [e]dit  [r]eject  [s]kip  [q]uit, then Enter"
 _CHOICE = click.Choice(["a", "e", "r", "s", "q"])
 _WIDTH, _RIVAL = 100, 60
 """Columns; words shown of another passage."""
@@ -60,7 +60,7 @@ def page(proposal: Proposal, number: int, of: int) -> str:
 def _carry_out(draft: Draft, proposal: Proposal, who: str, chosen: str, aside: bool) -> None:
     try:
         if chosen == "r":
-            why: str = click.prompt("why", default="", show_default=False, err=aside)
+            why: str = click.prompt("why (may be empty)", default="", show_default=False, err=aside)
             draft.reject(proposal.key, who, why)
             click.echo("rejected", err=aside)
         elif chosen == "e":

@@ -126,6 +126,7 @@ def carry_out(wanted: Wanted, as_json: bool) -> None:
 
         converse(draft, named(wanted.who), aside=as_json)
     _tell(draft, ask, proposed, as_json)
+    _need_some(draft, ask, wanted.accept_all)
 
 
 def _refuse(wanted: Wanted, as_json: bool) -> None:
@@ -146,6 +147,25 @@ def at_a_terminal(aside: bool) -> bool:
     """Whether a person reads what is asked and types the answer: nothing is reviewed that nobody saw."""
     shown = sys.stderr if aside else sys.stdout
     return sys.stdin.isatty() and shown.isatty()
+
+
+def _need_some(draft: Draft, ask: LabelQueriesAsk, accept_all: bool) -> None:
+    """Ends with exit code 1 where questions were wanted and the texts gave none: there is no label, and none to come."""
+    rejected = any(one.decision == "rejected" for one in draft.proposals)
+    if draft.queries or draft.waiting() or not (ask.count or ask.unanswerable):
+        return
+    if rejected and not accept_all:
+        return
+    other = (
+        "a chat model asks better: --model NAME"
+        if ask.model is None
+        else "try another --model, or --extractive"
+    )
+    click.echo(
+        f"No label was made: no passage gave a question that it alone answers. Add texts that differ, with names and figures; or {other}.",
+        err=True,
+    )
+    raise SystemExit(1)
 
 
 def _tell(draft: Draft, ask: LabelQueriesAsk, proposed: Proposed, as_json: bool) -> None:

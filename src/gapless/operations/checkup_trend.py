@@ -41,7 +41,12 @@ def trend_of(made: list[Checkup], probe: str, title: str) -> Trend:
         for figure in finding.figures:
             about = finding.subject or one.subject
             point = TrendPoint(
-                checkup=one.id, at=one.created_at, subject=about, status=finding.status, figure=figure
+                checkup=one.id,
+                at=one.created_at,
+                subject=about,
+                status=finding.status,
+                undecided=finding.undecided,
+                figure=figure,
             )
             found.setdefault((figure.name, figure.unit, about), []).append(point)
     lines = (
@@ -58,7 +63,7 @@ def trend_of(made: list[Checkup], probe: str, title: str) -> Trend:
 
 
 def _change(points: list[TrendPoint]) -> Change:
-    """By interval, never by the point."""
+    """By interval, never by the point: a count that has none may be how many were asked, and says nothing by being lower."""
     for before, after in list(pairwise(points))[-1:]:
         then, now = _ends(before.figure), _ends(after.figure)
         if then is not None and now is not None:
@@ -67,7 +72,5 @@ def _change(points: list[TrendPoint]) -> Change:
 
 
 def _ends(figure: Figure) -> tuple[float, float] | None:
-    """The interval; a plain count is what it is."""
-    if figure.low is not None and figure.high is not None:
-        return figure.low, figure.high
-    return (figure.value, figure.value) if figure.unit == "" or figure.unit.startswith("of ") else None
+    """The interval or spread, where it has one."""
+    return None if figure.low is None or figure.high is None else (figure.low, figure.high)

@@ -89,12 +89,13 @@ def share_at_most(name: str, share: Estimate, most: float, *, missed: Status = "
     return at_most(share_figure(name, share), most, missed=missed, needs=_needed(share, most))
 
 
-def not_estimable(q: float, n: int, *, level: float = 0.95) -> str:
+def not_estimable(q: float, n: int, *, what: str = "", level: float = 0.95) -> str:
     """Why a line is not shown yet where its quantile has no upper limit, and how many independent values would give one.
 
     Args:
         q: The quantile, 0 to 1.
         n: Values there are.
+        what: Of what, where it is not the values: "answers" that have several each.
         level: Two-sided level of the interval: the largest of n values lies above the quantile but for a chance of q^n.
 
     Example:
@@ -102,11 +103,16 @@ def not_estimable(q: float, n: int, *, level: float = 0.95) -> str:
         'p99 is not estimable from n=30: n of at least 368 would show it'
     """
     needed = least_runs(q, level=level)
-    return f"p{100 * q:g} is not estimable from n={n}: n of at least {needed} would show it"
+    return f"p{100 * q:g} is not estimable from n={n}{f' {what}' if what else ''}: n of at least {needed} would show it"
 
 
 def quantile_at_most(
-    found: Mapping[float, Estimate], most: float, *, unit: str = "ms", missed: Status = "fail"
+    found: Mapping[float, Estimate],
+    most: float,
+    *,
+    unit: str = "ms",
+    missed: Status = "fail",
+    groups: str = "",
 ) -> Judged:
     """The highest of some quantiles held against the most that is allowed; where there are too few runs for it, the highest
     that there is: if that one is above, so is the other.
@@ -116,6 +122,7 @@ def quantile_at_most(
         most: The target of the highest, in the values' unit.
         unit: That unit.
         missed: What a sure miss is.
+        groups: What values come in groups of: "answers".
 
     Raises:
         ValueError: None of them is estimable.
@@ -134,15 +141,15 @@ def quantile_at_most(
         return Judged("warn")
     if at == wanted or judged.status != "ok":
         return judged
-    return Judged("ok", _out_of_reach(wanted, found[wanted]))
+    return Judged("ok", _out_of_reach(wanted, found[wanted], groups))
 
 
-def _out_of_reach(q: float, missing: Estimate) -> str:
+def _out_of_reach(q: float, missing: Estimate, groups: str) -> str:
     """Why a quantile has no estimate, and what would give it one."""
     n = missing.n_groups or missing.n_runs
     if n >= least_runs(q, level=missing.level):
         return missing.reason or f"p{100 * q:g} is not known"
-    return not_estimable(q, n, level=missing.level)
+    return not_estimable(q, n, what=groups, level=missing.level)
 
 
 def together(*judged: Judged) -> Judged:

@@ -8,7 +8,8 @@ from gapless.records.base import Record
 from gapless.records.finding import Figure, Status
 
 Change = Literal["up", "down", "none", "unknown"]
-"""up, down: the newest interval lies wholly above, or below, the one before; none: they meet; unknown: nothing to compare."""
+"""up, down: the newest interval lies wholly above, or below, the one before; none: they meet; unknown: one of
+them has no interval or spread, or there is one value alone."""
 
 
 class TrendPoint(Record, frozen=True, kw_only=True):
@@ -21,6 +22,8 @@ class TrendPoint(Record, frozen=True, kw_only=True):
     subject: str = ""
     """What the finding was about."""
     status: Status
+    undecided: str = ""
+    """Why its "ok" was not shown yet, as in the finding."""
     figure: Figure
 
 

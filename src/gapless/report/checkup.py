@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from gapless.records.finding import USUAL, Checkup, CheckupLimit, Figure, Finding, Status
+from gapless.records.trend import TrendPoint
 from gapless.records.workflow import Layer
 from gapless.report.json import plain
 from gapless.report.marked import prose
@@ -31,7 +32,13 @@ _NAMED_BY = {
 }
 """How a user names what the reference agent stands in for."""
 SCHEMA = "gapless.checkup/1"
-LONGER = "ok?: meets its target, but too little was seen to show it. With --seconds 60 most probes see more."
+_BY_TIME: frozenset[Layer] = frozenset(("hardware", "model", "tool"))
+"""Layers that take samples for as long as they may."""
+_STANDS_IN: dict[str, Layer] = {"retriever": "context", "tools": "tool", "model": "model"}
+"""What the reference agent stands in for -> the layer whose findings are then about its own."""
+_BESIDE = "interference"
+"""Its finding is about the host and the model, which others name already."""
+_LONGEST_NAME = 60
 MARKS: dict[Status, str] = {"ok": "ok", "warn": "warn", "fail": "FAIL", "not-applicable": "–"}
 STYLES: dict[Status, str] = {
     "ok": "green",
@@ -90,9 +97,45 @@ def by_layer(made: Checkup) -> Iterator[tuple[Layer, list[Finding]]]:
             yield layer, findings
 
 
-def urgent(made: Checkup) -> list[Finding]:
-    """What does not hold: failures first, in the order of the checklist."""
-    return [f for status in ("fail", "warn") for f in made.findings if f.status == status]
+def urgent(made: Checkup) -> list[tuple[Layer, list[Finding]]]:
+    """What does not hold, by layer: failures first, in the order of the checklist."""
+    found: list[tuple[Layer, list[Finding]]] = []
+    for layer, lines in by_layer(made):
+        if open_ones := [one for status in ("fail", "warn") for one in lines if one.status == status]:
+            found.append((layer, open_ones))
+    return found
+
+
+def about(made: Checkup) -> str:
+    """What was looked at, short: the workflow, and what findings name that is neither the host nor a stand-in.
+
+    Example:
+        >>> one = Finding(probe="ttft", layer="model", title="t", status="ok", said="so", subject="m, host:8000/v1")
+        >>> about(Checkup(id="01", findings=(one,))), about(Checkup(id="02"))
+        ('m, host:8000/v1', 'this host')
+    """
+    own = {_STANDS_IN.get(what.split(" ")[0]) for what in made.stand_ins} | {"hardware"}
+    named = (f.subject for f in made.findings if f.layer not in own and f.probe != _BESIDE)
+    nothing = "the reference agent" if made.stand_ins else "this host"
+    return "; ".join(_short(one) for one in dict.fromkeys((made.subject, *named)) if one) or nothing
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+
+
+def longer(made: Checkup) -> str:
+    """What "ok?" means, and what would show more; empty where all is shown.
+
+    Example:
+        >>> longer(Checkup(id="01"))
+        ''
+    """
+    layers = {finding.layer for finding in made.findings if finding.undecided}
+    if not layers:
+        return ""
+    more = ": --seconds 60 shows more." if layers & _BY_TIME else ". More cases would show it."
+    return f"ok?: meets its target, but too little was seen to show it{more}"
 
 
 def tally(findings: list[Finding]) -> str:
@@ -111,7 +154,7 @@ def _counted(findings: Iterable[Finding]) -> list[str]:
     return [f"{found[one]} {said}" for one, said in _SAID.items() if found[one]]
 
 
-def mark(finding: Finding) -> str:
+def mark(finding: Finding | TrendPoint) -> str:
     """The mark before a line: "ok?" where it holds by its figure and not yet by its interval.
 
     Example:
@@ -121,7 +164,7 @@ def mark(finding: Finding) -> str:
     return MARKS[finding.status] + ("?" if finding.undecided else "")
 
 
-def mark_class(finding: Finding) -> str:
+def mark_class(finding: Finding | TrendPoint) -> str:
     """A finding's status, or "undecided" for an ok that its interval does not show."""
     return "undecided" if finding.undecided else finding.status
 
@@ -235,14 +278,14 @@ def render_history(made: list[Checkup], *, width: int | None = None, color: bool
     def write(console: Console) -> None:
         for one in printable(made):
             when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.created_at))
-            console.print(f"{one.id}  {when}  {headline(one)}  {one.subject}", style=STYLES[one.worst])
+            console.print(f"{one.id}  {when}  {headline(one)}  {about(one)}", style=STYLES[one.worst])
 
     return written(write, width=width, color=color)
 
 
 def _write(console: Console, made: Checkup) -> None:
     console.print()
-    console.print(f"checkup {made.id} · {made.subject or 'this host'} · {made.seconds:.0f} s", style="dim")
+    console.print(f"checkup {made.id} · {about(made)} · {made.seconds:.0f} s", style="dim")
     console.print(headline(made), style="bold")
     if made.stand_ins:
         console.print(stand_in(made), style="yellow")
@@ -255,8 +298,8 @@ def _write(console: Console, made: Checkup) -> None:
     console.print()
     if any(len(finding.figures) > len(told(finding)) for finding in made.findings):
         console.print("All figures: --html FILE or --json.", style="dim")
-    if any(finding.undecided for finding in made.findings):
-        console.print(LONGER, style="dim")
+    if meant := longer(made):
+        console.print(meant, style="dim")
     for line in demands(made):
         style = "green" if line.verdict == "kept" else "bold red" if line.verdict == "broken" else "yellow"
         console.print(demand(line), style=style)

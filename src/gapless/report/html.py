@@ -148,7 +148,11 @@ def render_checkup(made: Checkup) -> str:
 def render_trend(found: Sequence[Trend]) -> str:
     """Probes over time as HTML text."""
     shown = printable(list(found))
-    return _environment().get_template("trend.html.j2").render(trends=shown, t=trend, drawn=trended.drawing)
+    return (
+        _environment()
+        .get_template("trend.html.j2")
+        .render(trends=shown, t=trend, c=checkup, drawn=trended.drawing, most=trended.MOST)
+    )
 
 
 def _worst(cell: FaultCell) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gapless.records.estimate import Estimate
 from gapless.records.trend import Change, Trend, TrendLine, TrendPoint
-from gapless.report.checkup import MARKS, STYLES
+from gapless.report.checkup import STYLES, mark
 from gapless.report.json import plain
 from gapless.report.printable import printable
 from gapless.report.terminal.chart import Axis
@@ -26,6 +26,7 @@ CHANGES: dict[Change, str] = {
     "none": "no change beyond the spread",
     "unknown": "",
 }
+"""Of the last two values; without intervals they are only shown."""
 _WIDTH, _SHOWN = 36, 15
 
 
@@ -51,6 +52,40 @@ def said(point: TrendPoint) -> str:
     return percent(point.figure.value) if point.figure.unit == "share" else three_digits(point.figure.value)
 
 
+def changed(line: TrendLine) -> str:
+    """How the newest value lies to the one before; where no interval tells, both as they are, if they differ."""
+    if line.change != "unknown" or len(line.points) < 2:
+        return CHANGES[line.change]
+    before, now = (said(point) for point in line.points[-2:])
+    return f"{before} -> {now}" if before != now else ""
+
+
+def scale(line: TrendLine) -> list[str]:
+    """What the top and the bottom of the drawing stand for; one value where nothing ever differed."""
+    least, most = _drawn(line)
+    shown = percent if line.unit == "share" else three_digits
+    return [shown(most), shown(least)] if most > least else [shown(most)]
+
+
+def several(found: Trend) -> list[TrendLine]:
+    """Figures that more than one checkup measured: these can be drawn."""
+    return [line for line in found.lines if len(line.points) > 1]
+
+
+def alone(found: Trend) -> list[TrendLine]:
+    """Figures that one checkup alone measured so far."""
+    return [line for line in found.lines if len(line.points) == 1]
+
+
+def limits(point: TrendPoint) -> str:
+    """Its interval or spread; empty where it has none."""
+    low, high = point.figure.low, point.figure.high
+    if low is None or high is None:
+        return ""
+    shown = percent if point.figure.unit == "share" else three_digits
+    return f"{shown(low)} to {shown(high)}"
+
+
 def moment(point: TrendPoint) -> str:
     """When it was measured, in the time of this place."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(point.at))
@@ -71,15 +106,6 @@ def _drawn(line: TrendLine) -> tuple[float, float]:
         if value is not None
     ]
     return min(drawn), max(drawn)
-
-
-def spanned(line: TrendLine) -> str:
-    """What is drawn, from the bottom to the top; empty where nothing ever differed."""
-    least, most = _drawn(line)
-    if least == most:
-        return ""
-    shown = percent if line.unit == "share" else three_digits
-    return f"from {shown(least)} to {shown(most)}"
 
 
 def heading(found: Trend) -> str:
@@ -110,12 +136,10 @@ def _line(console: Console, line: TrendLine) -> None:
         estimate = Estimate(point=point.figure.value, low=point.figure.low, high=point.figure.high)
         row = Text.assemble(
             (f"    {moment(point)}  ", "dim"),
-            (f"{MARKS[point.status]:>4}", STYLES[point.status]),
+            (f"{mark(point):>4}", STYLES[point.status]),
             f"  {said(point):>8}  ",
             axis.interval(estimate),
         )
         console.print(row, no_wrap=True, overflow="crop")
-    if CHANGES[line.change]:
-        console.print(
-            f"    {CHANGES[line.change]}", style="yellow" if line.change in ("up", "down") else "dim"
-        )
+    if change := changed(line):
+        console.print(f"    {change}", style="yellow" if line.change in ("up", "down") else "dim")

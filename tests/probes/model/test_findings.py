@@ -221,7 +221,16 @@ def test_the_gaps_of_one_answer_are_too_few() -> None:
     with pytest.raises(ProbeUnavailable, match="the few gaps of one answer"):
         found("inter-token", with_load(alone))
     finding = found("inter-token", with_load(two))
-    assert finding.undecided == "p99 is not estimable from n=2: n of at least 368 would show it"
+    assert finding.undecided == "p99 is not estimable from n=2 answers: n of at least 368 would show it"
+    assert "n=38 gaps of 2 answers" in finding.figures[0].spread
+
+
+@pytest.mark.parametrize("models", [(), ("m",)])
+def test_that_no_wrong_key_was_tried_is_said_where_none_is_sent(models: tuple[str, ...]) -> None:
+    with FakeLLM({"rules": [ANSWER], "models": list(models)}) as server:
+        finding = found("plain-refusals", subject(server.base_url))
+    assert finding.status == ("ok" if models else "warn")
+    assert "a wrong key was not tried, for none is sent (--api-key-env NAME)" in finding.said
 
 
 @pytest.mark.parametrize(

@@ -99,3 +99,15 @@ def test_an_unreadable_file_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InvalidSettings, match=name):
         load_script(tmp_path / name)
+
+
+def test_the_scripts_of_the_guide_are_scripts(tmp_path: Path) -> None:
+    page = Path(__file__).parents[3] / "docs/how-to/fake-llm.md"
+    blocks = [block for block in page.read_text().split("\n\n") if block.startswith("    ")]
+    scripts = [block for block in blocks if block.split()[0] in ("rules:", "seed:", "latency:")]
+    assert len(scripts) == 3
+    for number, block in enumerate(scripts):
+        file = tmp_path / f"{number}.yaml"
+        file.write_text("\n".join(line.removeprefix("    ") for line in block.splitlines()))
+        script = load_script(file)
+    assert (script.latency.slots, script.context, script.cut_prompts) == (2, 2000, True)

@@ -123,6 +123,21 @@ def _near(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
+def need_retriever(subject: Subject) -> Callable[..., Any]:
+    """The retriever; every line that needs one gives the same reason where none is named.
+
+    Raises:
+        ProbeUnavailable: None is named.
+        Unusable: What was named of it cannot be used.
+    """
+    _need_opened(subject)
+    if subject.retrieve is None:
+        if subject.texts is not None:
+            texts_of(subject)  # the built-in engines would have searched them
+        raise ProbeUnavailable('no retriever is named: [checkup] retriever = "retrieval.py:search"')
+    return subject.retrieve
+
+
 def answers_of(subject: Subject, engine: str | None = None) -> Answers:
     """What the retriever, or one of the engines beside it, answers; asked once for all probes of a checkup.
 
@@ -130,12 +145,7 @@ def answers_of(subject: Subject, engine: str | None = None) -> Answers:
         ProbeUnavailable: No retriever, or no labelled queries.
         Unusable: What was named of them cannot be used.
     """
-    retrieve = subject.retrieve if engine is None else subject.engines[engine]
-    _need_opened(subject)
-    if retrieve is None:
-        if subject.texts is not None:
-            texts_of(subject)  # the built-in engines would have searched them
-        raise ProbeUnavailable('no retriever is named: [checkup] retriever = "retrieval.py:search"')
+    retrieve = need_retriever(subject) if engine is None else subject.engines[engine]
     key = f"answers/{engine or ''}"
     if key not in subject.memo:
         limit = min(_LONGEST_S, 4 * subject.seconds)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
-from gapless.probes.context.answers import Found, answers_of, exposed, normalised
+from gapless.probes.context.answers import Found, answers_of, exposed, need_retriever, normalised
 from gapless.probes.context.quality import documents_of
 from gapless.probes.context.shares import count_figure, counted, mean_of, rate_figure
 from gapless.probes.judging import Judged, share_at_most
@@ -222,6 +222,7 @@ def _source(one: Found | Document, subject: Subject) -> Path | None:
 
 def stored_vectors(subject: Subject) -> Iterable[Finding]:
     """Embeds a sample of documents anew and compares with the stored vectors, where the retriever shows both."""
+    need_retriever(subject)
     embed, stored = exposed(subject, "embed"), exposed(subject, "vectors")
     documents, where = _shown(subject)
     if embed is None or stored is None or not documents:

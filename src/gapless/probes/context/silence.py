@@ -31,6 +31,10 @@ _GATE = (
     "Hand a confidence signal that looks at the passages (gapless.boundary.signals) to a gate behind this step; a raw score "
     "does not know that nothing is there."
 )
+_NO_UNANSWERABLE = (
+    'no unanswerable query among the labelled ones that got an answer: add some that say "answerable": false'
+)
+_NO_ANSWERABLE = "no answerable query among the labelled ones that got an answer: add some that say what is `relevant`, or quote it in `texts`"
 _STEP = {
     "fail": _GATE,
     "warn": f"{_GATE} The intervals still hold a target: more queries of both kinds would tell.",
@@ -44,10 +48,7 @@ def unanswerable(subject: Subject) -> Iterable[Finding]:
     no = [one for one in usable if not one.query.answerable]
     yes = [one for one in usable if one.query.answerable]
     if not no or not yes:
-        kind = "unanswerable" if not no else "answerable"
-        raise ProbeUnavailable(
-            f'no {kind} query among the labelled ones: add some ("answerable": false says so)'
-        )
+        raise ProbeUnavailable(_NO_UNANSWERABLE if not no else _NO_ANSWERABLE)
     least = subject.targets.get(CARD.probe, _LEAST)
     given = mean_of([bool(one.hits) for one in no], [one.query.group for one in no])
     figures = [

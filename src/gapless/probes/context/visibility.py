@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
-from gapless.probes.context.answers import exposed, handed_over
+from gapless.probes.context.answers import exposed, handed_over, need_retriever
 from gapless.probes.judging import Judged, at_most, together
 from gapless.records.finding import Figure, Finding
 from gapless.report.wording import duration
@@ -29,8 +29,9 @@ _STEP = "Wait for the store to confirm before you go on, or ask it for consisten
 
 def visibility(subject: Subject) -> Iterable[Finding]:
     """Stores a document of its own, changes it, deletes it, and asks for it each time until the answer is right."""
-    upsert, delete, retrieve = exposed(subject, "upsert"), exposed(subject, "delete"), subject.retrieve
-    if retrieve is None or upsert is None or delete is None:
+    retrieve = need_retriever(subject)
+    upsert, delete = exposed(subject, "upsert"), exposed(subject, "delete")
+    if upsert is None or delete is None:
         raise ProbeUnavailable("the retriever shows no methods upsert(documents) and delete(ids)")
     if not subject.leave:
         raise ProbeUnavailable("it stores a document of its own, and deletes it again: say --leave")

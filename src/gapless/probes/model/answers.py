@@ -64,6 +64,7 @@ _QUIET_TOKENS, _CANCEL_TOKENS, _CANCEL_REST_MS, _QUEUED = 8, 160, 200.0, 0.25
 """The rest of the answer that is hung up on has to be longer than what a scheduler makes of any wait; who waits for a quarter
 of it stands in a queue."""
 _FOR_NOBODY = "It goes on writing for nobody: a timeout_s on a step frees you and not the endpoint, and a retry queues behind what was given up. Cap max_tokens."
+_NO_KEY = "a wrong key was not tried, for none is sent (--api-key-env NAME)"
 _AT_ONCE = "it writes several answers at once, so that the next begins whether or not it goes on with this one: its own count of running requests would show it"
 _STEPS: dict[Trouble, str] = {
     "name": "The host's name is unknown: check url under [checkup.model], and the resolver.",
@@ -219,14 +220,15 @@ def refusals(subject: Subject) -> Iterable[Finding]:
     wrong = [f"{what}: {_met(reply)}" for what, reply in replies.items() if not _refused(reply)]
     told = ", ".join(f"{what}: {reply.status or reply.trouble}" for what, reply in replies.items())
     figures = (Figure(name="refused as they should be", value=len(replies) - len(wrong)),)
+    untried = "" if endpoint.key is not None else f"; {_NO_KEY}"
     if not wrong:
-        yield REFUSALS.finding("ok", told, figures=figures)
+        yield REFUSALS.finding("ok", f"{told}{untried}", figures=figures)
         return
     key_taken = "a wrong key" in replies and replies["a wrong key"].ok
     status: Status = "fail" if key_taken else "warn"
     yield REFUSALS.finding(
         status,
-        "; ".join(wrong),
+        f"{'; '.join(wrong)}{untried}",
         figures=figures,
         next_step="A wrong setting goes unnoticed here: hold the answer's `model` against what was asked, and put a key before an endpoint that others can reach.",
     )

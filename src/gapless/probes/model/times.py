@@ -165,7 +165,7 @@ def _finding(
             figures.append(Figure(name=f"{times.name} p99, at least", value=least, unit="ms"))
             said.append(f"p99 at least {least:.0f} ms")
     elif figures:
-        judged = quantile_at_most(found, most)
+        judged = quantile_at_most(found, most, groups="answers" if times.answers is not None else "")
     else:
         few = not_estimable(0.5, len(times.values)) if times.answers is None else _ONE_ANSWER
         raise ProbeUnavailable(f"{few} ({load.how})")
@@ -184,6 +184,8 @@ def _shown(times: _Times, found: dict[float, Estimate]) -> tuple[list[Figure], l
     for q, one in found.items():
         if one.point is not None:
             spread = f"95 % interval, n={one.n_runs}"
+            if one.n_groups < one.n_runs:
+                spread += f" gaps of {one.n_groups} answers"
             name = f"{times.name} p{100 * q:g}"
             figures.append(
                 Figure(name=name, value=one.point, unit="ms", low=one.low, high=one.high, spread=spread)
