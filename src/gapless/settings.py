@@ -127,6 +127,10 @@ class ServerSettings(Record, frozen=True, kw_only=True):
     """Where the operations of an OpenAPI document are called; none is called without it, unless the document came from there."""
     headers_env: dict[str, str] = {}
     """Header -> the variable that holds its value: for the calls of a document's operations, and for all requests to `url`."""
+    env: tuple[str, ...] = ()
+    """Variables that `command` needs although other settings name them for keys: else it does not get those."""
+    withheld: tuple[str, ...] = ()
+    """Further variables that `command` does not get."""
     read_only: tuple[str, ...] = ()
     """Tools (names, or patterns: `get_*`) that you vouch for: they only read, whatever they say of themselves."""
     arguments: dict[str, dict[str, Any] | tuple[dict[str, Any], ...]] = {}

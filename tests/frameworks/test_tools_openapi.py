@@ -224,6 +224,23 @@ def test_keys_come_from_variables(tmp_path: Path, service: Shop, monkeypatch: py
     assert service.asked[-1][1]["Authorization"] == "Bearer abc"
 
 
+def test_a_key_that_the_service_repeats_is_masked(
+    tmp_path: Path, service: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_KEY", "Bearer sk-live-4711")
+    number = {"name": "code", "in": "path", "required": True, "schema": {"type": "integer"}}
+    repeat = {"operationId": "repeat", "parameters": [number], "responses": {"200": JSON}}
+    file = tmp_path / "api.json"
+    file.write_text(json.dumps(document(paths={"/repeat/{code}": {"get": repeat}})))
+    keyed = {"Authorization": "SHOP_KEY"}
+    server = ServerSettings(openapi=str(file), base_url=service.url, headers_env=keyed)
+    for code in (200, 403, 500):
+        told = within(server, lambda source, code=code: source.call("repeat", {"code": code}))
+        assert "[redacted]" in told.text
+        assert "4711" not in told.text + str(told.structured)
+        assert code != 200 or told.structured["sent"]["Authorization"] == "[redacted]"
+
+
 def test_what_an_address_cannot_hold_is_not_sent(tmp_path: Path, service: Shop) -> None:
     async def asked(source: Source) -> list[Any]:
         return [

@@ -20,7 +20,7 @@ from gapless.cli.main import cli
 from gapless.errors import EndpointError, InvalidSettings
 from gapless.operations.proxy import ProxyAsk, open_proxy
 from gapless.records.proxy import ProxySettings
-from gapless.settings import Place, Settings
+from gapless.settings import Place, Settings, locate
 
 KEY = "Bearer of-the-server-5f2c"
 SENT = {"Authorization": "BEHIND_KEY"}
@@ -141,26 +141,99 @@ async def test_a_key_that_is_refused_later_is_said_too(behind: Behind, tmp_path:
             assert "read from the variable BEHIND_KEY" in told.content[0].text
 
 
+def test_a_key_that_the_server_repeats_is_masked(behind: Behind) -> None:
+    name_server(behind.url)
+    called = tools("call", "shop", "--tool", "repeat", "--arguments", "{}", "--json")
+    assert "[redacted]" in called.stdout, called.output
+    assert "of-the-server" not in called.output
+
+
 @pytest.mark.parametrize("era", ["legacy", "2026-07-28"])
-def test_the_proxys_own_token_ends_at_the_proxy(behind: Behind, tmp_path: Path, era: str) -> None:
+async def test_a_key_that_the_server_repeats_passes_no_proxy(
+    behind: Behind, tmp_path: Path, era: str
+) -> None:
     from fastmcp import Client
 
-    async def ask(url: str) -> Any:
-        async with Client(url, mode=era, auth="of-the-proxy") as client:
-            return (await client.call_tool_mcp("look", {"n": 1})).structured_content
+    place = Place(root=str(tmp_path), settings=Settings(), database=f"sqlite:///{tmp_path / 'gapless.db'}")
+    ask = ProxyAsk(target=behind.url, headers_env=SENT, settings=ProxySettings(record="sync"))
+    async with open_proxy(ask, place) as proxy, Client(proxy.server, mode=era) as client:
+        told = await client.call_tool_mcp("repeat", {})
+        assert "not allowed" in told.content[0].text
+        assert told.structured_content["sent"]["authorization"] == "[redacted]"
+        assert "of-the-server" not in told.content[0].text
+    assert b"of-the-server" not in (tmp_path / "gapless.db").read_bytes()
 
-    words = ["--json", "--http", "0", "--token-env", "PX_TOKEN", "--header-env", "X-Api-Key=BEHIND_KEY"]
-    command = [sys.executable, "-m", "gapless", "proxy", *words, behind.url]
-    env = os.environ | {"PX_TOKEN": "of-the-proxy"}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=env) as process:
-        try:
-            assert process.stderr is not None
-            told = json.loads(process.stderr.readline())
-            assert asyncio.run(ask(told["at"])) == {"n": 1}
-        finally:
-            process.kill()
-        heard = process.stderr.read()
+
+@pytest.mark.parametrize("era", ["legacy", "2026-07-28"])
+def test_the_proxys_own_token_ends_at_the_proxy(behind: Behind, tmp_path: Path, era: str) -> None:
+    words = ["--token-env", "PX_TOKEN", "--header-env", "X-Api-Key=BEHIND_KEY", behind.url]
+    told, heard = asked_over_http(tmp_path, words, "look", era, n=1)
+    assert told == {"n": 1}
     assert behind.seen.count("authorization: Bearer of-the-proxy") == 0
     assert behind.seen.count(f"x-api-key: {KEY}") > 0
     assert behind.seen.count("refused") == 0
     assert "of-the-" not in heard
+
+
+def asked_over_http(folder: Path, words: list[str], tool: str, era: str, **given: Any) -> tuple[Any, str]:
+    """What one tool answers behind a proxy in a process of its own, and what that wrote to stderr after its first line."""
+    from fastmcp import Client
+
+    async def ask(url: str) -> Any:
+        async with Client(url, mode=era, auth="of-the-proxy") as client:
+            return (await client.call_tool_mcp(tool, given)).structured_content
+
+    command = [sys.executable, "-m", "gapless", "proxy", "--json", "--http", "0", *words]
+    env = os.environ | {"PX_TOKEN": "of-the-proxy"}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder, env=env) as process:
+        try:
+            assert process.stderr is not None
+            answer = asyncio.run(ask(json.loads(process.stderr.readline())["at"]))
+        finally:
+            process.kill()
+        return answer, process.stderr.read()
+
+
+OTHERS = """
+[judge]
+api_key_env = "JUDGE_KEY"
+[checkup.store]
+kind = "pgvector"
+place_env = "STORE_PLACE"
+[checkup.servers.shop]
+url = "http://127.0.0.1:9/mcp"
+headers_env = {Authorization = "SHOP_KEY", X-Api-Key = "OWN_KEY"}
+[checkup.servers.own]
+command = COMMAND
+env = ["OWN_KEY"]
+withheld = ["ONE_MORE"]
+"""
+"""Keys of others, and one that the command needs as well."""
+
+
+def test_a_command_gets_no_key_that_is_not_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = {"JUDGE_KEY", "STORE_PLACE", "SHOP_KEY", "ONE_MORE"}
+    for name in (*others, "OWN_KEY", "PX_TOKEN", "OF_NOBODY"):
+        monkeypatch.setenv(name, "of-the-proxy")
+    monkeypatch.chdir(tmp_path)
+    command = guarded_server.command(tmp_path / "effects")
+    Path("gapless.toml").write_text(OTHERS.replace("COMMAND", json.dumps(command)))
+    typed = asked_over_http(tmp_path, ["--token-env", "PX_TOKEN", "--", *command], "repeat", "legacy")[0]
+    assert {"PATH", "OF_NOBODY", "ONE_MORE"} <= {*typed["sent"]}
+    assert not {*typed["sent"]} & {*(others - {"ONE_MORE"}), "OWN_KEY", "PX_TOKEN"}
+    named = asked_over_http(tmp_path, ["--token-env", "PX_TOKEN", "own"], "repeat", "2026-07-28")[0]
+    assert not {*named["sent"]} & {*others, "PX_TOKEN"}
+    called = tools("call", "own", "--tool", "repeat", "--json")
+    assert "OF_NOBODY" in called.stdout
+    assert "OWN_KEY" in called.stdout
+    assert not [name for name in others if name in called.stdout]
+
+
+def test_the_checkups_commands_get_no_key_that_is_not_their_own(tmp_path: Path) -> None:
+    from gapless.operations.checkup import CheckupAsk, _servers  # pyright: ignore[reportPrivateUsage]
+    from gapless.operations.checkup_model import ModelAsk
+
+    (tmp_path / "gapless.toml").write_text(OTHERS.replace("COMMAND", '["server"]'))
+    ask = CheckupAsk(model=ModelAsk(api_key_env="MODEL_KEY"))
+    found, _, _ = _servers(ask, ("tool",), locate(tmp_path))
+    assert found["own"].withheld == ("JUDGE_KEY", "MODEL_KEY", "ONE_MORE", "SHOP_KEY", "STORE_PLACE")

@@ -92,6 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
         if parts.path == "/silent":
             shop.quiet.wait(30)
             return self._say(200, {})
+        if path[0] == "repeat":
+            return self._say(int(path[1]), {"sent": dict(self.headers)})
         if path[0] == "pets" and len(path) == 2:
             if not path[1].isdigit():
                 return self._say(422, {"error": "id must be a number"})

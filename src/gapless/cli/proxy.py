@@ -86,6 +86,7 @@ def command(ctx: click.Context, **options: Any) -> int:
         name=options["name"],
         timeout_s=options["start_timeout"],
         headers_env=spoken(options["header_env"]),
+        withheld=(options["token_env"],) if options["token_env"] else (),
         lock=Path(options["lock"]) if options["lock"] else None,
         faults=options["faults"],
         settings=_settings(options),

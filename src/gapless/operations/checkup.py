@@ -16,7 +16,8 @@ from msgspec import structs
 
 from gapless import __version__
 from gapless.errors import GaplessError, StoreError, UnknownName
-from gapless.frameworks.tools.source import rooted
+from gapless.frameworks.tools.keys import named_in
+from gapless.frameworks.tools.source import confined, rooted
 from gapless.operations.checkup_beside import beside_for
 from gapless.operations.checkup_budget import held, need_known, passes
 from gapless.operations.checkup_crash import CRASH, crashed
@@ -297,7 +298,11 @@ def _servers(
     ask: CheckupAsk, layers: tuple[Layer, ...], place: Place
 ) -> tuple[Mapping[str, ServerSettings], list[str], list[str]]:
     """The servers that were named; where neither they nor a workflow were, the reference agent's."""
-    named = {name: rooted(one, Path(place.root)) for name, one in place.settings.checkup.servers.items()}
+    keys = (*named_in(place.settings), ask.model.api_key_env)
+    named = {
+        name: confined(rooted(one, Path(place.root)), keys)
+        for name, one in place.settings.checkup.servers.items()
+    }
     if named or "tool" not in layers or ask.target is not None or place.settings.workflow is not None:
         return named, [], []
     try:

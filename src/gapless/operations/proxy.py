@@ -42,6 +42,8 @@ class ProxyAsk:
     """Seconds it may take to start, and to name its tools."""
     headers_env: Mapping[str, str] = field(default_factory=dict[str, str])
     """Header -> the variable that holds its value, for an address; beside those of a named server."""
+    withheld: tuple[str, ...] = ()
+    """Variables that a command does not get, besides those that the settings name for keys: the proxy's own token."""
     lock: Path | None = None
     """The reviewed tools; `tools.lock.json` beside `gapless.toml` when None."""
     faults: tuple[str, ...] = ()
@@ -203,6 +205,7 @@ def _as_tools_ask(ask: ProxyAsk) -> ToolsAsk:
         command=ask.command,
         name=ask.name,
         headers_env=ask.headers_env,
+        withheld=ask.withheld,
         timeout_s=ask.timeout_s,
     )
 

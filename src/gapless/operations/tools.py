@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from gapless.errors import InvalidTarget, UnknownName, UsageError
-from gapless.frameworks.tools.source import checked, rooted
+from gapless.frameworks.tools.keys import named_in
+from gapless.frameworks.tools.source import checked, confined, rooted
 from gapless.operations.tools_lock import lock_path, read_lock, write_lock
 from gapless.operations.tools_several import each
 from gapless.records.tools import Drift, Linted, LockedServer, Offer, ToolSchema, ToolsLock, Unheard
@@ -40,6 +41,8 @@ class ToolsAsk:
     """Where the operations of an OpenAPI document are called."""
     headers_env: Mapping[str, str] = field(default_factory=dict[str, str])
     """Header -> the variable that holds its value, for an address; beside those of a named server."""
+    withheld: tuple[str, ...] = ()
+    """Variables that a command does not get, besides those that the settings name for keys."""
     name: str | None = None
     """What to call it; by default its name in `gapless.toml`, else what it calls itself."""
     timeout_s: float = 20.0
@@ -108,7 +111,11 @@ def servers(ask: ToolsAsk, place: Place) -> list[tuple[str, ServerSettings, bool
         InvalidSettings: A named server does not say where its tools come from.
         UsageError: Headers are named, and nothing is there that could be sent them.
     """
-    return [(name, _keyed(name, server, ask), settled) for name, server, settled in _servers(ask, place)]
+    variables = (*named_in(place.settings), *ask.withheld)
+    return [
+        (name, confined(_keyed(name, server, ask), variables), settled)
+        for name, server, settled in _servers(ask, place)
+    ]
 
 
 def _keyed(name: str, server: ServerSettings, ask: ToolsAsk) -> ServerSettings:

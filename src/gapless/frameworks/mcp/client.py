@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import re
 import shlex
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar, Token
 from typing import IO, Any
@@ -179,8 +178,10 @@ async def connected(
     except ImportError as error:
         raise MissingExtra("Asking MCP servers", "mcp") from error
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr, _Noise() as noise:
-        tap = Tap()
-        client = mcp.Client(tap.over(_transport(server, name, stderr)), mode=mode)
+        sent = keys.headers(server, name) if server.url else {}
+        secrets = keys.hidden(sent)
+        tap = Tap(secrets if sent else None)
+        client = mcp.Client(tap.over(_transport(server, sent, stderr)), mode=mode)
         try:
             async with asyncio.timeout(start_s):
                 await client.__aenter__()
@@ -189,7 +190,8 @@ async def connected(
                 _unreachable(name, server, f"no answer within {start_s:g} s", stderr, noise)
             ) from error
         except Exception as error:  # SDK, HTTP client, operating system: each in its own words
-            raise EndpointError(_unreachable(name, server, _reason(error), stderr, noise)) from error
+            why = _reason(error, secrets.text)
+            raise EndpointError(_unreachable(name, server, why, stderr, noise)) from error
         try:
             yield Connection(client, name, noise, tap)
         finally:
@@ -219,16 +221,15 @@ def _able(declared: Any) -> dict[str, Any]:
     return declared.model_dump(by_alias=True, exclude_none=True) if declared is not None else {}
 
 
-def _transport(server: ServerSettings, name: str, stderr: IO[str]) -> Any:
+def _transport(server: ServerSettings, sent: dict[str, str], stderr: IO[str]) -> Any:
     from mcp import StdioServerParameters
     from mcp.client.stdio import stdio_client
 
     if server.url:
-        return _over_http(server, server.url, keys.headers(server, name))
+        return _over_http(server, server.url, sent)
     command, *args = server.command
-    # The whole environment, as a shell would: the command is the user's own, and its keys are there.
     parameters = StdioServerParameters(
-        command=command, args=args, env=dict(os.environ), encoding_error_handler="replace"
+        command=command, args=args, env=keys.environment(server), encoding_error_handler="replace"
     )
     return stdio_client(parameters, errlog=stderr)  # pyright: ignore[reportArgumentType]  # any file with a descriptor
 
@@ -293,8 +294,8 @@ def _unreachable(name: str, server: ServerSettings, why: str, stderr: IO[str], n
     return f"{name}{where}: {why}{noise.said()}{tail}"
 
 
-def _reason(error: BaseException) -> str:
-    """Why a session did not come about, in words."""
+def _reason(error: BaseException, masked: Callable[[str], str]) -> str:
+    """Why a session did not come about, in words, without the keys that were sent."""
     while isinstance(error, BaseExceptionGroup) and error.exceptions:
         error = error.exceptions[0]
     if isinstance(error, FileNotFoundError):
@@ -304,11 +305,11 @@ def _reason(error: BaseException) -> str:
     if "closed" in str(error).lower():
         return "it ended before it answered"
     if isinstance(error, ConnectionError) or type(error).__name__ == "ConnectError":
-        return f"{_brief(error)}. Does it run, and is that its address, with its path (often /mcp)?"
-    return _brief(error)
+        return f"{_brief(error, masked)}. Does it run, and is that its address, with its path (often /mcp)?"
+    return _brief(error, masked)
 
 
-def _brief(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+def _brief(error: BaseException, masked: Callable[[str], str] = str) -> str:
+    lines = [line.strip() for line in masked(str(error)).splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith("For further information")]
     return f"{type(error).__name__}: {' '.join(lines[:4])}"[:400]

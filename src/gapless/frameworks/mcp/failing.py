@@ -24,8 +24,13 @@ class ProtocolFailure(BoundaryError):
 
 
 @contextmanager
-def as_ours(tool: str, lost: Callable[[], None]) -> Generator[None]:
+def as_ours(tool: str, lost: Callable[[], None], masked: Callable[[str], str]) -> Generator[None]:
     """Tells a call that never left from one of which nobody knows whether it took place.
+
+    Args:
+        tool: What is called.
+        lost: Called where the connection broke.
+        masked: Takes keys out of what the connection says.
 
     Raises:
         EndpointError: The server could not be reached: nothing was sent.
@@ -46,12 +51,13 @@ def as_ours(tool: str, lost: Callable[[], None]) -> Generator[None]:
         if error.code not in (CONNECTION_CLOSED, REQUEST_TIMEOUT) and "terminated" not in str(error).lower():
             raise ProtocolFailure(f"{tool}: {error}", boundary=tool) from error
         lost()
-        raise _broken(tool, error) from error
+        raise _broken(tool, error, masked) from error
     except (RuntimeError, httpx2.ConnectError, OSError) as error:
         lost()
         if _never_sent(error):
-            raise EndpointError(f"{tool}: the server behind the proxy cannot be reached: {error}") from error
-        raise _broken(tool, error) from error
+            said = masked(str(error))
+            raise EndpointError(f"{tool}: the server behind the proxy cannot be reached: {said}") from error
+        raise _broken(tool, error, masked) from error
     except (
         httpx2.HTTPError,
         anyio.ClosedResourceError,
@@ -59,7 +65,7 @@ def as_ours(tool: str, lost: Callable[[], None]) -> Generator[None]:
         anyio.EndOfStream,
     ) as error:
         lost()
-        raise _broken(tool, error) from error
+        raise _broken(tool, error, masked) from error
 
 
 def transient_answer(answer: Answer) -> str:
@@ -77,7 +83,7 @@ def _never_sent(error: BaseException) -> bool:
     )
 
 
-def _broken(tool: str, error: BaseException) -> BoundaryError:
-    said = str(error) or type(error).__name__
+def _broken(tool: str, error: BaseException, masked: Callable[[str], str]) -> BoundaryError:
+    said = masked(str(error)) or type(error).__name__
     text = f"{tool}: the connection to the server broke during the call ({said}). It may have taken place."
     return BoundaryError(text, boundary=tool)

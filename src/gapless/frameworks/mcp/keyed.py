@@ -26,6 +26,8 @@ def client(server: ServerSettings, sent: Mapping[str, str], *, timeout: Any = No
     import httpx2
 
     why = keys.said(server.headers_env)
+    named = {header.lower() for header in server.headers_env}
+    secrets = keys.hidden({header: value for header, value in sent.items() if header.lower() in named})
 
     class Client(httpx2.AsyncClient):
         """Else MCP's library tells of a refused key only that the server returned an error."""
@@ -35,7 +37,7 @@ def client(server: ServerSettings, sent: Mapping[str, str], *, timeout: Any = No
             if answer.status_code not in keys.REFUSED:
                 return answer
             await answer.aclose()
-            told = f"HTTP {answer.status_code} {answer.reason_phrase}: {why}"
+            told = f"HTTP {answer.status_code} {secrets.text(answer.reason_phrase)}: {why}"
             body = {"jsonrpc": "2.0", "id": None, "error": {"code": _NOT_TAKEN, "message": told}}
             return httpx2.Response(answer.status_code, json=body, request=request)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import anyio
 from fastmcp.client import Client
+from fastmcp.client.transports.base import TransportOptions
 from fastmcp.server.context import Context
 from fastmcp.server.dependencies import get_context
 from fastmcp.server.providers import proxy as fastmcp_proxy
@@ -15,6 +17,8 @@ from mcp.shared.message import SessionMessage
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from gapless.frameworks.mcp.approval import Answered
+from gapless.frameworks.mcp.tap import Tap
+from gapless.trace.secrets import Secrets
 
 _PASSED_ON = (
     types.ToolListChangedNotification,
@@ -51,6 +55,23 @@ def relay(kind: Any, transport: Any, mode: str, heard: Callable[[], None]) -> An
     client = kind(transport, mode=mode, message_handler=message)
     holder.append(client)
     return client
+
+
+def mask(transport: Any, secrets: Secrets) -> None:
+    """Has a transport mask keys in all that the server sends: it may repeat them, in whatever it answers."""
+    connect = transport.connect_session
+
+    def masked(*, transport_options: Any = None, **more: Any) -> Any:
+        options = transport_options or TransportOptions()
+        kind: Any = options.session_class
+
+        class Masked(kind):
+            def __init__(self, read: Any, write: Any, **how: Any) -> None:
+                super().__init__(Tap(secrets).seen(read), write, **how)
+
+        return connect(transport_options=replace(options, session_class=Masked), **more)
+
+    transport.connect_session = masked
 
 
 async def _passed_on(front: Any, told: Any) -> None:

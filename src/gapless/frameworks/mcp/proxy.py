@@ -209,7 +209,7 @@ class Guard(Middleware):
         made: list[Any] = [None, None]  # the newest answer, and fastmcp's result that it was read from
 
         async def ask(arguments: dict[str, Any]) -> Answer:
-            with as_ours(call.tool, self._upstream.lost):
+            with as_ours(call.tool, self._upstream.lost, self._upstream.masked):
                 result = await tool.run(arguments, ours)
             if isinstance(result, InputRequiredToolResult):
                 raise AskedBack(result.input_required)

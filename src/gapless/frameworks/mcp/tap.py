@@ -1,4 +1,7 @@
-"""What a server really sent: the SDK refuses a whole answer for one tool that is not as MCP says, and shows none of it."""
+"""What a server really sent: the SDK refuses a whole answer for one tool that is not as MCP says, and shows none of it.
+
+Keys that a server repeats are masked here, before anything of a message is read.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,29 @@ from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
+from gapless.trace.secrets import Secrets
+
+_PARTS = ("result", "params", "error")
+"""Of a message, what the server says in it."""
+
 
 class Tap:
-    """Keeps the newest answer to `tools/list` that passed by."""
+    """Keeps the newest answer to `tools/list` that passed by.
 
-    def __init__(self) -> None:
+    Args:
+        secrets: What is masked in every message; nothing when None.
+    """
+
+    def __init__(self, secrets: Secrets | None = None) -> None:
         self.answer: dict[str, Any] | None = None
+        self._secrets = secrets
 
     def see(self, item: Any) -> None:
         """Looks at one message on its way to the session."""
-        result = getattr(getattr(item, "message", None), "result", None)
+        message = getattr(item, "message", None)
+        if self._secrets is not None and message is not None:
+            _mask(message, self._secrets)
+        result = getattr(message, "result", None)
         if isinstance(result, dict) and isinstance(result.get("tools"), list):
             self.answer = result
 
@@ -23,7 +39,20 @@ class Tap:
     async def over(self, transport: AbstractAsyncContextManager[Any]) -> AsyncGenerator[tuple[Any, Any]]:
         """A transport whose incoming messages are looked at."""
         async with transport as (read, write):
-            yield _Seen(read, self), write
+            yield self.seen(read), write
+
+    def seen(self, read: Any) -> Any:
+        """A read stream whose messages are looked at."""
+        return _Seen(read, self)
+
+
+def _mask(message: Any, secrets: Secrets) -> None:
+    for name in _PARTS:
+        part = getattr(message, name, None)
+        if isinstance(part, dict):
+            setattr(message, name, secrets.plain(part))
+        elif part is not None:  # an error, which MCP's library has read already
+            part.message, part.data = secrets.text(part.message), secrets.plain(part.data)
 
 
 class _Seen:

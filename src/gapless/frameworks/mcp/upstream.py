@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -24,6 +23,7 @@ class Upstream:
     def __init__(self, server: ServerSettings, name: str, heard: Callable[[], None]) -> None:
         self._server, self._heard = server, heard
         self._headers = keys.headers(server, name)
+        self._secrets = keys.hidden(self._headers)
         self._kept: dict[Any, Any] = {}
         self._lost: dict[Any, list[Any]] = {}
 
@@ -65,6 +65,10 @@ class Upstream:
         if client is not None:  # other calls of the same client may still wait on it
             self._lost.setdefault(key, []).append(client)
 
+    def masked(self, text: str) -> str:
+        """Words of the connection without the keys that were sent."""
+        return self._secrets.text(text)
+
     async def close(self) -> None:
         """Ends every session, and the processes of commands."""
         for key in [*self._kept, *self._lost]:
@@ -86,9 +90,11 @@ class Upstream:
             transport = StreamableHttpTransport(
                 self._server.url, headers=self._headers, httpx_client_factory=self._http
             )
+            if self._headers:
+                private.mask(transport, self._secrets)
             return private.relay(kind, transport, mode, self._heard)
         command, *args = self._server.command
-        transport = StdioTransport(command, args, env=dict(os.environ), keep_alive=True)
+        transport = StdioTransport(command, args, env=keys.environment(self._server), keep_alive=True)
         return private.relay(ProxyClient, transport, mode, self._heard)
 
     def _http(

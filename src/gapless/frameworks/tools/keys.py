@@ -1,13 +1,20 @@
-"""Keys for tools over HTTP: the settings name the variables that hold them, and nothing here prints, keeps or logs a value."""
+"""Keys for tools over HTTP: the settings name the variables that hold them, and nothing here prints, keeps or logs a value.
+
+Servers have been seen to repeat a key in their errors: what they send is masked where it comes in.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+import msgspec
 
 from gapless.errors import InvalidSettings
-from gapless.settings import ServerSettings
+from gapless.settings import ServerSettings, Settings
+from gapless.trace.secrets import Secrets
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 REFUSED = (401, 403)
@@ -22,6 +29,28 @@ def headers(server: ServerSettings, name: str) -> dict[str, str]:
         InvalidSettings: A variable is not set, or a name or value is none that HTTP takes; values are never shown.
     """
     return {header: _value(header, variable, name) for header, variable in server.headers_env.items()}
+
+
+def named_in(settings: Settings) -> frozenset[str]:
+    """Every variable that settings name for a key or a password: `api_key_env`, `headers_env`, `place_env`."""
+    return frozenset(_variables(msgspec.to_builtins(settings)))
+
+
+def environment(server: ServerSettings) -> dict[str, str]:
+    """The variables that a command gets: all, as in a shell, but for those that hold keys of others."""
+    return {name: value for name, value in os.environ.items() if name not in server.withheld}
+
+
+def hidden(sent: Mapping[str, str]) -> Secrets:
+    """What masks the values of headers wherever a server repeats them: as they are, without their scheme, or quoted.
+
+    Args:
+        sent: Header -> its value, of those that were read from variables.
+    """
+    secrets = Secrets()
+    for value in sent.values():
+        secrets.add(value)
+    return secrets
 
 
 def spoken(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -52,6 +81,18 @@ def said(named: Mapping[str, str]) -> str:
     return "it does not take " + ", ".join(
         f"the {header} that was read from the variable {variable}" for header, variable in named.items()
     )
+
+
+def _variables(said: Any) -> Iterator[str]:
+    if not isinstance(said, dict):
+        return
+    for key, inner in cast("dict[str, Any]", said).items():
+        if not key.endswith("_env"):
+            yield from _variables(inner)
+        elif isinstance(inner, dict):
+            yield from cast("dict[str, str]", inner).values()
+        elif isinstance(inner, str):
+            yield inner
 
 
 def _value(header: str, variable: str, name: str) -> str:

@@ -100,7 +100,7 @@ class OpenApiTools:
         self, document: Document, name: str, base: str, headers: Mapping[str, str], keyed: str
     ) -> None:
         self._document, self._name, self._base, self._headers = document, name, base, headers
-        self._keyed = keyed
+        self._keyed, self._secrets = keyed, keys.hidden(headers)
         self._operations = {one.tool.name: one for one in document.operations}
 
     async def offer(self, timeout_s: float = 20.0) -> Offer:
@@ -161,7 +161,8 @@ class OpenApiTools:
 
         def ended(how: Any, text: str, **more: Any) -> ToolAnswer:
             ms = (time.perf_counter() - begun) * 1e3
-            return ToolAnswer(ended=how, text=text[:_MOST_SHOWN], ms=ms, **more)
+            shown = self._secrets.text(text)[:_MOST_SHOWN]  # masked before it is cut: half a key is one, too
+            return ToolAnswer(ended=how, text=shown, ms=ms, **more)
 
         try:
             reply = await exchange(request, timeout_s)
@@ -172,7 +173,8 @@ class OpenApiTools:
         except ValueError as error:
             return ended("protocol-error", f"it cannot be sent: {error}")
         except OSError as error:
-            raise EndpointError(f"{self._name} ({self._base}): {error}") from error
+            said = self._secrets.text(str(error))
+            raise EndpointError(f"{self._name} ({self._base}): {said}") from error
         if reply.led_to:
             return ended(
                 "protocol-error", f"HTTP {reply.status} leads on to {reply.led_to}, which is not followed"
@@ -181,7 +183,8 @@ class OpenApiTools:
             why = f" ({self._keyed})" if reply.status in keys.REFUSED else ""
             return ended("tool-error", f"HTTP {reply.status} {reply.reason}{why}: {reply.text}")
         there, value = _structured(reply, request.method)
-        return ended("answered", reply.text, structured=value, has_structured=there)
+        structured = self._secrets.plain(value)
+        return ended("answered", reply.text, structured=structured, has_structured=there)
 
 
 def _structured(reply: Reply, method: str) -> tuple[bool, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -73,6 +73,19 @@ def rooted(server: ServerSettings, root: Path) -> ServerSettings:
         if place.endswith(".py"):
             return msgspec.structs.replace(server, functions=f"{root / place}:{name}")
     return server
+
+
+def confined(server: ServerSettings, variables: Iterable[str | None]) -> ServerSettings:
+    """The same server; a command does not get variables that hold keys of others, unless it is said to need them.
+
+    Args:
+        server: Where tools come from.
+        variables: What holds keys; None is nothing.
+    """
+    if not server.command:
+        return server
+    kept = {*server.withheld, *filter(None, variables)} - {*server.env}
+    return msgspec.structs.replace(server, withheld=tuple(sorted(kept)))
 
 
 @asynccontextmanager
