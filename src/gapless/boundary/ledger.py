@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from gapless.records.action import Entry
 
-__all__ = ["Entry", "Ledger", "MemoryLedger"]
+__all__ = ["Entry", "KeyLedger", "Ledger", "MemoryLedger"]
 
 
 class Ledger(Protocol):
@@ -26,11 +26,20 @@ class Ledger(Protocol):
         ...
 
 
+class KeyLedger(Ledger, Protocol):
+    """One that also knows what the keys of clients stand for."""
+
+    def bind(self, scope: str, key: str, meaning: str) -> str:
+        """What a key stands for: what it was first bound to, which is `meaning` if it is new, in one indivisible step."""
+        ...
+
+
 class MemoryLedger:
     """A ledger for one process: enough within one trial of a measurement, not across a crash."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], Entry] = {}
+        self._bound: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
 
     def reserve(self, scope: str, action: str, step: str = "") -> Entry:
@@ -51,3 +60,8 @@ class MemoryLedger:
         """Notes that the action took place."""
         with self._lock:
             self._known[scope, action] = Entry("done", value)
+
+    def bind(self, scope: str, key: str, meaning: str) -> str:
+        """What a key stands for: what it was first bound to."""
+        with self._lock:
+            return self._bound.setdefault((scope, key), meaning)

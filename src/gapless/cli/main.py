@@ -123,7 +123,9 @@ def _run(argv: list[str] | None) -> int:
         error.show()
         return error.exit_code
     except GaplessError as error:
-        click.echo(f"gapless: {error}\n({error.code}: docs/errors.md#{error.code})", err=True)
+        from gapless.report.printable import lines  # an error may repeat what a server said
+
+        click.echo(f"gapless: {lines(str(error))}\n({error.code}: docs/errors.md#{error.code})", err=True)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("gapless: interrupted; everything that was reported is on disk.", err=True)

@@ -43,6 +43,9 @@ _FEW = 10_000
 @click.option(
     "--lock", type=click.Path(dir_okay=False), help="The reviewed tools; tools.lock.json by default."
 )
+@click.option(
+    "--unreviewed", is_flag=True, help="Serve a server that the lock holds nothing of; else it is refused."
+)
 @click.option("--timeout", type=click.FloatRange(min=0), help="Seconds an attempt may take; 0: any time.")
 @click.option("--attempts", type=click.IntRange(min=1), help="Calls in all of a tool that may be repeated.")
 @click.option(
@@ -88,6 +91,7 @@ def command(ctx: click.Context, **options: Any) -> int:
         headers_env=spoken(options["header_env"]),
         withheld=(options["token_env"],) if options["token_env"] else (),
         lock=Path(options["lock"]) if options["lock"] else None,
+        unreviewed=options["unreviewed"],
         faults=options["faults"],
         settings=_settings(options),
     )
@@ -141,7 +145,7 @@ def _ready(proxy: OpenProxy, where: str, as_json: bool) -> None:
             "locked": proxy.locked,
             "protocol": offer.protocol,
         }
-        click.echo(json.dumps(body, ensure_ascii=False), err=True)
+        click.echo(json.dumps(body), err=True)  # in ASCII: a terminal obeys characters above it, too
         return
     lock = (
         "held against the lock" if proxy.locked else "not locked: gapless tools lock keeps them as reviewed"
@@ -152,7 +156,9 @@ def _ready(proxy: OpenProxy, where: str, as_json: bool) -> None:
 
 
 def _say(told: str) -> None:
-    click.echo(f"gapless proxy: {told}", err=True)
+    from gapless.report.printable import one_line
+
+    click.echo(f"gapless proxy: {one_line(told)}", err=True)
 
 
 def _settings(options: dict[str, Any]) -> ProxySettings:

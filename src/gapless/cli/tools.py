@@ -153,6 +153,7 @@ def locking(ctx: click.Context, lock: str | None, accept: tuple[str, ...], **opt
     are left. With --sample or --from-records, an output schema is inferred from answers for tools that declare none.
     """
     from gapless.operations.tools import Learn, lock_tools
+    from gapless.report.printable import one_line
     from gapless.report.tools import diff_json, diff_markdown, render_diff
 
     learn = Learn(
@@ -164,9 +165,9 @@ def locking(ctx: click.Context, lock: str | None, accept: tuple[str, ...], **opt
     deliver(made.drift, options, render_diff, lambda drift: diff_json(drift, **more), diff_markdown)
     for said, names in (("locked", made.new), ("accepted", made.accepted)):
         if names:
-            click.echo(f"{said}: {', '.join(names)} ({made.drift.lock})", err=True)
+            click.echo(one_line(f"{said}: {', '.join(names)} ({made.drift.lock})"), err=True)
     for name, number in made.inferred.items():
-        click.echo(f"inferred, not declared: what {name} answers, from {number}", err=True)
+        click.echo(one_line(f"inferred, not declared: what {name} answers, from {number}"), err=True)
     if not made.inferred and (learn.sample or learn.recorded):
         click.echo(
             "inferred: nothing; every tool declares its answers, answers in prose, or was not called",
@@ -271,6 +272,7 @@ def _list(as_json: bool) -> None:
     import json
 
     from gapless.operations.tools_lock import lock_path, read_lock
+    from gapless.report.printable import one_line
     from gapless.settings import locate
 
     place = locate()
@@ -285,6 +287,8 @@ def _list(as_json: bool) -> None:
         return
     for row in rows:
         tools = row["locked_tools"]
-        click.echo(f"{row['server']:24}{'not locked' if tools is None else f'{tools} tools locked'}")
+        click.echo(
+            f"{one_line(str(row['server'])):24}{'not locked' if tools is None else f'{tools} tools locked'}"
+        )
     if not rows:
         click.echo("No server is named in gapless.toml, and none is locked: gapless tools lint -- COMMAND...")

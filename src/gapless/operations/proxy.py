@@ -21,7 +21,7 @@ from gapless.records.tools import LockedServer, Offer, ToolSchema
 from gapless.settings import Place, ServerSettings
 
 if TYPE_CHECKING:
-    from gapless.boundary.ledger import Entry, Ledger
+    from gapless.boundary.ledger import Entry, KeyLedger
 
 Say = Callable[[str], None]
 _MODERN = "2026"
@@ -46,6 +46,8 @@ class ProxyAsk:
     """Variables that a command does not get, besides those that the settings name for keys: the proxy's own token."""
     lock: Path | None = None
     """The reviewed tools; `tools.lock.json` beside `gapless.toml` when None."""
+    unreviewed: bool = False
+    """Whether a server is served that the lock, where there is one, holds nothing of: its tools as they are."""
     faults: tuple[str, ...] = ()
     """"KIND@TOOL", to try the client with."""
     settings: ProxySettings | None = None
@@ -77,6 +79,7 @@ async def open_proxy(ask: ProxyAsk, place: Place, say: Say = lambda told: None) 
     Raises:
         EndpointError: The server cannot be reached, crashes, or does not speak MCP; with what it wrote to stderr.
         InvalidSettings: A fault is not of the form KIND@TOOL, or the variable that a header is read from is not set.
+        UsageError: There is a lock, and it holds nothing of this server; or one was named, and there is none.
         UnknownName: There is no such fault.
         MissingExtra: fastmcp is not installed.
     """
@@ -93,7 +96,7 @@ async def open_proxy(ask: ProxyAsk, place: Place, say: Say = lambda told: None) 
     (offer,), _ = await offers(_as_tools_ask(ask), place)
     _check_names(ask, settings, offer)
     lock = ask.lock or lock_path(place)
-    reviewed = _reviewed(lock, offer.name, needed=ask.lock is not None)
+    reviewed = _reviewed(lock, offer.name, ask)
     policy = policies(settings)
     keeper = (
         None
@@ -102,10 +105,8 @@ async def open_proxy(ask: ProxyAsk, place: Place, say: Say = lambda told: None) 
     )
     desk = Desk(offer.name, reviewing(reviewed, ask, offer.name) if reviewed else unlocked, policy)
     desk.learn(offer.tools)
-    if reviewed is None and lock.exists():
-        say(
-            f"{lock} holds nothing of {offer.name!r}: its tools are served as they are. Name it as it stands there: --name"
-        )
+    if reviewed is None and ask.unreviewed:
+        say(f"nobody has reviewed the tools of {offer.name!r}: they are served as they are (--unreviewed)")
     ledger = _Kept(place, say)
     guarded = Guarded(
         desk=desk,
@@ -114,6 +115,7 @@ async def open_proxy(ask: ProxyAsk, place: Place, say: Say = lambda told: None) 
         keep=keeper.keep if keeper is not None else nowhere,
         faults=faults,
         legacy_only=offer.protocol < _MODERN,
+        locked=reviewed is not None,
         able=capabilities(offer.able),
         most_bytes=place.settings.max_payload_bytes,
     )
@@ -162,7 +164,8 @@ def reviewing(locked: LockedServer, ask: ProxyAsk, server: str) -> Review:
         before = locked.tools.get(tool.name)
         if before is None:
             return Reviewed(
-                tool, f"the tool is new, and nobody has reviewed it. Accept it: {_accept(ask, tool.name)}"
+                tool,
+                f"the tool is new, and nobody has reviewed it. Accept it: {_lock_command(ask, '--accept', tool.name)}",
             )
         broken = [c for c in tool_drift(server, before, tool) if c.kind == "breaking"]
         if not broken:
@@ -172,14 +175,14 @@ def reviewing(locked: LockedServer, ask: ProxyAsk, server: str) -> Review:
         return Reviewed(
             before,
             f"the tool has changed since it was reviewed, in a way that breaks callers: {broken[0].said}{where}{more}. "
-            f"Accept it: {_accept(ask, tool.name)}",
+            f"Accept it: {_lock_command(ask, '--accept', tool.name)}",
         )
 
     return review
 
 
-def _accept(ask: ProxyAsk, tool: str) -> str:
-    words = ["gapless", "tools", "lock", "--accept", tool]
+def _lock_command(ask: ProxyAsk, *more: str) -> str:
+    words = ["gapless", "tools", "lock", *more]
     words += ["--name", ask.name] if ask.name else []
     words += ["--lock", str(ask.lock)] if ask.lock else []
     for header, variable in ask.headers_env.items():
@@ -188,15 +191,19 @@ def _accept(ask: ProxyAsk, tool: str) -> str:
     return shlex.join(words)
 
 
-def _reviewed(lock: Path, name: str, *, needed: bool) -> LockedServer | None:
+def _reviewed(lock: Path, name: str, ask: ProxyAsk) -> LockedServer | None:
+    """What was reviewed of the server. Where there is a lock, one that calls itself something else does not pass it."""
     found = read_lock(lock)
-    if found is None and needed:
-        raise UsageError(f"{lock}: there is no lock there. Make it: gapless tools lock")
-    if needed and found is not None and name not in found.servers:
-        raise UsageError(
-            f"{lock}: nothing of {name!r} is locked there, only of {', '.join(found.servers)}. Name it as it stands there: --name"
-        )
-    return found.servers.get(name) if found is not None else None
+    if found is None and ask.lock is not None:
+        raise UsageError(f"{lock}: there is no lock there. Make it: {_lock_command(ask)}")
+    if found is None or name in found.servers or ask.unreviewed:
+        return found.servers.get(name) if found is not None else None
+    held = ", ".join(map(repr, found.servers)) or "no server"
+    raise UsageError(
+        f"{lock} holds {held}, and nothing of {name!r}: nobody has reviewed its tools, and none is served. Name it as it"
+        f" stands there (--name), or look at its tools (gapless tools lint) and lock them: {_lock_command(ask)}. With"
+        " --unreviewed they are served as they are, whatever they are."
+    )
 
 
 def _as_tools_ask(ask: ProxyAsk) -> ToolsAsk:
@@ -239,7 +246,7 @@ class _Kept:
         self._place, self._say = place, say
         self._ledger: Any = None
 
-    def _open(self) -> Ledger:
+    def _open(self) -> KeyLedger:
         from gapless.operations.review import open_ledger
 
         if self._ledger is None:
@@ -248,6 +255,9 @@ class _Kept:
 
     def reserve(self, scope: str, action: str, step: str = "") -> Entry:
         return self._open().reserve(scope, action, step)
+
+    def bind(self, scope: str, key: str, meaning: str) -> str:
+        return self._open().bind(scope, key, meaning)
 
     def release(self, scope: str, action: str) -> None:
         self._open().release(scope, action)

@@ -33,6 +33,27 @@ def printable(value: T) -> T:
     return _printable(value)
 
 
+def one_line(text: str) -> str:
+    """A text made safe to print, on one line and uncut.
+
+    Example:
+        >>> one_line("server\\x1b[2J\\nok")
+        'server\ufffd[2J ok'
+    """
+    return _printable(text, whole=True)
+
+
+def lines(text: str) -> str:
+    """A text made safe to print, whose lines stay: an error with what a process wrote.
+
+    Example:
+        >>> print(lines("it crashed\\nwith \\x1b[31mthis"))
+        it crashed
+        with \ufffd[31mthis
+    """
+    return "\n".join(map(one_line, text.split("\n")))
+
+
 def isolated(text: str) -> str:
     """Text in which a name written from right to left does not turn the words and figures after it.
 

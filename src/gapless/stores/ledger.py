@@ -10,12 +10,14 @@ import sqlalchemy as sa
 
 from gapless.records.action import Entry
 from gapless.records.base import Record
-from gapless.records.value import decode, encode, to_plain
+from gapless.records.value import decode, digest, encode, to_plain
 from gapless.stores.anchored import Anchored
 from gapless.stores.schema import ledger
 
 RUN = "(run)"
 """The step of a whole run that was accepted and never reported back."""
+KEY = "(key)"
+"""The step of a client's key that was bound to one action."""
 _PLAIN, _TYPED = "plain", "typed:"
 
 
@@ -107,6 +109,18 @@ class DurableLedger:
             changed = connection.execute(sa.update(ledger).where(_at(scope, action)).values(done))
             if changed.rowcount == 0:
                 connection.execute(sa.insert(ledger).values(whole))
+
+    def bind(self, scope: str, key: str, meaning: str) -> str:
+        """What a key stands for: what it was first bound to, which is `meaning` if it is new, in one indivisible step."""
+        name, now = digest(encode([KEY, key])), self._clock()
+        with self._database.write() as connection:
+            row = connection.execute(sa.select(ledger.c.value).where(_at(scope, name))).first()
+            if row is not None:
+                return str(decode(row.value))
+            fresh = {"scope": scope, "action": name, "status": "done", "reserved_at": now, "step": KEY}
+            fresh |= {"form": _PLAIN, "value": encode(meaning), "done_at": now}
+            connection.execute(sa.insert(ledger).values(fresh))
+        return meaning
 
     def accept(self, scope: str, run: str) -> None:
         """Notes that a run of a graph was accepted, before anything of it happens: under durability "exit" a process that

@@ -10,12 +10,18 @@ from gapless.boundary.contract import Contract
 from gapless.boundary.crossing import Crossing
 from gapless.boundary.flow import Middleware, adrive, compose
 from gapless.boundary.guarding import Guarding, Watch
-from gapless.boundary.ledger import Ledger
+from gapless.boundary.ledger import KeyLedger
 from gapless.boundary.session import Passage, Session, crossing_here, current_session, deliveries
 from gapless.boundary.tool_calls.answers import Answer, as_answer
 from gapless.errors import BoundaryError
 from gapless.records.trial import Action
+from gapless.records.value import digest, encode, to_plain
 from gapless.trace.recorder import TrialRecorder
+
+OTHER_ACTION = (
+    "this idempotency key was used before for another call: another tool, or other arguments. Nothing was called. To repeat"
+    " that call, send it exactly as it was; for another action, take a new key."
+)
 
 
 class AskedBack(Exception):
@@ -44,6 +50,7 @@ class ToolCall:
     """Idempotency key that the client gave the action."""
     recorder: TrialRecorder
     watch: Watch
+    keys: KeyLedger
     effect: bool = True
     faults: tuple[Middleware, ...] = ()
     answer: Answer | None = field(default=None, init=False)
@@ -60,16 +67,14 @@ class ToolCall:
         arguments: dict[str, Any],
         *,
         key: str | None,
-        ledger: Ledger | None,
+        ledger: KeyLedger,
         scope: str,
         most_bytes: int,
     ) -> ToolCall:
         """A call that has just come in."""
         recorder = TrialRecorder(max_payload_bytes=most_bytes)
-        watch = Watch(scope=scope, keep=recorder.keep_whole)
-        if ledger is not None:
-            watch.ledger = ledger
-        return cls(tool=tool, arguments=arguments, key=key, recorder=recorder, watch=watch)
+        watch = Watch(scope=scope, keep=recorder.keep_whole, ledger=ledger)
+        return cls(tool=tool, arguments=arguments, key=key, recorder=recorder, watch=watch, keys=ledger)
 
     @property
     def replayed(self) -> bool:
@@ -92,6 +97,7 @@ class ToolCall:
 
         Raises:
             BoundaryError: The answer breaks the contract, came too late, or nobody knows whether the action took place.
+            Refused: The key has named another action before.
             AskedBack: The server wants input first.
         """
         session = Session(
@@ -110,6 +116,7 @@ class ToolCall:
 
         token = current_session.set(session)
         try:
+            self._hold_to_key()
             crossing = crossing_here(self.tool, self.arguments)
             passed = await adrive(compose((*deliveries(), guarding.around), crossing), attempt)
         except AskedBack:
@@ -127,6 +134,14 @@ class ToolCall:
         told, self.answer = self.answer, as_answer(passed.output)
         self.untouched = told is self.answer and not self.faults
         return self.answer
+
+    def _hold_to_key(self) -> None:
+        """A key names one tool with one set of arguments for good: with others it is a mistake, and nothing is sent."""
+        if self.key is None:
+            return
+        meaning = digest(encode([self.tool, to_plain(self.arguments)]))
+        if self.keys.bind(self.watch.scope, self.key, meaning) != meaning:
+            raise self.refuse("idempotency", OTHER_ACTION)
 
 
 def _same(output: Any) -> Any:

@@ -28,21 +28,22 @@ def tool_of(tool: Any) -> ToolSchema:
 
 
 def as_reviewed(tool: Any, reviewed: ToolSchema) -> Any:
-    """The tool under the words and schemas that were reviewed; unchanged where they are its own."""
-    if tool_of(tool) == reviewed:
-        return tool
+    """The tool under the words and schemas that were reviewed, and with nothing that the lock does not hold."""
     return tool.model_copy(
         update={
             "title": reviewed.title or None,
             "description": reviewed.description,
             "parameters": reviewed.input_schema,
             "output_schema": reviewed.output_schema,
-            "annotations": _hints(tool.annotations, reviewed.annotations),
+            "annotations": _hints(reviewed.annotations),
+            "meta": None,
+            "icons": None,
+            "tags": set[str](),
         }
     )
 
 
-def _hints(known: Any, hints: Hints) -> Any:
+def _hints(hints: Hints) -> Any:
     from mcp.types import ToolAnnotations
 
     found: dict[str, Any] = {
@@ -51,9 +52,7 @@ def _hints(known: Any, hints: Hints) -> Any:
         "idempotent_hint": hints.idempotent,
         "open_world_hint": hints.open_world,
     }
-    if known is None:
-        return ToolAnnotations(**found) if any(hint is not None for hint in found.values()) else None
-    return known.model_copy(update=found)
+    return ToolAnnotations(**found) if any(hint is not None for hint in found.values()) else None
 
 
 def answer_of(result: Any) -> Answer:

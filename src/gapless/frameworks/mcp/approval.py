@@ -13,8 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gapless.frameworks.mcp.showing import as_json, shown
 from gapless.records.tools import ToolSchema
 from gapless.records.value import digest, encode
+from gapless.report.printable import printable
 
 KEY = "gapless/approval"
 _SCHEMA: dict[str, Any] = {
@@ -24,13 +26,17 @@ _SCHEMA: dict[str, Any] = {
     },
     "required": ["approve"],
 }
-_MOST_SHOWN, _MOST_PENDING = 2000, 1000
+_MOST_PENDING = 1000
 PATIENCE_S = 600.0
 """Seconds a person has for an answer."""
 UNANSWERED = "a person was asked, and did not answer; nothing was called."
 NO_ELICITATION = (
-    "this tool destroys things, so a person has to approve each call, and this client cannot ask anybody (it has no"
-    " elicitation). Use a client that has, or decide it for good: [proxy.tools.NAME] approve = false in gapless.toml."
+    "{why}, so a person has to approve each call, and this client cannot ask anybody (it has no elicitation). Use a client"
+    " that has, or decide it for good: [proxy.tools.{name}] approve = false in gapless.toml."
+)
+TOO_LONG = (
+    "a person has to approve each call, and these arguments are too many to be shown to one ({size} characters). Nothing was"
+    " called: send less at a time."
 )
 
 
@@ -103,8 +109,12 @@ class Approvals:
             return _read(reply)
         able = types.ClientCapabilities(elicitation=types.ElicitationCapability())
         if not context.session.check_client_capability(able):
-            return Answered(why=NO_ELICITATION.replace("NAME", tool.name))
-        message = self._message(tool.name, arguments, subject)
+            return Answered(why=NO_ELICITATION.format(why=f"this tool {_why(tool)}", name=tool.name))
+        arguments_shown = shown(arguments)
+        if arguments_shown is None:
+            return Answered(why=TOO_LONG.format(size=len(as_json(arguments))))
+        names = printable(f"{self._server}: {tool.name}")
+        message = f"{names} {_why(tool)}. Approve this one call? {arguments_shown}"
         if not modern:
             with anyio.move_on_after(self._patience_s):
                 return _read(
@@ -153,11 +163,16 @@ class Approvals:
             return None
         return pending, said.get("server")
 
-    def _message(self, tool: str, arguments: dict[str, Any], subject: str) -> str:
-        shown = json.dumps(arguments, ensure_ascii=True)
-        if len(shown) > _MOST_SHOWN:
-            shown = f"{shown[:_MOST_SHOWN]}… ({len(shown)} characters in all, digest {subject[:12]})"
-        return f"{self._server}: {tool} destroys things. Approve this one call? Arguments: {shown}"
+
+def _why(tool: ToolSchema) -> str:
+    """Why a person is asked: what the tool says of itself, or that its user wants it so."""
+    said = tool.annotations
+    if said.destructive is True:
+        return "says of itself that it destroys things"
+    if said.read_only is True or said.destructive is False:
+        tells = "it only reads" if said.read_only is True else "it destroys nothing"
+        return f"says of itself that {tells}, and is set to be approved"
+    return "does not say whether it destroys things"
 
 
 def _read(reply: Any) -> Answered:

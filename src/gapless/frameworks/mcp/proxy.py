@@ -17,7 +17,7 @@ from mcp.types import METHOD_NOT_FOUND, DiscoverResult, ServerCapabilities
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from gapless.boundary.flow import Middleware as Fault
-from gapless.boundary.ledger import Ledger
+from gapless.boundary.ledger import KeyLedger, MemoryLedger
 from gapless.boundary.tool_calls.answers import Answer, is_error, part_only
 from gapless.boundary.tool_calls.call import AskedBack, Refused, ToolCall
 from gapless.boundary.tool_calls.desk import Desk, Standing
@@ -44,13 +44,15 @@ class Guarded:
 
     desk: Desk
     server: ServerSettings
-    ledger: Ledger | None = None
-    """Remembers the actions that clients have named; None: in this process only."""
+    ledger: KeyLedger = field(default_factory=MemoryLedger)
+    """Remembers the actions that clients have named; by default in this process only."""
     keep: Callable[[ToolCall], Awaitable[None] | None] = lambda call: None
     """Takes every call that has ended; must not raise."""
     faults: tuple[Fault, ...] = ()
     legacy_only: bool = False
     """Whether the server behind does not speak 2026-07-28: then the proxy does not either."""
+    locked: bool = False
+    """Whether tools are shown as a lock holds them, and nothing else of them."""
     able: Any = None
     """The capabilities that the server behind declared when it was looked at, as MCP's library has them."""
     most_bytes: int = 8 * 1024 * 1024
@@ -125,7 +127,7 @@ class Guard(Middleware):
         for tool in tools:
             standing = self._own.desk.find(tool.name)
             if standing is not None and not standing.refused:
-                served.append(as_reviewed(tool, standing.tool))
+                served.append(as_reviewed(tool, standing.tool) if self._own.locked else tool)
         return served
 
     async def on_call_tool(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
