@@ -54,8 +54,8 @@ def test_tools_says_foreign_names_printably(tmp_path: Path, server: list[str]) -
     assert "1 tools locked" in text
     assert clean(text)
     named_server.write(tmp_path / "server.json", f"other{EVIL}", TOOL)
-    for words, exit_code in ((("proxy",), 2), (("tools", "diff"), 3)):
+    for words in (("proxy",), ("tools", "diff")):
         code, text = said(tmp_path, *words, "--", *server)
-        assert code in (2, exit_code)
+        assert code == 2
         assert "other" in text
         assert clean(text)

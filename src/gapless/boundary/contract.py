@@ -66,7 +66,8 @@ class Contract:
     effect: bool = False
     """Whether the step changes the world: it is tried again only with an idempotency key, or where declared safe."""
     idempotency_key: str | Callable[[Crossing], Any] | None = None
-    """What the action is: a dotted path into the state, or a function of the crossing. The same action runs once."""
+    """What the action is: a dotted path into the state, or a function of the crossing. The same action runs once; the same
+    key with another state is another action."""
     repair: Repair | None = None
     fallback: Fallback | None = None
     gate: Gate | None = None
