@@ -404,3 +404,38 @@ async def test_before_an_older_server_the_proxy_is_an_older_server(tmp_path: Pat
     async with open_proxy(ask, place_at(tmp_path)) as proxy, Client(proxy.server, mode="auto") as client:
         assert client.protocol_version < "2026"
         assert (await client.call_tool_mcp("greet", {})).content[0].text == "hello"
+
+
+PAYMENTS = """
+import json, sys
+state = {"type": "object", "properties": {"status": {"enum": ["paid", "failed"]}}, "required": ["status"]}
+far = {"type": "object", "properties": {"status": {"$ref": "https://example.com/status.json"}}}
+tools = [{"name": name, "inputSchema": {"type": "object"}} for name in ("declared", "silent", "far")]
+tools[0]["outputSchema"], tools[2]["outputSchema"] = state, far
+answers = {
+    "initialize": {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": {"name": "pay", "version": "1"}},
+    "tools/list": {"tools": tools},
+    "tools/call": {"content": [{"type": "text", "text": '{"status": "failed"}'}], "structuredContent": {"status": "failed"}},
+}
+for line in sys.stdin:
+    asked = json.loads(line)
+    told = {"result": answers[asked["method"]]} if asked["method"] in answers else {"error": {"code": -32601, "message": "no"}}
+    if "id" in asked:
+        print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], **told}), flush=True)
+"""
+
+
+async def test_the_state_of_a_thing_is_no_error_and_what_goes_unchecked_is_said(tmp_path: Path) -> None:
+    from fastmcp import Client
+
+    ask = ProxyAsk(command=(sys.executable, "-c", PAYMENTS))
+    async with open_proxy(ask, place_at(tmp_path)) as proxy, Client(proxy.server, mode=LEGACY) as client:
+        assert list(proxy.unchecked) == ["far"]
+        assert proxy.unchecked["far"].startswith("its answers, for their schema cannot be used: ")
+        declared, silent, far = [
+            await client.call_tool_mcp(name, {}) for name in ("declared", "silent", "far")
+        ]
+    assert (declared.is_error, declared.structured_content) == (False, {"status": "failed"})
+    assert "gapless/reads-like-an-error" not in (declared.meta or {})
+    for one in (silent, far):
+        assert (one.is_error, one.meta["gapless/reads-like-an-error"]) == (False, "status failed")

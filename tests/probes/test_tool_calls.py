@@ -359,3 +359,102 @@ def test_where_nothing_declares_its_answers_that_is_the_reason(monkeypatch: pyte
     visited(monkeypatch, called, called=[Tried("t", answer())])
     with pytest.raises(ProbeUnavailable, match="no tool that answered declares an output schema"):
         list(called.output(Subject()))
+
+
+def one_tool(monkeypatch: pytest.MonkeyPatch, told: ToolAnswer, schema: Any, **more: Any) -> None:
+    tool = ToolSchema(name="t", output_schema=schema)
+    visit = Visit("orders", offer=Offer(name="orders", tools=(tool,)), called=[Tried("t", told)], **more)
+    monkeypatch.setattr(called, "heard", lambda subject: (visit,))
+
+
+FAILED = ToolAnswer(ended="answered", structured={"status": "failed"}, has_structured=True)
+REFUSED = ToolAnswer(ended="protocol-error")
+
+
+def test_what_reads_like_an_error_and_may_be_the_answer_is_to_look_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wrong = [Tried("t", REFUSED, "without a")]
+    one_tool(monkeypatch, FAILED, None, unknown=REFUSED, refused=wrong)
+    (made,) = called.honesty(Subject())
+    assert (made.status, "'status failed'" in made.said) == ("warn", True)
+    one_tool(monkeypatch, FAILED, {"type": "object"}, unknown=REFUSED, refused=wrong)
+    (made,) = called.honesty(Subject())
+    assert (made.status, made.undecided) == ("ok", "")
+
+
+def test_where_wrong_arguments_were_not_tried_honesty_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    one_tool(monkeypatch, answer(), None, unknown=REFUSED)
+    (made,) = called.honesty(Subject())
+    assert made.status == "ok"
+    assert made.undecided.startswith(
+        "wrong arguments were not tried with orders: no arguments that its tools must"
+    )
+
+
+@pytest.mark.parametrize("schema", [{"type": "nummer"}, {"$ref": "https://example.com/n.json"}])
+def test_what_no_answer_can_be_held_against_is_left_out_and_named(
+    monkeypatch: pytest.MonkeyPatch, schema: Any
+) -> None:
+    one_tool(monkeypatch, FAILED, schema)
+    with pytest.raises(ProbeUnavailable, match="orders: t: its output schema cannot be used"):
+        found("tool-output", Subject())
+    tools = (
+        ToolSchema(name="t", output_schema=schema),
+        ToolSchema(name="u", output_schema={"type": "object"}),
+    )
+    visit = Visit(
+        "orders", offer=Offer(name="orders", tools=tools), called=[Tried("t", FAILED), Tried("u", FAILED)]
+    )
+    monkeypatch.setattr(called, "heard", lambda subject: (visit,))
+    made = found("tool-output", Subject())
+    assert (made.status, made.said) == ("ok", "1 answers fit their output schemas")
+    assert made.undecided.startswith("not judged: orders: t: its output schema cannot be used")
+
+
+def test_how_soon_a_tool_fails_is_no_latency(monkeypatch: pytest.MonkeyPatch) -> None:
+    visited(monkeypatch, called, called=[Tried("t", answer("no licence", "tool-error"))] * 3)
+    with pytest.raises(ProbeUnavailable, match="no call was answered, first: no licence"):
+        found("tool-latency", Subject())
+
+
+def test_a_tool_that_could_not_be_fuzzed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gapless.probes.tool import fuzzed
+    from gapless.probes.tool.visit import Fuzzed
+
+    visited(monkeypatch, fuzzed, fuzzed=[Fuzzed("t", 5, 5), Fuzzed("u", unable="no library")])
+    (made,) = fuzzed.fuzzed(Subject())
+    assert (made.status, made.said) == (
+        "ok",
+        "5 calls with arguments that fit and 5 with ones that do not, to 1 tool",
+    )
+    assert made.undecided == "not tried, or not wholly: u: no library"
+
+
+def test_a_server_that_asks_for_more_than_there_is_takes_no_line_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    field = {"name": "q", "in": "query", "required": True, "schema": {"type": "string", "minLength": 10**11}}
+    look = {"operationId": "read_a", "parameters": [field], "responses": {"200": {"description": "ok"}}}
+    api = {"openapi": "3.1.0", "info": {"title": "x", "version": "1"}, "paths": {"/a": {"get": look}}}
+    (tmp_path / "api.json").write_text(json.dumps(api))
+    orders = tool_functions.source("find_order", read_only=("*",))
+    evil = ServerSettings(openapi=str(tmp_path / "api.json"), base_url="http://127.0.0.1:9")
+    both = {"orders": orders, "evil": evil}
+    of = Subject(servers=both, seconds=3.0)
+    assert found("tool-latency", of).said.startswith("orders: find_order")
+    from gapless.probes.tool import survey
+
+    whys = [visit.uncalled for visit in survey.visits(of)]
+    assert whys == ["", "evil: read_a: no arguments could be made from its schema: name some that work"]
+
+    def least(schema: Any) -> Any:
+        if "q" in schema["properties"]:
+            raise MemoryError("too much")
+        return {"order": "A"}
+
+    monkeypatch.setattr(survey, "sample", least)
+    of = Subject(servers=both, seconds=3.0)
+    started = found("tool-server", of)
+    assert (started.status, started.said) == ("fail", "evil: the visit broke off: MemoryError: too much")
+    assert found("tool-latency", of).said.startswith("orders: find_order")

@@ -11,7 +11,7 @@ import tool_server
 
 from gapless.frameworks.mcp.reading import tools_of
 from gapless.probes.tool.linting import lint, safe
-from gapless.probes.tool.reading import disguise_in
+from gapless.probes.tool.reading import disguise_in, doubt_in
 from gapless.probes.tool.schemas import breach, misfits, resolved, sample
 from gapless.records.tools import Offer, ToolAnswer, ToolSchema
 
@@ -130,6 +130,11 @@ def test_what_the_user_vouches_for_needs_no_hints() -> None:
         ('{"error": "denied"}', True),
         ("HTTP 503 from upstream", True),
         ("ValueError: not a date", True),
+        ("Error executing tool look_up: no such table", True),
+        ("Error code 12 means that the order is closed.", False),
+        ("Error codes of the API. 12 means: closed", False),
+        ('{"status": "failed"}', False),
+        ('{"status_code": 404}', False),
         ("3 errors were found", False),
         ("500 orders", False),
         ("The error rate is 2 %", False),
@@ -138,6 +143,32 @@ def test_what_the_user_vouches_for_needs_no_hints() -> None:
 )
 def test_a_text_that_reads_like_a_failure(text: str, error: bool) -> None:
     assert bool(disguise_in(ToolAnswer(ended="answered", text=text))) is error
+
+
+def test_what_may_be_a_right_answer_is_doubtful_only_where_nothing_declares_it() -> None:
+    state = {"type": "object", "properties": {"status": {"enum": ["paid", "failed"]}}}
+    told = ToolAnswer(ended="answered", structured={"status": "failed"}, has_structured=True)
+    assert doubt_in(told, None) == "status failed"
+    assert doubt_in(told, state) == ""
+    assert doubt_in(told, {"type": "array"}) == "status failed"
+    assert doubt_in(told, {"type": "nummer"}) == "status failed"
+    assert doubt_in(ToolAnswer(ended="answered", text="Error: denied"), None) == ""  # no doubt there
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"type": "string", "minLength": 10**11},
+        {"type": "array", "minItems": 10**11},
+        {"type": "array", "minItems": 999, "items": {"type": "array", "minItems": 999}},
+        {"$ref": "#"},
+    ],
+)
+def test_no_schema_makes_arguments_without_end(field: Any) -> None:
+    names = "abcdefghij"
+    whole = {"type": "object", "properties": dict.fromkeys(names, field), "required": list(names)}
+    assert sample(whole) is None
+    assert list(misfits(whole)) == []
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the shared tools/list answers are not on this machine")

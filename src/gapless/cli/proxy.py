@@ -142,6 +142,7 @@ def _ready(proxy: OpenProxy, where: str, as_json: bool) -> None:
             "at": where,
             "tools": served,
             "hidden": proxy.hidden,
+            "unchecked": proxy.unchecked,
             "locked": proxy.locked,
             "protocol": offer.protocol,
         }
@@ -153,6 +154,8 @@ def _ready(proxy: OpenProxy, where: str, as_json: bool) -> None:
     _say(f"{offer.name} at {where}: {served} tools, {lock}")
     for name, why in proxy.hidden.items():
         _say(f"hidden: {name}: {why}")
+    for name, why in proxy.unchecked.items():
+        _say(f"not checked: {name}: {why}")
 
 
 def _say(told: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,6 +66,8 @@ class OpenProxy:
     """Whether its tools are held against a lock."""
     hidden: dict[str, str]
     """Tool -> why nobody sees it."""
+    unchecked: dict[str, str]
+    """Tool -> what of its calls is held against no schema, though it has one, and why."""
     keeper: CallKeeper | None
     """Counts what was recorded; None where nothing is."""
 
@@ -123,13 +125,36 @@ async def open_proxy(ask: ProxyAsk, place: Place, say: Say = lambda told: None) 
     stands = {tool.name: desk.find(tool.name) for tool in offer.tools}
     hidden = {name: stand.refused for name, stand in stands.items() if stand is not None and stand.refused}
     try:
-        yield OpenProxy(server=proxy, offer=offer, locked=reviewed is not None, hidden=hidden, keeper=keeper)
+        yield OpenProxy(
+            server=proxy,
+            offer=offer,
+            locked=reviewed is not None,
+            hidden=hidden,
+            unchecked=_unchecked(stand.tool for stand in stands.values() if stand and not stand.refused),
+            keeper=keeper,
+        )
     finally:
         guarded.approvals.close()
         await upstream.close()
         ledger.close()
         if keeper is not None:
             keeper.close()
+
+
+def _unchecked(tools: Iterable[ToolSchema]) -> dict[str, str]:
+    from gapless.probes.tool.schemas import fault_of
+
+    found: dict[str, str] = {}
+    for tool in tools:
+        sides = (("arguments", tool.input_schema), ("answers", tool.output_schema))
+        said = [
+            f"its {side}, for their schema cannot be used: {fault}"
+            for side, schema in sides
+            if schema is not None and (fault := fault_of(schema))
+        ]
+        if said:
+            found[tool.name] = "; ".join(said)
+    return found
 
 
 def policies(settings: ProxySettings) -> Callable[[ToolSchema], ToolPolicy]:

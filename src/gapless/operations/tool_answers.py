@@ -208,7 +208,7 @@ def learnt(reviewed: LockedServer, values: Mapping[str, Sequence[Any]]) -> Locke
     for name, tool in tools.items():
         schema = LearntSchema()
         for value in values.get(name, ()):
-            if isinstance(value, dict | list) and error_in(value) is None:
+            if isinstance(value, dict | list) and error_in(value, sure=True) is None:
                 schema.observe(value)
         if schema.seen and tool.output_schema is None:
             tools[name] = msgspec.structs.replace(
@@ -246,11 +246,11 @@ def held(
 def breaches(tool: ToolSchema, answers: Iterable[ToolAnswer]) -> Iterator[str]:
     """What each answer breaks of a tool's declared schema, else of the inferred one; empty where it fits."""
     from gapless.probes.tool.reading import data_of
-    from gapless.probes.tool.schemas import breach
+    from gapless.probes.tool.schemas import breach, fault_of
 
     for answer in answers:
-        if answer.ended != "answered":
-            continue
+        if answer.ended != "answered" or fault_of(tool.output_schema or {}):
+            continue  # an answer cannot be held against what is no schema; the lint names it
         if tool.output_schema is not None:
             yield (
                 breach(tool.output_schema, answer.structured)

@@ -65,11 +65,26 @@ def with_value(answer: Answer, value: Any) -> Answer:
 
 
 def disguised(answer: Answer) -> str | None:
-    """The words of an error in an answer that calls itself a success."""
+    """The words of an error in an answer that calls itself a success; what may be a right answer as well is none.
+
+    Example:
+        >>> told = [{"structuredContent": {"error": "denied"}}, {"structuredContent": {"status": "failed"}}]
+        >>> disguised(told[0]), disguised(told[1]), doubtful(told[1])
+        ('denied', None, 'status failed')
+    """
+    return _error(answer, sure=True)
+
+
+def doubtful(answer: Answer) -> str | None:
+    """What in an answer reads like an error, and may be what was asked for: the state of a thing, a text about errors."""
+    return _error(answer, sure=False) if _error(answer, sure=True) is None else None
+
+
+def _error(answer: Answer, *, sure: bool) -> str | None:
     if is_error(answer):
         return None
-    found = error_in(value_of(answer))
-    return found if found is not None else next(filter(None, map(error_in, _texts(answer)[:1])), None)
+    said = (error_in(value, sure=sure) for value in (value_of(answer), *_texts(answer)[:1]))
+    return next(filter(None, said), None)
 
 
 def part_only(answer: Answer) -> str | None:

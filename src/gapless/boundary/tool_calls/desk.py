@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from gapless.boundary.contract import Contract
-from gapless.boundary.tool_calls.answers import Learnt
+from gapless.boundary.tool_calls.answers import Answer, Learnt, doubtful
 from gapless.boundary.tool_calls.policy import Problem, ToolPolicy, problem_of
 from gapless.records.tools import ToolSchema
 
@@ -54,6 +54,14 @@ class Standing:
     def learnt(self) -> Learnt | None:
         """What earlier answers were like, where that is all that is known."""
         return self.policy.learnt(self.tool)
+
+    @cached_property
+    def _declared(self) -> Problem | None:
+        return problem_of(self.tool.output_schema)
+
+    def doubt(self, answer: Answer) -> str:
+        """What in an answer reads like an error and may be none; where a schema is declared, it says what answers are."""
+        return (doubtful(answer) or "") if self.policy.disguise == "refuse" and self._declared is None else ""
 
     def misfit(self, arguments: Mapping[str, Any]) -> str:
         """What in the arguments breaks the input schema; empty where nothing does."""

@@ -36,6 +36,7 @@ _MOST_NAME = 200
 _UNREACHED = "the server behind the proxy cannot be reached"
 CHANGED = "the tool changed while a person was asked; nothing was called. Look at it, and call again."
 REPLAYED, PARTIAL, UNLIKE = "gapless/replayed", "gapless/partial", "gapless/unlike-earlier"
+DOUBTFUL = "gapless/reads-like-an-error"
 
 
 @dataclass(kw_only=True)
@@ -294,6 +295,13 @@ def _marked(call: ToolCall, standing: Standing, answer: Answer) -> Answer:
     if learnt is not None and (unlike := learnt.said(answer)):
         said[UNLIKE] = unlike
         call.note(learnt.name, "proceed", f"the answer is not as earlier ones were: {unlike}")
+    if doubt := standing.doubt(answer):
+        said[DOUBTFUL] = doubt
+        call.note(
+            "error-as-success",
+            "proceed",
+            f"the answer reads like an error, and may be what was asked for: {doubt}",
+        )
     return {**answer, "_meta": {**answer.get("_meta", {}), **said}} if said else answer
 
 

@@ -73,7 +73,7 @@ def beyond(schema: Any) -> dict[str, list[Any]]:
             if isinstance(field.get(key), int | float) and not isinstance(field[key], bool):
                 outside.append(field[key] + step)
         least, most = field.get("minLength"), field.get("maxLength")
-        outside += ["x" * (least - 1)] if isinstance(least, int) and least > 0 else []
+        outside += ["x" * (least - 1)] if isinstance(least, int) and 0 < least < _LONGEST else []
         outside += ["x" * (most + 1)] if isinstance(most, int) and most < _LONGEST else []
         outside += [_NO_VALUE] if "enum" in field or "const" in field else []
         if outside:

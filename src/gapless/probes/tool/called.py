@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from gapless.gap.latency import quantile, ranks
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.judging import Judged, not_estimable, quantile_at_most, together
 from gapless.probes.tool.described import locked
-from gapless.probes.tool.reading import data_of, disguise_in, failed
-from gapless.probes.tool.schemas import breach
+from gapless.probes.tool.reading import data_of, disguise_in, doubt_in, failed
+from gapless.probes.tool.schemas import breach, fault_of
 from gapless.probes.tool.survey import heard
 from gapless.probes.tool.visit import Tried, Visit
 from gapless.records.estimate import Estimate
@@ -111,7 +111,7 @@ def honesty(subject: Subject) -> Iterable[Finding]:
                 wrong.append(f"{visit.name}: {' '.join((tried.tool, tried.why)).strip()} was {how}")
         wrong += [
             f"{visit.name}: {tool} answered success with the text {text[:_SHOWN]!r}"
-            for tool, text in _errors(visit).items()
+            for tool, text in _said(visit, lambda tool, answer: disguise_in(answer)).items()
         ]
     figures = (Figure(name="impossible calls", value=tries), Figure(name="refused", value=refused))
     if wrong:
@@ -124,21 +124,43 @@ def honesty(subject: Subject) -> Iterable[Finding]:
     elif not tries:
         raise ProbeUnavailable(f"no call that must fail could be made: {uncalled(heard(subject))}")
     else:
-        only = (
-            ""
-            if any(visit.refused for visit in heard(subject))
-            else f"; arguments were not tried: {uncalled(heard(subject))}"
-        )
-        yield HONESTY.finding(
-            "ok", f"{refused} of {tries} impossible calls were refused{only}", figures=figures
-        )
+        yield _honest(heard(subject), f"{refused} of {tries} impossible calls were refused", figures)
 
 
-def _errors(visit: Visit) -> dict[str, str]:
-    """Tool -> the text of an error that came as a success."""
+def _honest(seen: tuple[Visit, ...], said: str, figures: tuple[Figure, ...]) -> Finding:
+    """Where nothing is a lie for sure: what reads like one, and what was not tried."""
+    doubts = [
+        f"{visit.name}: {tool} answered success with {text[:_SHOWN]!r}"
+        for visit in seen
+        for tool, text in _said(
+            visit, lambda tool, answer, of=visit: doubt_in(answer, of.schema(tool).output_schema)
+        ).items()
+    ]
+    if doubts:
+        return HONESTY.finding(
+            "warn",
+            f"reads like an error, and may be what was asked for: {'; '.join(doubts[:3])}",
+            figures=figures,
+            next_step="Where it is an error, answer `isError: true`; where it is not, declare an output schema that takes it.",
+        )
+    untried = [visit.name for visit in seen if not visit.refused]
+    why = f"wrong arguments were not tried with {', '.join(untried)}: {_untried(seen)}" if untried else ""
+    return HONESTY.held(Judged("ok", why), said, figures=figures)
+
+
+def _untried(seen: Iterable[Visit]) -> str:
+    """Why a server was sent no wrong arguments: none of its tools may be called, or each takes anything."""
+    silent = tuple(visit for visit in seen if not visit.refused)
+    if any(visit.called or visit.repeated for visit in silent):
+        return "no arguments that its tools must refuse are known (name some under [checkup.servers.NAME.failing])"
+    return uncalled(silent)
+
+
+def _said(visit: Visit, read: Callable[[str, ToolAnswer], str]) -> dict[str, str]:
+    """Tool -> the first that is read in its answers."""
     found: dict[str, str] = {}
     for tool, answers in answers_by_tool(visit).items():
-        if said := next(filter(None, map(disguise_in, answers)), ""):
+        if said := next(filter(None, (read(tool, answer) for answer in answers)), ""):
             found[tool] = said
     return found
 
@@ -148,6 +170,7 @@ def output(subject: Subject) -> Iterable[Finding]:
     lock = locked(subject)
     wrong: dict[bool, dict[str, str]] = {False: {}, True: {}}
     judged = {False: 0, True: 0}
+    unfit: dict[str, str] = {}
     for visit in heard(subject):
         reviewed = lock.servers[visit.name].tools if visit.name in lock.servers else {}
         for tried in visit.called:
@@ -157,12 +180,20 @@ def output(subject: Subject) -> Iterable[Finding]:
                 schema = reviewed[tried.tool].inferred_output_schema
             if schema is None or tried.answer.ended != "answered":
                 continue
+            name = f"{visit.name}: {tried.tool}"
+            if name not in unfit:
+                unfit[name] = fault_of(schema)
+            if unfit[name]:
+                continue  # nothing breaks, and nothing fits, what is no schema
             judged[inferred] += 1
             if why := _broken(schema, tried.answer, inferred=inferred):
-                wrong[inferred].setdefault(f"{visit.name}: {tried.tool}", why)
+                wrong[inferred].setdefault(name, why)
+    left = "; ".join(
+        f"{name}: its output schema cannot be used: {why[:_SHOWN]}" for name, why in unfit.items() if why
+    )
     if not any(judged.values()):
-        raise ProbeUnavailable(_unjudged(heard(subject)))
-    yield _as_declared(wrong, judged)
+        raise ProbeUnavailable(left or _unjudged(heard(subject)))
+    yield _as_declared(wrong, judged, left)
 
 
 def _unjudged(seen: Iterable[Visit]) -> str:
@@ -182,7 +213,7 @@ def _broken(schema: object, answer: ToolAnswer, *, inferred: bool) -> str:
     return breach(schema, answer.structured) if answer.has_structured else "no structured answer"
 
 
-def _as_declared(wrong: Mapping[bool, Mapping[str, str]], judged: Mapping[bool, int]) -> Finding:
+def _as_declared(wrong: Mapping[bool, Mapping[str, str]], judged: Mapping[bool, int], left: str) -> Finding:
     figures = (
         Figure(name="answers held against a declared schema", value=judged[False]),
         Figure(name="answers held against an inferred one", value=judged[True]),
@@ -207,7 +238,7 @@ def _as_declared(wrong: Mapping[bool, Mapping[str, str]], judged: Mapping[bool, 
         )
     parts = [f"{judged[False]} answers fit their output schemas"] if judged[False] else []
     parts += [f"{judged[True]} fit inferred ones (not declared)"] if judged[True] else []
-    return OUTPUT.finding("ok", ", ".join(parts), figures=figures)
+    return OUTPUT.held(Judged("ok", left and f"not judged: {left}"), ", ".join(parts), figures=figures)
 
 
 def latency(subject: Subject) -> Iterable[Finding]:
@@ -215,7 +246,7 @@ def latency(subject: Subject) -> Iterable[Finding]:
     most = subject.targets.get(LATENCY.probe, _MOST_MS)
     times, hung = _times(heard(subject))
     if not times and not hung:
-        raise ProbeUnavailable(f"nothing could be called: {uncalled(heard(subject))}")
+        raise ProbeUnavailable(unanswered(heard(subject)))
     found = {name: {q: quantile(taken, q) for q in _QUANTILES} for name, taken in times.items()}
     figures = tuple(_figures(found))
     held = {name: _in_time(name, taken, found[name], most) for name, taken in times.items()}
@@ -232,7 +263,10 @@ def latency(subject: Subject) -> Iterable[Finding]:
 
 
 def _times(seen: Iterable[Visit]) -> tuple[dict[str, list[float]], list[str]]:
-    """Milliseconds of each tool's calls in rising order, and the tools that did not answer, in words."""
+    """Milliseconds of each tool's calls in rising order, and the tools that did not answer, in words.
+
+    How soon a tool fails says nothing of how long its work takes: calls that failed are left out.
+    """
     times: dict[str, list[float]] = {}
     hung: list[str] = []
     for visit in seen:
@@ -240,7 +274,7 @@ def _times(seen: Iterable[Visit]) -> tuple[dict[str, list[float]], list[str]]:
             name = f"{visit.name}: {tried.tool}"
             if tried.answer.ended == "timeout":
                 hung.append(f"{name} did not answer within {tried.answer.ms / 1e3:.1f} s")
-            else:
+            elif not failed(tried.answer):
                 times.setdefault(name, []).append(tried.answer.ms)
     # the first call warms the tool up
     return {name: sorted(taken[1:] or taken) for name, taken in times.items()}, hung

@@ -9,7 +9,8 @@ from itertools import chain
 
 from gapless.frameworks.tools.source import typed
 from gapless.probes.base import Card, ProbeUnavailable, Subject
-from gapless.probes.tool.called import uncalled
+from gapless.probes.judging import Judged
+from gapless.probes.tool.called import only_errors, uncalled
 from gapless.probes.tool.linting import safe
 from gapless.probes.tool.survey import heard
 from gapless.probes.tool.visit import Failure, Fault, Visit
@@ -44,6 +45,12 @@ def fuzzed(subject: Subject) -> Iterable[Finding]:
     if not made:
         raise ProbeUnavailable(f"nothing could be called: {uncalled(seen)}")
     unable = [f"{one.tool}: {one.unable}" for one in made if one.unable]
+    unable += [
+        f"{one.tool}: there was no time for a call"
+        for one in made
+        if not (one.unable or one.valid + one.invalid)
+    ]
+    unable += [only.removeprefix("; ")] if (only := only_errors(seen)) else []
     if not valid + invalid:
         raise ProbeUnavailable("; ".join(unable) or "there was no time for a call")
     figures = (
@@ -55,8 +62,9 @@ def fuzzed(subject: Subject) -> Iterable[Finding]:
         key=lambda pair: _WORST.index(pair[1].fault),
     )
     if not found:
-        said = f"{valid} calls with arguments that fit and {invalid} with ones that do not, to {count(len(made), 'tool')}"
-        yield FUZZ.finding("ok", "; ".join([said, *unable]), figures=figures)
+        said = f"{valid} calls with arguments that fit and {invalid} with ones that do not, to {count(sum(bool(one.valid + one.invalid) for one in made), 'tool')}"
+        untried = f"not tried, or not wholly: {'; '.join(unable)}" if unable else ""
+        yield FUZZ.held(Judged("ok", untried), said, figures=figures)
         return
     more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
     lenient = all(failed.fault in ("cast", "ignored") for _, failed in found)

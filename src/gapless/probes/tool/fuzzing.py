@@ -18,7 +18,7 @@ from typing import Any, cast
 from gapless.errors import EndpointError, GaplessError
 from gapless.probes.tool.arguments import anything, beyond, valid_arguments
 from gapless.probes.tool.reading import crash_in, same
-from gapless.probes.tool.schemas import breach
+from gapless.probes.tool.schemas import breach, fault_of
 from gapless.probes.tool.visit import Failure, Fault, Fuzzed
 from gapless.records.tools import ToolAnswer, ToolSchema
 from gapless.retrievers import cache
@@ -100,6 +100,8 @@ def fuzz(
         sendable: Whether arguments can be sent at all.
         differs: Whether wrong arguments are still wrong where they arrive.
     """
+    if fault := fault_of(tool.input_schema):
+        return Fuzzed(tool.name, unable=f"its input schema cannot be used: {fault[:120]}")
     try:
         valid = valid_arguments(tool.input_schema).filter(sendable)
     except ImportError:

@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 from gapless.boundary.suspicions.reading.symptoms import cut_markers, parsed
-from gapless.boundary.tool_calls.answers import disguised
+from gapless.boundary.tool_calls.answers import Answer, disguised, doubtful
+from gapless.probes.tool.schemas import breach, fault_of
 from gapless.records.tools import ToolAnswer
 
 _CRASH = re.compile(
@@ -36,11 +37,30 @@ def disguise_in(answer: ToolAnswer) -> str:
         >>> disguise_in(ToolAnswer(ended="answered", text="3 errors were found"))
         ''
     """
+    return "" if answer.ended != "answered" else " ".join((disguised(_as_sent(answer)) or "").split())
+
+
+def doubt_in(answer: ToolAnswer, schema: Any) -> str:
+    """What reads like an error and may be a right answer; nothing does in an answer that its declared schema takes.
+
+    Example:
+        >>> doubt_in(ToolAnswer(ended="answered", text='{"status": "failed"}'), None)
+        'status failed'
+    """
     if answer.ended != "answered":
         return ""
+    if (
+        schema is not None
+        and answer.has_structured
+        and not (fault_of(schema) or breach(schema, answer.structured))
+    ):
+        return ""
+    return " ".join((doubtful(_as_sent(answer)) or "").split())
+
+
+def _as_sent(answer: ToolAnswer) -> Answer:
     structured = {"structuredContent": answer.structured} if answer.has_structured else {}
-    said = disguised({"content": [{"type": "text", "text": answer.text}], **structured})
-    return " ".join((said or "").split())
+    return {"content": [{"type": "text", "text": answer.text}], **structured}
 
 
 def failed(answer: ToolAnswer) -> bool:

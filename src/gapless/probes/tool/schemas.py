@@ -16,6 +16,8 @@ _MOST_DEPTH = 12
 _DEFINED = frozenset(("$defs", "definitions"))
 _UNORDERED = frozenset(("required", "enum", "type"))
 _SINGLE = ONE | {"additionalItems", "contentSchema"}
+_MOST_MADE = 100_000
+"""Characters and items of arguments that are made: a schema may ask for more than any machine holds."""
 _OF_TYPE: dict[str, Any] = {"boolean": False, "null": None}
 _WRONG: tuple[Any, ...] = ({"no": "such"}, "no such", 0.5, [[]], None)
 """Values of which a typed field refuses at least one."""
@@ -115,7 +117,7 @@ def canonical(value: Any) -> str:
 
 
 class TooLarge(Exception):
-    """A schema with its references inlined is larger than anybody writes: references can multiply."""
+    """A schema asks for more than anybody writes: references can multiply, and lengths be anything."""
 
 
 class Inliner:
@@ -218,7 +220,7 @@ def _fields(
 
 
 def sample(schema: Any) -> dict[str, Any] | None:
-    """The least arguments that a schema takes; None where none were found that it does.
+    """The least arguments that a schema takes; None where none were found that it does, or they would be too large.
 
     Example:
         >>> sample({"type": "object", "properties": {"n": {"type": "integer", "minimum": 3}}, "required": ["n"]})
@@ -226,11 +228,15 @@ def sample(schema: Any) -> dict[str, Any] | None:
     """
     if fault_of(schema):
         return None
-    made = _sample(schema, schema, 0)
+    try:
+        made = _sample(schema, schema, 0, _MOST_MADE)
+    except TooLarge:
+        return None
     return made if isinstance(made, dict) and not breach(schema, made) else None
 
 
-def _sample(schema: Any, root: Any, depth: int) -> Any:
+def _sample(schema: Any, root: Any, depth: int, room: int) -> Any:
+    """A value; `room` is how many characters and items it may have in all."""
     schema = resolved(schema, root)
     if not isinstance(schema, Mapping) or depth > _MOST_DEPTH:
         return None
@@ -240,25 +246,37 @@ def _sample(schema: Any, root: Any, depth: int) -> Any:
     for key in ("examples", "enum", "anyOf", "oneOf"):
         if isinstance(schema.get(key), list) and schema[key]:
             first = schema[key][0]
-            return _sample(first, root, depth + 1) if key.endswith("Of") else first
+            return _sample(first, root, depth + 1, room) if key.endswith("Of") else first
     kind = schema.get("type")
     kind = kind[0] if isinstance(kind, list) and kind else kind
-    return _of_kind("object" if "properties" in schema else str(kind), schema, root, depth)
+    return _of_kind("object" if "properties" in schema else str(kind), schema, root, depth, room)
 
 
-def _of_kind(kind: str, schema: Mapping[str, Any], root: Any, depth: int) -> Any:
+def _of_kind(kind: str, schema: Mapping[str, Any], root: Any, depth: int, room: int) -> Any:
     if kind == "object":
         properties, required = schema.get("properties"), schema.get("required")
         known = cast("Mapping[str, Any]", properties) if isinstance(properties, Mapping) else {}
         wanted = cast("list[str]", required) if isinstance(required, list) else []
-        return {name: _sample(known.get(name, {}), root, depth + 1) for name in wanted}
+        each = _share(len(wanted), room)
+        return {name: _sample(known.get(name, {}), root, depth + 1, each) for name in wanted}
     if kind == "array":
-        return [_sample(schema.get("items", {}), root, depth + 1)] * int(schema.get("minItems", 0))
+        least = schema.get("minItems", 0)
+        each = _share(least, room)
+        return [_sample(schema.get("items", {}), root, depth + 1, each)] * int(least)
     if kind == "string":
-        return "x" * int(schema.get("minLength", 0))
+        least = schema.get("minLength", 0)
+        _share(least, room)
+        return "x" * int(least)
     if kind in ("integer", "number"):
         return _number(schema)
     return _OF_TYPE.get(kind)
+
+
+def _share(parts: float, room: int) -> int:
+    """The room that each of so many parts has."""
+    if parts > room:
+        raise TooLarge
+    return room // max(1, int(parts))
 
 
 def _number(schema: Mapping[str, Any]) -> Any:

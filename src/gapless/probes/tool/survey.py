@@ -35,6 +35,7 @@ _GIVE_UP_S = 0.001
 _TOOLS, _BAD, _AT_ONCE, _FUZZED = 3, 2, 8, 60
 _TIMES = 1 + least_runs(0.95)
 """A first call to warm up, and as many as p95 needs."""
+_MOST_SAID = 200
 _SHARE = 0.5
 """Of the seconds a probe may take: for calls one after the other, and for fuzzing as long again."""
 _VISITS = "tool visits"
@@ -103,6 +104,10 @@ def ready(visit: Visit, server: ServerSettings, source: Source, *, effects: bool
         named = server.arguments.get(tool.name, ())
         arguments, *others = [named] if isinstance(named, dict) else named or [sample(tool.input_schema)]
         if arguments is None:
+            why = (
+                f"{visit.name}: {tool.name}: no arguments could be made from its schema: name some that work"
+            )
+            visit.uncalled = visit.uncalled or why
             continue
         if why := source.cannot(tool.name, arguments):
             visit.uncalled = visit.uncalled or f"{visit.name}: {tool.name}: {why}"
@@ -135,6 +140,8 @@ async def _one(visit: Visit, server: ServerSettings, subject: Subject) -> None:
         visit.broken = f"the visit took over {_VISIT_S:g} s"
     except GaplessError as error:
         visit.broken = str(error)
+    except Exception as error:  # whatever one server sends must not take the lines of the others
+        visit.broken = f"{visit.name}: the visit broke off: {type(error).__name__}: {str(error)[:_MOST_SAID]}"
 
 
 @dataclass(slots=True)

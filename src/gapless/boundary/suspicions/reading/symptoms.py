@@ -23,7 +23,7 @@ _ITEM_KEYS = (
 )
 _ACTING = (
     "executing|invoking|calling|while|when|during|fetching|retrieving|loading|reading|parsing|processing|connecting|"
-    "getting|searching|running|performing|accessing|opening|code|occurred|\\d"
+    "getting|searching|running|performing|accessing|opening|code\\b|occurred|\\d"
 )
 _ERROR_START = re.compile(
     rf"""^[\s"'\[({{*<-]*(?:
@@ -42,6 +42,11 @@ _ERROR_START = re.compile(
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
+_PROSE = re.compile(
+    rf"^[\s\"'\[({{*<-]*(?:(?:fatal|internal|unexpected|runtime|tool|server|api|http|an?)\s+)*(?:error|exception)\s+(?:{_ACTING})(?![^\n.]*:\s)",
+    re.IGNORECASE,
+)
+"""How a text about errors may begin as well: "Error code 12 means", without the colon that an error of one's own has."""
 _NOTHING = re.compile(
     r"^(?:none|null|n/?a|nil|undefined|(?:(?:there\s+(?:are|were|is)|found|returned)\s+)?(?:no|0|zero)\s+(?:\w+\s+)?"
     r"(?:results?|matches|documents?|records?|rows?|data|entries|hits|items)(?:\s+(?:were\s+|was\s+)?(?:found|returned|available))?"
@@ -85,34 +90,44 @@ def parsed(text: str) -> Any:
         return text
 
 
-def error_in(value: Any, depth: int = 0) -> str | None:
+def error_in(value: Any, depth: int = 0, *, sure: bool = False) -> str | None:
     """The words of an error that a value carries as if it were a result; None when it carries none.
 
     Markers count at the top of a value and in its fields, not inside lists of items: a search through logs may
     well find a document whose status is "error".
 
+    Args:
+        value: What was answered.
+        depth: How deep it lies already.
+        sure: Whether only what can hardly be a right answer counts: a payment may have failed, a page may be a 404, and
+            a manual may begin with "Error code 12 means".
+
     Example:
         >>> error_in({"error": "quota exceeded"}), error_in("503 Service Unavailable"), error_in("500 shares")
         ('quota exceeded', '503 Service Unavailable', None)
+        >>> error_in({"status": "failed"}), error_in({"status": "failed"}, sure=True)
+        ('status failed', None)
     """
     if isinstance(value, str):
-        return value.strip()[:SHOWN] if _ERROR_START.match(value[:400]) else None
+        said = _ERROR_START.match(value[:400]) and not (sure and _PROSE.match(value[:400]))
+        return value.strip()[:SHOWN] if said else None
     if isinstance(value, dict):
         items = cast("dict[str, Any]", value)
-        found = marked_error(items)
+        found = marked_error(items, sure=sure)
         if found is None and depth < 2:
             found = next(
-                filter(None, (error_in(inner, depth + 1) for inner in list(items.values())[:40])), None
+                filter(None, (error_in(inner, depth + 1, sure=sure) for inner in list(items.values())[:40])),
+                None,
             )
         return found
     if isinstance(value, list) and value and depth < 2:
-        errors = [error_in(item, 2) for item in cast("list[Any]", value)[:20]]
+        errors = [error_in(item, 2, sure=sure) for item in cast("list[Any]", value)[:20]]
         return errors[0] if all(errors) else None
     return None
 
 
-def marked_error(value: dict[str, Any]) -> str | None:
-    """The words of an error that an object declares by one of its own keys."""
+def marked_error(value: dict[str, Any], *, sure: bool = False) -> str | None:
+    """The words of an error that an object declares by one of its own keys; `sure`: not by a status, which may be of the thing."""
     if value.get("is_error") is True or value.get("isError") is True:
         return _words(value.get("content", value.get("message")), "marked as an error")
     error = value.get("error")
@@ -124,6 +139,10 @@ def marked_error(value: dict[str, Any]) -> str | None:
         and value.get("data", value) in (None, value)
     ):
         return _graphql_error(value)
+    return None if sure else _status_error(value)
+
+
+def _status_error(value: dict[str, Any]) -> str | None:
     status = value.get("status")
     if isinstance(status, str) and status.lower() in _FAILED_WORDS:
         return _words(value.get("content", value.get("message")), f"status {status}")
