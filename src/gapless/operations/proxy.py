@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gapless.boundary.tool_calls.desk import Review, Reviewed, unlocked
+from gapless.boundary.tool_calls.desk import Desk, Review, Reviewed, unlocked
 from gapless.boundary.tool_calls.faults import fault_at
 from gapless.boundary.tool_calls.policy import ToolPolicy, asks, repeatable
 from gapless.errors import InvalidSettings, MissingExtra, UsageError
@@ -89,7 +89,6 @@ async def open_proxy(ask: ProxyAsk, place: Place, say: Say = lambda told: None) 
         import fastmcp  # noqa: F401  # pyright: ignore[reportUnusedImport]
     except ImportError as error:
         raise MissingExtra("gapless proxy", "proxy") from error
-    from gapless.boundary.tool_calls.desk import Desk
     from gapless.frameworks.mcp.proxy import Guarded, build, capabilities
 
     settings = ask.settings or place.settings.proxy
@@ -122,23 +121,26 @@ async def open_proxy(ask: ProxyAsk, place: Place, say: Say = lambda told: None) 
         most_bytes=place.settings.max_payload_bytes,
     )
     proxy, upstream = build(guarded)
-    stands = {tool.name: desk.find(tool.name) for tool in offer.tools}
-    hidden = {name: stand.refused for name, stand in stands.items() if stand is not None and stand.refused}
     try:
-        yield OpenProxy(
-            server=proxy,
-            offer=offer,
-            locked=reviewed is not None,
-            hidden=hidden,
-            unchecked=_unchecked(stand.tool for stand in stands.values() if stand and not stand.refused),
-            keeper=keeper,
-        )
+        yield _opened(proxy, offer, desk, reviewed is not None, keeper)
     finally:
         guarded.approvals.close()
         await upstream.close()
         ledger.close()
         if keeper is not None:
             keeper.close()
+
+
+def _opened(proxy: Any, offer: Offer, desk: Desk, locked: bool, keeper: CallKeeper | None) -> OpenProxy:
+    stands = [stand for tool in offer.tools if (stand := desk.find(tool.name)) is not None]
+    return OpenProxy(
+        server=proxy,
+        offer=offer,
+        locked=locked,
+        hidden={stand.tool.name: stand.refused for stand in stands if stand.refused},
+        unchecked=_unchecked(stand.tool for stand in stands if not stand.refused),
+        keeper=keeper,
+    )
 
 
 def _unchecked(tools: Iterable[ToolSchema]) -> dict[str, str]:
