@@ -264,13 +264,13 @@ class Counted(TypedDict, total=False):
     found: Annotated[list[str], operator.add]
 
 
-def looping(route: Any = None, step: Any = None) -> Subject:
+def looping(route: Any = None, step: Any = None, *, declared: bool = True) -> Subject:
     """A search that its own Command, or a conditional edge, may start again."""
     built: Any = StateGraph(Counted)
     built.add_node("search", step or (lambda s: {"n": s["n"] + 1}), metadata={"layer": "context"})
     built.add_edge(START, "search")
     if route is not None:
-        built.add_conditional_edges("search", route, ["search", END])
+        built.add_conditional_edges("search", route, *([["search", END]] if declared else []))
     compiled: Any = built.compile()
     return Subject(workflow=adapt(compiled), wiring=wiring(compiled))
 
@@ -296,11 +296,14 @@ def test_a_loop_that_a_count_in_the_state_leaves_seems_to_be_bounded() -> None:
 
     for subject, said in (
         (looping(route), "bounded by s['n'] < 3 in route"),
+        (looping(route, declared=False), "bounded by s['n'] < 3 in route"),
         (looping(enough), "bounded by len(found) >= 10 in enough"),
         (looping(step=step), "bounded by s['n'] >= 3 in search"),
     ):
         (found,) = check(subject, "bounded-loops")
         assert (found.status, bool(found.undecided), said in found.said) == ("ok", True, True), found.said
+    (found,) = check(looping(route, declared=False), "doubt-has-a-way")
+    assert found.status == "ok"
     for other in (judged, wrong, lambda s: END):
         (found,) = check(looping(other), "bounded-loops")
         assert found.status == "warn", found.said

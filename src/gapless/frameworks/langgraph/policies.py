@@ -144,7 +144,7 @@ def _step(part: _Part, name: str) -> StepWiring:
         timeout=node.timeout is not None or graph.step_timeout is not None,
         cached=graph.cache is not None and (node.cache_policy or graph.cache_policy) is not None,
         writes=seen.writes,
-        goes=tuple(dict.fromkeys(_ways(part, seen))),
+        goes=tuple(dict.fromkeys(_ways(part, name, seen))),
         partly=seen.partly,
         fans_to=_fans_to(part, name, seen),
         counts=_counts(part, name, seen),
@@ -188,12 +188,14 @@ def _counts(part: _Part, name: str, seen: Seen) -> tuple[str, ...]:
     )
 
 
-def _ways(part: _Part, seen: Seen) -> Iterator[str]:
+def _ways(part: _Part, name: str, seen: Seen) -> Iterator[str]:
     """Where a step's code sends the run; to every node, where it computes that."""
     every = [*(one for one in part.graph.nodes if one != START), FINISH] if seen.anywhere else ()
-    yield from (name if name == FINISH else f"{part.prefix}{name}" for name in (*seen.goes, *every))
+    yield from (way if way == FINISH else f"{part.prefix}{way}" for way in (*seen.goes, *every))
+    # Of an edge that declares no targets LangGraph assumes every node but its own; the code may name that, too.
+    yield from (f"{part.prefix}{name}" for _, edge in _deciding(part, name) if name in edge.leads)
     around = part.prefix.rstrip("/").rpartition("/")[0]
-    yield from (name if name == FINISH else f"{around}/{name}".lstrip("/") for name in seen.leaves_to)
+    yield from (way if way == FINISH else f"{around}/{way}".lstrip("/") for way in seen.leaves_to)
 
 
 def _handed_out(part: _Part, steps: dict[str, StepWiring]) -> tuple[str, ...]:

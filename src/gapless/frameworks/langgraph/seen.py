@@ -41,6 +41,8 @@ class Seen:
     """Whether it also returns what is not seen: anything but dicts of known keys, plain or in a Command."""
     only_to: str | None = None
     """Node to which everything that it returns are Sends, so that it decides nothing; None where it is not seen to be so."""
+    leads: tuple[str, ...] = ()
+    """Nodes whose names it returns, as a conditional edge does."""
     counts: tuple[str, ...] = ()
     """Comparisons of what it reads from the state with a whole number, as written: `s['n'] < 3`."""
 
@@ -106,6 +108,7 @@ class _Reading:
             asks=any(self._calls(node, interrupt) for node, _ in self._nodes),
             partly=not all(map(self._whole, self._returned)),
             only_to=self._only_to(),
+            leads=_each(name for value in self._returned for name in self._targets(value)),
             counts=_each(ast.unparse(node) for node, _ in self._nodes if self._counting(node)),
         )
 
