@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from http_shop import document, shop
 
 from gapless.cli.main import cli
+from gapless.frameworks.mcp.reading import tools_of
 from gapless.frameworks.target import find
 from gapless.probes.base import ProbeUnavailable, Subject
 from gapless.probes.shelf import probe
@@ -458,3 +459,16 @@ def test_a_server_that_asks_for_more_than_there_is_takes_no_line_of_another(
     started = found("tool-server", of)
     assert (started.status, started.said) == ("fail", "evil: the visit broke off: MemoryError: too much")
     assert found("tool-latency", of).said.startswith("orders: find_order")
+
+
+def test_a_tool_that_is_called_read_only_and_deletes_by_its_words_is_named_as_not_called(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wire = {"name": "delete_orders", "description": "Deletes orders.", "inputSchema": {"type": "object"}}
+    offer = Offer(name="orders", tools=tools_of([wire | {"annotations": {"readOnlyHint": True}}]))
+    visit = Visit("orders", offer=offer, called=[Tried("t", answer("1")), Tried("t", answer("1"))])
+    monkeypatch.setattr(steady, "heard", lambda subject: (visit,))
+    (made,) = steady.twice(Subject())
+    assert made.status == "ok"
+    assert "not called, for want of a hint" in made.said
+    assert made.said.endswith("delete_orders (--allow-effects)")

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 import tool_server
+from fastmcp import FastMCP
+from fastmcp.exceptions import ToolError
 
 from gapless.frameworks.mcp.reading import tools_of
 from gapless.probes.tool.linting import lint, safe
-from gapless.probes.tool.reading import disguise_in, doubt_in
+from gapless.probes.tool.reading import crash_in, disguise_in, doubt_in
 from gapless.probes.tool.schemas import breach, misfits, resolved, sample
 from gapless.records.tools import Offer, ToolAnswer, ToolSchema
 
@@ -197,3 +199,26 @@ def test_only_places_in_the_document_are_followed() -> None:
     assert resolved({"$ref": "#/$defs/a"}, root) == {"type": "null"}
     for elsewhere in ("#a", "#/$defs/b", "other.json#/a"):
         assert resolved({"$ref": elsewhere}, root) == {"$ref": elsewhere}
+
+
+@pytest.mark.parametrize(
+    ("raised", "crash"),
+    [
+        (ZeroDivisionError("division by zero"), True),
+        (KeyError("q"), True),
+        (ValueError("b must not be 0"), False),
+        (ToolError("'q'"), False),
+    ],
+)
+async def test_what_fastmcp_says_of_an_error_that_nobody_expected_is_a_crash(
+    raised: Exception, crash: bool
+) -> None:
+    server = FastMCP("sums")
+
+    @server.tool
+    def divide() -> None:
+        raise raised
+
+    with pytest.raises(ToolError) as told:
+        await server.call_tool("divide", {})
+    assert bool(crash_in(ToolAnswer(ended="tool-error", text=str(told.value)))) is crash

@@ -13,6 +13,7 @@ from gapless.records.finding import Figure, Finding
 from gapless.records.trial import StepEvent, TrialRecord
 from gapless.records.wiring import StepWiring, Wiring
 from gapless.records.workflow import Edge
+from gapless.report.wording import count
 
 WRITES = Card(
     probe="parallel-writes",
@@ -65,7 +66,7 @@ def parallel_writes(subject: Subject) -> Iterable[Finding]:
         raise ProbeUnavailable(
             f"which keys {', '.join(silent)} write their code does not show, and in none of {len(sample)} recorded trials did they run side by side"
         )
-    said = f"no key clashed in {len(rounds)} rounds with several steps"
+    said = f"no key clashed in {count(len(rounds), 'round')} with several steps"
     if not rounds:
         seen = f", and in {len(sample)} recorded trials none did" if sample else ""
         said = f"{_told(wiring, fanned)}{seen}"

@@ -16,10 +16,15 @@ _CRASH = re.compile(
     r"|NotImplemented|Reference|Range|NullPointer|System)(?:Error|Exit|Exception)\b"
     r"|cannot read propert|is not a function\b|undefined is not|'NoneType'|null pointer|nil pointer|panic:"
     r"|segmentation fault|index out of (?:range|bounds)|maximum call stack|\binternal (?:server )?error\b"
-    r"|\bHTTP 5\d\d\b|^\s*error executing tool \S+\s*$",
+    r"|\bHTTP 5\d\d\b|^\s*error executing tool \S+\s*$"
+    r"|^\s*error calling tool '[^']*'(?:: (?:'[^']*'|.*\b(?:division|modulo) by zero))?\s*$",
     re.IGNORECASE,
 )
-"""What is said by whoever did not expect it: a refusal names what is wrong with the arguments."""
+"""What is said by whoever did not expect it: a refusal names what is wrong with the arguments.
+
+fastmcp says "Error calling tool" only of what is no `ToolError`, and then the exception's text without its kind: a bare
+key is a `KeyError`.
+"""
 _MOST_SHOWN = 160
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.tool.called import answers_by_tool, only_errors, uncalled
+from gapless.probes.tool.linting import safe
 from gapless.probes.tool.reading import failed, same
 from gapless.probes.tool.survey import heard
 from gapless.probes.tool.visit import Mixed, Repeated, Together, Visit
@@ -121,14 +122,19 @@ def _fine(seen: tuple[Visit, ...], tools: int, repeated: list[tuple[Visit, Repea
             if watched
             else f"{_UNSEEN}, and here none does"
         )
-    left = sum(
-        not tool.annotations.read_only and tool.name not in {one.tool for one in visit.repeated}
+    left = [
+        tool.name
         for visit in seen
         for tool in (visit.offer.tools if visit.offer is not None else ())
-        if tool.name not in {tried.tool for tried in visit.called}
-    )
+        if not safe(tool)
+        and tool.name not in {one.tool for one in visit.repeated}
+        and tool.name not in {tried.tool for tried in visit.called}
+    ]
     if left:
-        yield f"{count(left, 'tool')} not declared safe were not called (--allow-effects)"
+        yield (
+            f"not called, for want of a hint that says they are safe and words that bear it out: {', '.join(left)}"
+            " (--allow-effects)"
+        )
 
 
 def at_once(subject: Subject) -> Iterable[Finding]:
