@@ -129,7 +129,16 @@ def test_a_part_that_begins_to_fail_is_named(tmp_path: Path) -> None:
     finally:
         while RUNNING:
             RUNNING.pop().stop()
+    assert one.status == "not-applicable"
     assert f"retrieval: failed in {len(runs) - 1} of {len(runs) - 1} runs" in one.said
+
+
+def test_a_part_that_never_ran_took_nothing_and_shows_nothing() -> None:
+    speeds = rounds(95, 99, 94, 96, 97, 98)
+    idle = ["retrieval: failed in 9 of 9 runs"]
+    one = interference._finding(Subject(), speeds, 0.5, idle, idle=idle)  # pyright: ignore[reportPrivateUsage]
+    assert one.status == "ok"
+    assert one.undecided == "a part that did not run took nothing (retrieval: failed in 9 of 9 runs)"
 
 
 def test_without_a_model_it_says_why() -> None:

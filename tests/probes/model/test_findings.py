@@ -272,7 +272,9 @@ def test_cases_without_an_answer_are_told() -> None:
     script = {"rules": [{"when": {"user": EXTRACTIONS[0].text}, "fault": "503"}, *rules]}
     with FakeLLM(script) as server:
         finding = found("structured-output", subject(server.base_url, seconds=20.0))
-    assert f"{len(EXTRACTIONS) - 1} right; 1 more got no whole answer (503: " in finding.said
+    n = len(EXTRACTIONS)
+    assert f"{n - 1} of {n} valid, {n - 1} right; 1 got no whole answer (503: " in finding.said
+    assert finding.status == "warn"
 
 
 def test_of_several_runs_in_files_each_says_what_it_leaves_open() -> None:

@@ -204,6 +204,35 @@ def test_what_was_on_its_way_when_the_run_ended_lasted_at_least_so_long_and_fail
     assert round(figure(found("open-loop", file), "goodput"), 3) == round(35 / 39, 3)
 
 
+@pytest.mark.parametrize(
+    ("metrics", "said"),
+    [
+        (
+            {"time_to_first_token": {"value": -5000.0, "unit": "ms"}},
+            "a token 5000 ms before what comes before it",
+        ),
+        (
+            {"inter_chunk_latency": {"value": [-1000.0, 1.0], "unit": "ms"}},
+            "a token 1000 ms before what comes",
+        ),
+        ({"time_to_first_token": {"value": 9e6, "unit": "ms"}}, "s after the end of its request"),
+    ],
+)
+def test_times_that_cannot_be_are_counted_and_no_line_is_a_plain_ok(
+    tmp_path: Path, metrics: dict[str, Any], said: str
+) -> None:
+    turn = iter(range(1000))
+    file = lines(tmp_path, lambda one: next(turn) < 3 and one["metrics"].update(metrics))
+    n = len(AIPERF.read_text().splitlines())
+    for name in ("ttft", "end-to-end", "open-loop", "whole-answers"):
+        finding = found(name, file)
+        assert finding.status != "ok" or f"3 of {n} requests have impossible times" in finding.undecided
+    (load,) = read_results([file])
+    assert said in load.impossible
+    with pytest.raises(ProbeUnavailable, match="requests have impossible times"):
+        read_results([lines(tmp_path, lambda one: one["metrics"].update(metrics))])
+
+
 def lines(tmp_path: Path, change: Callable[[dict[str, Any]], object], *, cut: int = 0) -> Path:
     """aiperf's records, each changed; so many bytes of the last are missing."""
     made = [json.loads(line) for line in AIPERF.read_text().splitlines()]

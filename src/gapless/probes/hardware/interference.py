@@ -26,7 +26,7 @@ from gapless.probes.base import Card, ProbeUnavailable, Subject
 from gapless.probes.hardware.host import allowed_cpus, listed
 from gapless.probes.hardware.pressure import waiting_for_cpu
 from gapless.probes.hardware.writing import Writing, written
-from gapless.probes.judging import at_most
+from gapless.probes.judging import Judged, at_most, together
 from gapless.probes.model.measured import answering
 from gapless.records.finding import Figure, Finding
 
@@ -82,9 +82,12 @@ def probe(subject: Subject) -> Iterable[Finding]:
         turns = _take_turns(counted, rate, window, until=time.perf_counter() + _SHARES * 2 * subject.seconds)
     if writing.broken:
         raise ProbeUnavailable(f"the model stopped answering: {writing.broken}")
+    idle = [*left_out, *(f"{name}: {one.said}" for name, one in counted.items() if one.never_ran)]
+    if all(one.never_ran for one in counted.values()):
+        raise ProbeUnavailable(f"no part of the pipeline runs: {'; '.join(idle)}")
     left_out += [f"{name}: {one.said}" for name, one in counted.items() if one.said]
     speeds = [{name: written(writing.arrivals, *span) for name, span in turn.items()} for turn in turns]
-    yield _finding(subject, speeds, window, left_out)
+    yield _finding(subject, speeds, window, left_out, idle=idle)
 
 
 def losses(speeds: Sequence[Mapping[str, float]]) -> list[Lost]:
@@ -111,8 +114,14 @@ def _level(n: int, k: int) -> float:
 
 
 def _finding(
-    subject: Subject, speeds: Sequence[Mapping[str, float]], window: float, left_out: Sequence[str]
+    subject: Subject,
+    speeds: Sequence[Mapping[str, float]],
+    window: float,
+    left_out: Sequence[str],
+    *,
+    idle: Sequence[str] = (),
 ) -> Finding:
+    """What the parts took; those that are `idle` took nothing, and could not."""
     alone = [speed[ALONE] for speed in speeds]
     if len(alone) < _LEAST_ROUNDS or not all(alone) or statistics.median(alone) * window < _LEAST_PIECES:
         raise ProbeUnavailable(
@@ -140,6 +149,7 @@ def _finding(
         lost = f"the model loses nothing for sure to the pipeline beside it: {_share(total)}"
     said = f"{lost}, {at}{_most(found)}"
     held = at_most(_figure(total), target, missed="warn", needs="more rounds, or rounds on a quieter host,")
+    held = together(held, *(Judged("ok", f"a part that did not run took nothing ({one})") for one in idle))
     return CARD.held(
         held, said, figures=figures, **(_advice(subject, total, target) if held.status != "ok" else {})
     )
@@ -258,6 +268,11 @@ class _Counted:
             self._part()
         except Exception:  # a user's retriever may raise anything
             self._failed += 1
+
+    @property
+    def never_ran(self) -> bool:
+        """Whether it failed every time."""
+        return 0 < self._runs == self._failed
 
     @property
     def said(self) -> str:

@@ -35,7 +35,7 @@ class Answered:
 
     case: FunctionCase
     made: list[Call] | None
-    """None where a call's arguments are no JSON object."""
+    """None where a call's arguments are no JSON object, or no answer came."""
     reply: Reply
 
     @property
@@ -86,10 +86,11 @@ def probe(subject: Subject) -> Iterable[Finding]:
     """Each case once, `tool_choice` required where a call is needed."""
     endpoint = answering(subject)
     asked, source = cases(subject.function_cases)
-    found = all_of(endpoint, [_question(case) for case in asked], seconds=subject.seconds)
+    questions = [_question(case) for case in asked]
+    found = all_of(endpoint, questions, seconds=subject.seconds, shuffled=True)
     pairs = [(case, reply) for case, reply in zip(asked, found, strict=True) if reply is not None]
-    answered = [Answered(case, parsed(reply.calls), reply) for case, reply in pairs if reply.ok]
-    if not any(one.needed for one in answered):
+    answered = [Answered(case, parsed(reply.calls) if reply.ok else None, reply) for case, reply in pairs]
+    if not any(one.needed and one.reply.ok for one in answered):
         yield refused(CARD, found, "tools are", next_step=_NO_TOOLS)
         return
     yield _finding(answered, source + left_out(found), subject.targets.get(CARD.probe, _TARGET))
@@ -98,10 +99,10 @@ def probe(subject: Subject) -> Iterable[Finding]:
 def _finding(answered: list[Answered], source: str, target: float) -> Finding:
     needed = [one for one in answered if one.needed]
     irrelevant = [one for one in answered if not one.needed]
-    called = [one for one in needed if one.made != []]
+    called = [one for one in needed if one.reply.ok and one.made != []]
     silent = sum(one.silent for one in needed)
     share = proportion(sum(one.right for one in answered), len(answered))
-    quiet = proportion(len(needed) - silent, len(needed))
+    quiet = proportion(sum(one.reply.ok and not one.silent for one in needed), len(needed))
     figures = [
         share_figure("cases with exactly the right calls", share),
         share_figure("a call where one is needed", quiet),
@@ -123,7 +124,7 @@ def _finding(answered: list[Answered], source: str, target: float) -> Finding:
         share_at_least("a call where needed", quiet, target),
     )
     said = f"{sum(one.right for one in answered)} of {len(answered)} cases right ({source}); {silent} of {len(needed)} needed calls silently missing"
-    wrong = next((one for one in answered if not one.right), None)
+    wrong = next((one for one in answered if one.reply.ok and not one.right), None)
     said += f"; for example {wrong.said}" if wrong is not None else ""
     next_step = "" if held.status == "ok" else _next_step(silent, len(needed))
     return CARD.held(held, said, figures=tuple(figures), next_step=next_step)

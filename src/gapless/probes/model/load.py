@@ -117,6 +117,8 @@ class Load:
     """Requests that were due while as many as we allow were in flight; never sent, and counted as failed."""
     given_up: tuple[Reply, ...] = ()
     """Requests that whoever asked broke off by itself: no fault of the endpoint's, but they lasted at least so long."""
+    impossible: str = ""
+    """How many requests of a file are left out because their times cannot be, in words; empty where there are none."""
     part: str = ""
     """Why these are not all requests; empty where they are. Times can be told from a part, shares and loops cannot."""
 

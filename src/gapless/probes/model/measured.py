@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from random import Random
 from typing import Any, TypeVar
 
 from gapless.probes.base import ProbeUnavailable, Subject, Unusable
@@ -189,9 +190,25 @@ def long_enough(subject: Subject, requests: int, rate: float) -> float:
 
 
 def all_of(
-    endpoint: Endpoint, questions: Sequence[Question], *, seconds: float, at_once: int = _AT_ONCE
+    endpoint: Endpoint,
+    questions: Sequence[Question],
+    *,
+    seconds: float,
+    at_once: int = _AT_ONCE,
+    shuffled: bool = False,
 ) -> list[Reply | None]:
-    """Asks all of them, a few at a time; None where there was no time left to begin."""
+    """Asks all of them, a few at a time; None where there was no time left to begin.
+
+    Args:
+        endpoint: Who is asked.
+        questions: What.
+        seconds: Until when a question may begin.
+        at_once: How many are on their way.
+        shuffled: Whether to ask in an order of no meaning, always the same, so that those there was no time for are of all kinds.
+
+    Returns:
+        The replies in the order of the questions.
+    """
 
     async def work() -> list[Reply | None]:
         turns = asyncio.Semaphore(at_once)
@@ -203,7 +220,11 @@ def all_of(
                     return None
                 return await endpoint.ask(question)
 
-        return await asyncio.gather(*map(one, questions))
+        order = list(range(len(questions)))
+        if shuffled:
+            Random(0).shuffle(order)
+        replies = await asyncio.gather(*(one(questions[i]) for i in order))
+        return [reply for _, reply in sorted(zip(order, replies, strict=True), key=lambda pair: pair[0])]
 
     return run(work())
 

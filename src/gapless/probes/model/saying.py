@@ -40,12 +40,14 @@ def each_of(loads: Sequence[Load], judge: Callable[[Load], Finding]) -> Finding:
     if not found:
         raise ProbeUnavailable("; ".join(left_out))
     worst = min(found, key=lambda one: STATUSES.index(one.status))
-    open_still = [one.undecided for one in found if one.undecided] if worst.status == "ok" else []
+    open_still = [one.undecided for one in found if one.undecided]
+    open_still += [load.impossible for load in loads if load.impossible]
+    open_still += [f"not judged: {one}" for one in left_out]
     return msgspec.structs.replace(
         worst,
         said=" | ".join([*(one.said for one in found), *left_out]),
         figures=tuple(figures),
-        undecided="; ".join(dict.fromkeys(open_still)),
+        undecided="; ".join(dict.fromkeys(open_still)) if worst.status == "ok" else "",
     )
 
 
@@ -92,11 +94,11 @@ def refused(card: Card, replies: Sequence[Reply | None], what: str, *, next_step
 
 
 def left_out(replies: Sequence[Reply | None]) -> str:
-    """How many cases are not judged, and why: nobody had time to ask, or no whole answer came (another line counts those)."""
+    """How many cases are not judged, for want of time; and how many of those that are got no whole answer."""
     unasked = sum(reply is None for reply in replies)
     lost = [reply.said for reply in replies if reply is not None and not reply.ok]
     said = f"; no time was left for {unasked} more" if unasked else ""
-    return said + (f"; {len(lost)} more got no whole answer ({lost[0]})" if lost else "")
+    return said + (f"; {len(lost)} got no whole answer ({lost[0]})" if lost else "")
 
 
 def example(asked: str, expected: str, got: str) -> str:

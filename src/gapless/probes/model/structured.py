@@ -37,12 +37,12 @@ def probe(subject: Subject) -> Iterable[Finding]:
         asked(f"Extract the facts as JSON. Text: {case.text}", tokens=_TOKENS, schema=case.schema)
         for case in EXTRACTIONS
     ]
-    found = all_of(endpoint, questions, seconds=subject.seconds)
-    judged = [(case, reply) for case, reply in zip(EXTRACTIONS, found, strict=True) if reply and reply.ok]
-    if not judged:
+    found = all_of(endpoint, questions, seconds=subject.seconds, shuffled=True)
+    judged = [(case, reply) for case, reply in zip(EXTRACTIONS, found, strict=True) if reply is not None]
+    if not any(reply.ok for _, reply in judged):
         yield refused(CARD, found, "a JSON schema for the answer is", next_step=_NO_SCHEMA)
         return
-    values = [(case, decoded(reply.text)) for case, reply in judged]
+    values = [(case, decoded(reply.text) if reply.ok else ...) for case, reply in judged]
     fit = [fits(case.schema, value) for case, value in values]
     same = [value == case.right for case, value in values]
     valid, right = proportion(sum(fit), len(fit)), proportion(sum(same), len(same))
@@ -50,7 +50,7 @@ def probe(subject: Subject) -> Iterable[Finding]:
     held = together(share_at_least("valid", valid, _VALID), share_at_least("right", right, target))
     said = f"{sum(fit)} of {len(fit)} valid, {sum(same)} right"
     said += left_out(found)
-    wrong = next((pair for pair, ok in zip(judged, same, strict=True) if not ok), None)
+    wrong = next((pair for pair, ok in zip(judged, same, strict=True) if not ok and pair[1].ok), None)
     if wrong is not None:
         case, reply = wrong
         said += f"; for example {example(case.text, json.dumps(case.right), reply.text)}"

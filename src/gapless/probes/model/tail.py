@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gapless.gap.latency import quantile
 from gapless.gap.rate import proportion, wilson
 from gapless.probes.base import Card, ProbeUnavailable, Subject
-from gapless.probes.judging import share_at_least, share_at_most, share_figure
+from gapless.probes.judging import Judged, share_at_least, share_at_most, share_figure, together
 from gapless.probes.model.endpoints.base import Reply
 from gapless.probes.model.load import Load
 from gapless.probes.model.measured import CHECKLIST, closed_load, loads_of, measured, open_load
@@ -243,8 +243,9 @@ def answers(subject: Subject) -> Iterable[Finding]:
     )
     told = ", ".join(f"{n} x {kind}" for kind, n in kinds.most_common())
     judged = share_at_least("whole answers", share, subject.targets.get(ANSWERS.probe, _WHOLE))
+    impossible = (Judged("ok", load.impossible) for load in loads if load.impossible)
     yield ANSWERS.held(
-        judged,
+        together(judged, *impossible),
         f"{len(lost)} of {len(replies)} were not: {told}"
         if lost
         else f"all of {len(replies)} answers were whole",

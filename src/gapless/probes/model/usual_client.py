@@ -22,8 +22,8 @@ from gapless.settings import ModelSettings
 CARD = Card(
     probe="usual-client",
     layer="model",
-    title="the usual client waits, retries, and notices what breaks off",
-    target="Retry-After is waited for, 429 and 503 are asked again, a broken stream raises, hanging up ends the connection",
+    title="the usual client waits, retries, and notices a broken connection",
+    target="Retry-After is waited for, 429 and 503 are asked again, a connection that breaks in mid-stream raises, hanging up ends the connection",
     source="RFC 9110, sections 10.2.3 and 15.6.4; the six-layer checklist, layer 2",
 )
 _LIMIT_S, _LOOK_S, _PATIENCE, _NEARLY = 8.0, 0.05, 40, 0.95
@@ -73,8 +73,12 @@ def _finding(name: str, seen: dict[str, Seen], raised: dict[str, str]) -> Findin
         figures.insert(0, Figure(name=what, value=waited, unit="s"))
     wrong = _wrong(seen, raised, waited)
     if not wrong:
-        said = f"{name} waits, retries and notices" + (f"; but {_SILENT}" if not raised["ended"] else "")
-        return CARD.finding("ok", said, figures=tuple(figures))
+        return CARD.finding(
+            "ok",
+            f"{name} waits, retries and notices a broken connection",
+            figures=tuple(figures),
+            undecided="" if raised["ended"] else _SILENT,
+        )
     silent = [_SILENT] if not raised["ended"] else []
     return CARD.finding(
         "warn",

@@ -20,7 +20,7 @@ import msgspec
 from gapless.probes.base import ProbeUnavailable
 from gapless.probes.model.endpoints.base import Reply
 from gapless.probes.model.load import Load
-from gapless.probes.model.results.base import Signs, content, decoded, load, reply, source
+from gapless.probes.model.results.base import Signs, content, decoded, load, reply, sieved, source
 
 _RECORDS, _SUMMARY = ".jsonl", "_aiperf.json"
 _PROFILING = "profiling"
@@ -143,12 +143,14 @@ def _both(path: Path) -> tuple[Path, Path]:
 
 
 def _load(records: list[_Record], phase: _Phase, said: str) -> Load:
-    made = [(one.metadata.was_cancelled, _reply(one, phase)) for one in records]
+    wrong: list[str] = []
+    made = sieved(records, lambda one: (one.metadata.was_cancelled, _reply(one, phase)), wrong)
     return load(
         [one for cancelled, one in made if not cancelled],
         f"{_how(phase)}{said}",
         given_up=[one for cancelled, one in made if cancelled],
         mean_gaps=not any(one.metrics.inter_chunk_latency for one in records),
+        wrong=wrong,
     )
 
 

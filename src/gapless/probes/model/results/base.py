@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +14,9 @@ from gapless.probes.model.endpoints.base import Reply
 from gapless.probes.model.load import Load
 
 T = TypeVar("T")
+R = TypeVar("R")
+_CLOCK_S = 0.01
+"""By how much a writer's clocks of tokens and of requests may differ."""
 Reader = Callable[[Path], tuple[Load, ...]]
 """Reads a file: one load for each run in it.
 
@@ -63,6 +66,21 @@ def decoded(path: Path, data: bytes, kind: type[T], *, what: str = "") -> T:
         raise ProbeUnavailable(f"{path}: cannot be read: {error}") from error
 
 
+class Impossible(ValueError):
+    """Times of a request that cannot be."""
+
+
+def sieved(records: Iterable[R], made: Callable[[R], T], wrong: list[str]) -> list[T]:
+    """What is made of each record; where its times cannot be, why goes to `wrong`."""
+    kept: list[T] = []
+    for one in records:
+        try:
+            kept.append(made(one))
+        except Impossible as error:
+            wrong.append(str(error))
+    return kept
+
+
 def reply(
     *,
     due_s: float | None,
@@ -85,13 +103,17 @@ def reply(
         tokens_out: Tokens of the answer.
 
     Raises:
-        ValueError: It ended before it began.
+        Impossible: It ended before it began, or had tokens before that or after its end.
     """
     if ended_s < begun_s:
-        raise ValueError(f"a request that ends {begun_s - ended_s:g} s before it begins")
+        raise Impossible(f"a request that ends {begun_s - ended_s:g} s before it begins")
+    if (first_ms or 0.0) < 0 or min(gaps_ms, default=0.0) < 0:
+        raise Impossible(f"a token {-min(first_ms or 0.0, *gaps_ms, 0.0):g} ms before what comes before it")
     arrivals = [begun_s + first_ms / 1e3] if first_ms is not None else []
     for gap in gaps_ms if arrivals else ():
         arrivals.append(arrivals[-1] + gap / 1e3)
+    if arrivals and not arrivals[-1] <= ended_s + _CLOCK_S:
+        raise Impossible(f"a token {arrivals[-1] - ended_s:g} s after the end of its request")
     return Reply(
         intended_s=begun_s if due_s is None else min(due_s, begun_s),
         started_s=begun_s,
@@ -121,6 +143,7 @@ def load(
     given_up: Sequence[Reply] = (),
     mean_gaps: bool = False,
     part: str = "",
+    wrong: Sequence[str] = (),
 ) -> Load:
     """Requests as a load; the writer's own lag is not in its file.
 
@@ -130,7 +153,16 @@ def load(
         given_up: Requests that the writer broke off by itself.
         mean_gaps: Whether of each answer only the mean time between its tokens is known.
         part: Why these are not all; empty where they are.
+        wrong: Why others are left out, whose times cannot be.
+
+    Raises:
+        ValueError: Those are half of all, or more.
     """
+    told = ""
+    if wrong:
+        told = f"{len(wrong)} of {len(replies) + len(given_up) + len(wrong)} requests have impossible times ({wrong[0]})"
+        if len(wrong) >= len(replies) + len(given_up):
+            raise ValueError(told)
     ordered = sorted(replies, key=lambda one: one.intended_s)
     seconds = max(one.ended_s for one in ordered) - ordered[0].intended_s if ordered else 0.0
     left = f", {len(given_up)} more given up by its writer" if given_up else ""
@@ -138,9 +170,10 @@ def load(
         replies=tuple(ordered),
         lag=None,
         seconds=seconds,
-        how=f"{how}{left}{f', {part}' if part else ''}",
+        how=f"{how}{left}{f', {part}' if part else ''}{f'; left out: {told}' if told else ''}",
         read=True,
         mean_gaps=mean_gaps,
         given_up=tuple(given_up),
         part=part,
+        impossible=told,
     )

@@ -20,7 +20,7 @@ import msgspec
 from gapless.probes.base import ProbeUnavailable
 from gapless.probes.model.endpoints.base import Reply
 from gapless.probes.model.load import Load
-from gapless.probes.model.results.base import Signs, content, decoded, load, reply, source
+from gapless.probes.model.results.base import Signs, content, decoded, load, reply, sieved, source
 
 _SCHEDULED = ("constant", "poisson", "trace")
 """Strategies with a time at which each request should begin: an open loop."""
@@ -110,10 +110,13 @@ def read(path: Path) -> tuple[Load, ...]:
 def _load(benchmark: _Benchmark, said: str) -> Load:
     requests, strategy = benchmark.requests, benchmark.config.strategy
     begin, end = benchmark.start_time, benchmark.end_time
+    wrong: list[str] = []
 
     def of(some: list[_Request] | None, why: Callable[[_Request], str]) -> list[Reply]:
-        made = (
-            _reply(one, why(one), scheduled=strategy.type_ in _SCHEDULED, until=end) for one in some or ()
+        made = sieved(
+            some or (),
+            lambda one: _reply(one, why(one), scheduled=strategy.type_ in _SCHEDULED, until=end),
+            wrong,
         )
         return [one for one in made if one is not None and one.ended_s >= begin and one.started_s <= end]
 
@@ -121,9 +124,10 @@ def _load(benchmark: _Benchmark, said: str) -> Load:
     failed = of(requests.errored, lambda one: one.info.error or "errored")
     given_up = of(requests.incomplete, lambda _: "given up as the run ended")
     totals = benchmark.metrics.request_totals
-    total, kept = (totals.successful or 0) + (totals.errored or 0), len(whole) + len(failed)
+    total, kept = (totals.successful or 0) + (totals.errored or 0), len(whole) + len(failed) + len(wrong)
     part = f"{kept} of {total} requests kept in the file" if kept < total else ""
-    return load([*whole, *failed], f"{_how(strategy)}, {said}", given_up=given_up, mean_gaps=True, part=part)
+    how = f"{_how(strategy)}, {said}"
+    return load([*whole, *failed], how, given_up=given_up, mean_gaps=True, part=part, wrong=wrong)
 
 
 def _reply(one: _Request, said: str, *, scheduled: bool, until: float) -> Reply | None:
