@@ -113,6 +113,29 @@ def test_tools_that_are_not_safe_are_called_with_leave_only() -> None:
     assert calls
 
 
+def booking() -> list[Any]:
+    """A tool that says it may be repeated, and counts its calls where no reading tool shows it."""
+    from langchain_core.tools import StructuredTool
+
+    made: list[str] = []
+
+    def book(order: str) -> int:
+        made.append(order)
+        return len(made)
+
+    acting = {"readOnlyHint": False, "idempotentHint": True, "destructiveHint": False}
+    return [StructuredTool.from_function(book, description="Books an order.", metadata=acting)]
+
+
+BOOKING = booking()
+
+
+def test_a_tool_that_may_be_repeated_and_answers_otherwise_is_named() -> None:
+    told = found("tool-twice", subject("BOOKING", allow_effects=True))
+    assert (told.status, "answered otherwise by orders: book" in told.said) == ("warn", True), told.said
+    assert "nobody can tell whether it acted twice" in told.next_step
+
+
 def test_a_document_without_an_address_says_why_nothing_was_called(tmp_path: Path) -> None:
     (tmp_path / "api.json").write_text(json.dumps(document()))
     bare = Subject(servers={"shop": ServerSettings(openapi=str(tmp_path / "api.json"))})

@@ -46,6 +46,7 @@ def twice(subject: Subject) -> Iterable[Finding]:
         for (name, tool), told in answers.items()
         if (name, tool) not in acting and not _same(told)
     ]
+    turned += [f"{visit.name}: {one.tool}" for visit, one in repeated if _answers_otherwise(one)]
     tools = acting | set(answers)
     if not tools:
         raise ProbeUnavailable(f"nothing could be called twice: {uncalled(seen)}")
@@ -67,7 +68,8 @@ def twice(subject: Subject) -> Iterable[Finding]:
             "warn",
             f"the same call was answered otherwise by {', '.join(turned)}: a retry or a replay sees something else",
             figures=figures,
-            next_step="Fix the order and the clock in the answer, or say in the description that it changes.",
+            next_step="Fix the order and the clock in the answer, or say in the description that it changes. Of a tool that acts"
+            " nobody can tell whether it acted twice: let the second answer be the first one.",
         )
     elif not worked:
         raise ProbeUnavailable(
@@ -108,6 +110,12 @@ def _broken(visit: Visit, one: Repeated) -> Iterator[str]:
         yield f"{name} its second call shows in {', '.join(one.moved)}"
     elif not failed(one.first) and failed(one.second):
         yield f"{name} its second call failed: {' '.join(one.second.text.split())[:120]}"
+
+
+def _answers_otherwise(one: Repeated) -> bool:
+    """Whether a tool that is declared to act once says something else the second time, and no reading tool shows more."""
+    worked = not failed(one.first) and not failed(one.second)
+    return one.declared and not one.moved and worked and not same(one.first, one.second)
 
 
 def _fine(seen: tuple[Visit, ...], tools: int, repeated: list[tuple[Visit, Repeated]]) -> Iterator[str]:
