@@ -166,6 +166,8 @@ def locking(ctx: click.Context, lock: str | None, accept: tuple[str, ...], **opt
     for said, names in (("locked", made.new), ("accepted", made.accepted)):
         if names:
             click.echo(one_line(f"{said}: {', '.join(names)} ({made.drift.lock})"), err=True)
+    if made.new:
+        click.echo("From now on what is in the lock counts as reviewed: read it once.", err=True)
     for name, number in made.inferred.items():
         click.echo(one_line(f"inferred, not declared: what {name} answers, from {number}"), err=True)
     if not made.inferred and (learn.sample or learn.recorded):

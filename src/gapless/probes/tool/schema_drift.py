@@ -342,9 +342,8 @@ def _properties(
         if name in old and name not in new:
             yield Turned("field-removed", here, f"{name} is gone", old[name])
         elif name in new and name not in old:
-            yield Turned(
-                "required" if name in musts else "field-added", here, f"{name} is new", ABSENT, new[name]
-            )
+            kind, said = ("required", "is new and required") if name in musts else ("field-added", "is new")
+            yield Turned(kind, here, f"{name} {said}", ABSENT, new[name])
             continue
         elif name in old:
             yield from _schema(old[name], new[name], here, over)
