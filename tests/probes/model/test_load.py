@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from gapless.probes.model.endpoints.base import Reply
+from gapless.probes.model.endpoints.base import Question, Reply
 from gapless.probes.model.endpoints.openai import OpenAIEndpoint
 from gapless.probes.model.load import Lag, Load, Watch, closed, opened, schedule
 from gapless.probes.model.measured import story
@@ -17,6 +17,8 @@ from gapless.probes.model.tail import loops_broken
 from gapless.testing.fake_llm import FakeLLM
 
 PAUSE_MS = 1500.0
+QUIET_MS = 2.0
+"""How late timers are at p99 on a host that does nothing else."""
 
 
 def waits(load: Load) -> list[float]:
@@ -43,6 +45,29 @@ async def test_the_stall_that_a_closed_loop_hides_is_seen_in_an_open_one() -> No
 
 
 async def test_times_to_the_first_token_agree_with_the_servers_own_clock() -> None:
+    for _ in range(4):
+        difference, lag_ms = await beyond_the_servers_clock()
+        if difference <= 5.0 or lag_ms <= QUIET_MS:
+            break
+    # Server and client share this process: where the host is never quiet, both ends of a request are late as timers are.
+    assert -1.0 <= difference <= (5.0 if lag_ms <= QUIET_MS else 5.0 + 2 * lag_ms)
+
+
+async def test_a_load_beyond_what_the_client_can_do_is_called_its_own() -> None:
+    def slowly(i: int) -> Question:
+        until = time.thread_time() + 0.03
+        while time.thread_time() < until:
+            pass
+        return story(i)
+
+    with FakeLLM({"rules": [{"reply": {"text": "one two three"}}]}) as server:
+        endpoint = OpenAIEndpoint(url=server.base_url, model="m")
+        load = await opened(endpoint, slowly, schedule("constant", rate=60.0, seconds=2.0))
+    assert "client saturated" in load.saturated()
+
+
+async def beyond_the_servers_clock() -> tuple[float, float]:
+    """By how much p99 of the first token is later than by the server's own clock, and how late timers are at p99, in ms."""
     latency = {"ttft_ms": {"uniform": [20, 60]}, "inter_token_ms": 2}
     with FakeLLM({"rules": [{"reply": {"text": "one two three"}}], "latency": latency}) as server:
         endpoint = OpenAIEndpoint(url=server.base_url, model="m")
@@ -52,9 +77,8 @@ async def test_times_to_the_first_token_agree_with_the_servers_own_clock() -> No
     ours = sorted(1e3 * (r.arrivals[0] - (r.connected_s or r.started_s)) for r in load.ok)
     assert len(ours) == len(theirs) == len(at)
     rank = math.ceil(0.99 * len(ours)) - 1
-    difference = ours[rank] - theirs[rank]
-    # Server and client share this process: both ends of a request may be late by what a timer is late by.
-    assert -1.0 <= difference <= 5.0 + 2 * load.lag.p99_ms
+    assert load.lag is not None
+    return ours[rank] - theirs[rank], load.lag.p99_ms
 
 
 def test_schedules_have_the_rate_that_was_asked_for() -> None:

@@ -88,7 +88,9 @@ class Watch:
 
     async def _look(self) -> None:
         """A timer on a fixed grid: in a standstill every tick counts that should have come, not only the one that came after it."""
-        due = time.perf_counter()
+        due = (
+            self._wall
+        )  # not when this task first ran: a loop that is held up from the start is late from the start
         while True:
             due += _TICK_S
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
@@ -134,13 +136,23 @@ class Load:
 
     @property
     def typical_ms(self) -> float | None:
-        """Median time to the first token; None where none came."""
-        times = [reply.ttft_ms for reply in self.ok if reply.ttft_ms is not None]
+        """Median time to the first token from when a request really began: being late must excuse no lateness; None where none came."""
+        times = [1e3 * (reply.arrivals[0] - reply.started_s) for reply in self.ok if reply.arrivals]
         return statistics.median(times) if times else None
 
     def saturated(self, target_ms: float = 0.0) -> str:
         """Why its times are the client's rather than the server's; empty where they are not, or where nobody can say."""
-        return self.lag.saturated(self.typical_ms, target_ms) if self.lag is not None else ""
+        if self.lag is None:
+            return ""
+        return self.lag.saturated(self.typical_ms, target_ms) or self._late(target_ms)
+
+    def _late(self, target_ms: float) -> str:
+        """Whether requests began so long after they were due that their times tell of that."""
+        late = sorted(1e3 * (reply.started_s - reply.intended_s) for reply in self.replies)
+        p95 = late[math.ceil(0.95 * len(late)) - 1] if late else 0.0
+        if p95 <= _allowed_ms(self.typical_ms, target_ms):
+            return ""
+        return f"client saturated: it began requests {p95:.0f} ms after they were due (p95)"
 
     def tail_is_own(self, target_ms: float = 0.0) -> str:
         """Why its p99 is the client's; empty where it is not, or where nobody can say."""
@@ -217,8 +229,8 @@ async def opened(
     async with Watch() as watch:
         for i, offset in enumerate(offsets):
             due = began + offset
-            if (left := due - time.perf_counter()) > 0:
-                await asyncio.sleep(left)
+            # Also where it is late: requests that are due begin only when this task lets others run.
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
             if len(waiting) >= in_flight:
                 dropped += 1
                 continue
