@@ -176,6 +176,15 @@ def test_the_bounds_hold() -> None:
     assert len(calls) == 0
 
 
+def test_a_search_that_time_ended_says_so() -> None:
+    def slow(arguments: Mapping[str, Any]) -> ToolAnswer:
+        time.sleep(0.05)
+        return ANSWERED
+
+    assert fuzzed(strictly(slow), seconds=0.5).cut
+    assert not fuzzed(strictly(lambda arguments: ANSWERED)).cut
+
+
 def test_answers_are_collected() -> None:
     until = time.monotonic() + 20
     assert (

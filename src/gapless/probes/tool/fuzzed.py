@@ -50,6 +50,11 @@ def fuzzed(subject: Subject) -> Iterable[Finding]:
         for one in made
         if not (one.unable or one.valid + one.invalid)
     ]
+    unable += [
+        f"{one.tool}: time ended the search after {count(one.valid + one.invalid, 'call')} (--seconds)"
+        for one in made
+        if one.cut and one.valid + one.invalid
+    ]
     unable += [only.removeprefix("; ")] if (only := only_errors(seen)) else []
     if not valid + invalid:
         raise ProbeUnavailable("; ".join(unable) or "there was no time for a call")

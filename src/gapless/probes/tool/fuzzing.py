@@ -119,6 +119,7 @@ def fuzz(
         wrong.made,
         tuple(failures),
         told_apart=tuple(arguments for arguments, _ in right.apart),
+        cut=right.cut or wrong.cut,
     )
 
 
@@ -173,6 +174,8 @@ class _Search:
     judge: Judge
     bound: Bound
     made: int = 0
+    cut: bool = False
+    """Whether time ended it while calls were left."""
     known: dict[str, Failure | None] = field(default_factory=dict[str, "Failure | None"])
     apart: list[tuple[Mapping[str, Any], ToolAnswer]] = field(
         default_factory=list[tuple[Mapping[str, Any], ToolAnswer]]
@@ -220,6 +223,7 @@ class _Search:
     def go_on(self) -> None:
         """Ends the search where no further call may be made; what it has found by then is kept."""
         if self.bound.spent:
+            self.cut = self.cut or (self.bound.calls > 0 and not self.bound.dead)
             raise _Over
 
     def _called(self, arguments: Mapping[str, Any]) -> Failure | None:

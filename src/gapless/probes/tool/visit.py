@@ -45,6 +45,8 @@ class Fuzzed:
     """Why no arguments could be made from its schema."""
     told_apart: tuple[Mapping[str, Any], ...] = ()
     """Right arguments that were answered, each otherwise than the others."""
+    cut: bool = False
+    """Whether time ended the search before its calls were made."""
 
 
 @dataclass(frozen=True, slots=True)
