@@ -72,15 +72,21 @@ def test_too_little_to_tell_is_not_told() -> None:
         found(rounds(70, 75))
 
 
-def test_on_a_busy_host_nothing_is_said_of_the_pipeline(tmp_path: Path) -> None:
-    (tmp_path / "proc/pressure").mkdir(parents=True)
-    (tmp_path / "proc/pressure/cpu").write_text("some avg10=60.0 avg60=43.0 avg300=9.0 total=1\n")
-    subject = served(paced(), beside={"retrieval": lambda: None}, root=tmp_path)
+def checked(subject: Subject) -> Finding:
+    """The probe's finding; what was served for it is stopped."""
     try:
         (one,) = check(subject, "interference")
     finally:
         while RUNNING:
             RUNNING.pop().stop()
+    return one
+
+
+def test_on_a_busy_host_nothing_is_said_of_the_pipeline(tmp_path: Path) -> None:
+    (tmp_path / "proc/pressure").mkdir(parents=True)
+    (tmp_path / "proc/pressure/cpu").write_text("some avg10=60.0 avg60=43.0 avg300=9.0 total=1\n")
+    subject = served(paced(), beside={"retrieval": lambda: None}, root=tmp_path)
+    one = checked(subject)
     assert one.status == "not-applicable"
     assert one.said.startswith("tasks waited for a CPU 43 % of the last minute")
 
@@ -106,11 +112,7 @@ def test_a_part_that_raises_is_left_out_and_named(tmp_path: Path) -> None:
         raise RuntimeError("no index")
 
     subject = served(paced(), beside={"retrieval": broken}, root=tmp_path)
-    try:
-        (one,) = check(subject, "interference")
-    finally:
-        while RUNNING:
-            RUNNING.pop().stop()
+    one = checked(subject)
     assert one.status == "not-applicable"
     assert "retrieval: RuntimeError: no index" in one.said
 
@@ -124,11 +126,7 @@ def test_a_part_that_begins_to_fail_is_named(tmp_path: Path) -> None:
             raise RuntimeError("too many requests")
 
     subject = served(paced(), beside={"retrieval": failing}, seconds=1.0, root=tmp_path)
-    try:
-        (one,) = check(subject, "interference")
-    finally:
-        while RUNNING:
-            RUNNING.pop().stop()
+    one = checked(subject)
     assert one.status == "not-applicable"
     assert f"retrieval: failed in {len(runs) - 1} of {len(runs) - 1} runs" in one.said
 
